@@ -1,0 +1,54 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Digest is a hash of what the nodes of a cluster must agree on. It stays the same when only the text changes
+// (comments, order, another way to write a value), and does not include KeyFile, which is each host's own matter.
+func (s Settings) Digest() uint64 {
+	sum := sha256.Sum256([]byte(s.meaning()))
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// DigestText is the digest as 16 hexadecimal digits, the form that people compare.
+func (s Settings) DigestText() string { return fmt.Sprintf("%016x", s.Digest()) }
+
+// meaning writes each setting on a line of its own; strings are quoted, so that no value can pass for two.
+func (s Settings) meaning() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "vipd configuration 1\ncluster %q\n", s.Cluster)
+	fmt.Fprintf(&b, "heartbeat %d %d\n", s.Heartbeat.Interval, s.Heartbeat.Tolerance)
+	fmt.Fprintf(&b, "multicast %s %s %d %d\n", s.Multicast.Group4, s.Multicast.Group6, s.Multicast.Port, s.Multicast.TTL)
+	fmt.Fprintf(&b, "start_wait %d\n", s.StartWait)
+	for _, n := range s.Nodes {
+		fmt.Fprintf(&b, "node %q %d %s %d\n", n.Name, n.Slot, n.Addresses, n.Priority)
+	}
+	for _, v := range s.VIPs {
+		v.meaning(&b, s.Nodes)
+	}
+	return b.String()
+}
+
+func (v VIP) meaning(b *strings.Builder, nodes []Node) {
+	fmt.Fprintf(b, "vip %q %s %s\n", v.Name, sorted(v.Addresses, netip.Prefix.Compare), sorted(v.Prove, netip.Addr.Compare))
+	fmt.Fprintf(b, "failback %t %d %d\n", v.AutoFailback, v.FailbackDelay, v.FailbackMaxPerHour)
+	fmt.Fprintf(b, "bits %t %t\n", v.DisableInheritance, v.AllowMultiple)
+	for _, n := range nodes {
+		fmt.Fprintf(b, "on %q %d\n", n.Name, v.Priority(n))
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Interface)) {
+		fmt.Fprintf(b, "interface %q %q\n", name, v.Interface[name])
+	}
+	fmt.Fprintf(b, "hooks %q %q %d\n", v.OnActive, v.OnStandby, v.HookTimeout)
+}
+
+func sorted[T any](all []T, compare func(a, b T) int) []T {
+	return slices.SortedFunc(slices.Values(all), compare)
+}

@@ -1,0 +1,69 @@
+package config
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+)
+
+// hooks reads a list of commands.
+func (t table) hooks(key string) []Hook {
+	var found []Hook
+	const expected = `an array of commands such as ["/usr/local/bin/tell --up"]`
+	for i, line := range t.list(key, expected, MaxHooks) {
+		if line == "" { // refused by list
+			continue
+		}
+		argv, err := words(line)
+		switch {
+		case err != nil:
+			t.wrongItem(key, i, "%s", err)
+		case len(argv) == 0:
+			t.wrongItem(key, i, "blank; expected %s", expected)
+		case !filepath.IsAbs(argv[0]):
+			t.wrongItem(key, i, "%q is not absolute; no shell looks for it, so begin it with /", argv[0])
+		default:
+			found = append(found, Hook{Argv: argv})
+		}
+	}
+	return found
+}
+
+// words splits a command at blanks. What stands in "…" or '…' is kept together and taken as it is; nothing else has a
+// meaning, as no shell is involved.
+func words(line string) ([]string, error) {
+	var (
+		found []string
+		word  strings.Builder
+		begun bool // an empty "" is a word too
+		quote rune
+	)
+	for _, r := range line {
+		switch {
+		case r == 0:
+			return nil, errors.New("a NUL byte cannot be part of a command")
+		case r == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(r)
+		case r == '"' || r == '\'':
+			quote, begun = r, true
+		case strings.ContainsRune(" \t\r\n", r):
+			if begun {
+				found = append(found, word.String())
+			}
+			word.Reset()
+			begun = false
+		default:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	if quote != 0 {
+		return nil, errors.New("the quote " + string(quote) + " is not closed")
+	}
+	if begun {
+		found = append(found, word.String())
+	}
+	return found, nil
+}

@@ -1,0 +1,38 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// MaxFile is the largest file that is read, in bytes.
+const MaxFile = 1 << 20
+
+// Load reads and checks the file at path. The error is Errors; a file that can't be read is a problem without a line.
+func Load(path string) (Settings, error) {
+	text, err := read(path)
+	if err != nil {
+		return Settings{}, Errors{{File: path, Reason: err.Error()}}
+	}
+	return Parse(path, text)
+}
+
+// read stops one byte past the bound, so that Parse sees that the file is too large.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	switch {
+	case os.IsNotExist(err):
+		return nil, fmt.Errorf("no such file; copy the reference configuration there, or name another with --config")
+	case os.IsPermission(err):
+		return nil, fmt.Errorf("no permission to read it; run as root, or as a user who may")
+	case err != nil:
+		return nil, fmt.Errorf("cannot be opened: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w; is it a file?", err)
+	}
+	return text, nil
+}
