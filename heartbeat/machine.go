@@ -1,0 +1,238 @@
+package heartbeat
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// askAtFullRate is how long a peer that is silent is asked every twentieth of
+// a lease; after that beats alone do, as they are echoed at once too.
+const askAtFullRate = time.Second
+
+// Config is what the machine is told once. Lease is 0.8 of Dead.
+type Config struct {
+	Self     uint8
+	Session  uint64 // ours, random, not 0
+	Peers    []uint8
+	Interval time.Duration
+	Dead     time.Duration
+	Lease    time.Duration
+}
+
+// Event is something that happened.
+type Event interface{ event() }
+
+// Tick is the passing of time: the deadline was reached.
+type Tick struct{}
+
+// Received is a message that opened with the sender's key.
+type Received struct {
+	From    uint8
+	Session uint64
+	Path    uint8         // ours, on which it came, from 0
+	Arrived clock.Instant // when the kernel had it
+	Wall    clock.Wall    // the same on the wall clock, 0 if the kernel gave no stamp
+	Message *Message
+}
+
+func (Tick) event()     {}
+func (Received) event() {}
+
+// Action is something to do or to know.
+type Action interface{ action() }
+
+// Say asks for a message at once: an Answer goes to one node on one path, an
+// Ask to one node on all paths.
+type Say struct {
+	Kind  Kind
+	To    uint8
+	Path  uint8 // for an Answer
+	Whole bool  // every page of the claims, for the peer lacks some
+}
+
+// Word is a message of a peer that counts, with what the deciding machines
+// need of it.
+type Word struct {
+	From    uint8
+	Message *Message
+	Echoed  clock.Instant // our newest send that this very message echoes, 0 if none or too old
+	Fresh   bool          // newer than every message before
+	New     bool          // first of a new session
+	Silence time.Duration // how long nothing had been heard before it
+	Claims  []Claim       // all of the peer's claims, if they changed with this message
+	Changed bool          // Claims is set
+	Current bool          // the claims known of it are those it has now
+}
+
+// Thawed says that we did not run for longer than a dead time: whatever we
+// held is not ours any more.
+type Thawed struct{ For time.Duration }
+
+// Retire says that a peer's session has been replaced by a proven one.
+type Retire struct {
+	Slot    uint8
+	Session uint64
+}
+
+func (Say) action()    {}
+func (Word) action()   {}
+func (Thawed) action() {}
+func (Retire) action() {}
+
+// Machine is the heartbeat's mind on one node.
+type Machine struct {
+	config  Config
+	peers   []Peer // by place in Config.Peers
+	place   [256]int8
+	drops   Drops
+	last    clock.Instant // newest Step
+	due     clock.Instant // the deadline that the last Step left
+	stalls  int           // in a row
+	thawed  clock.Instant // newest thaw
+	actions []Action
+}
+
+// New returns a machine that has heard nobody.
+func New(c Config, now clock.Instant) *Machine {
+	m := &Machine{config: c, last: now, due: now}
+	for i := range m.place {
+		m.place[i] = -1
+	}
+	for i, slot := range c.Peers {
+		m.peers = append(m.peers, Peer{Slot: slot, timer: now})
+		m.place[slot] = int8(i)
+	}
+	return m
+}
+
+// Peers returns every peer, in the order of Config.Peers. They are the
+// machine's own: look, don't touch.
+func (m *Machine) Peers() []Peer { return m.peers }
+
+// Peer returns the peer with that slot, or nil.
+func (m *Machine) Peer(slot uint8) *Peer {
+	if i := m.place[slot]; i >= 0 {
+		return &m.peers[i]
+	}
+	return nil
+}
+
+// Drops returns the counts of messages that changed nothing.
+func (m *Machine) Drops() *Drops { return &m.drops }
+
+// Count counts a message that was refused before it reached the machine.
+func (m *Machine) Count(r DropReason) { m.drops[r]++ }
+
+// Heard appends what the next message is to say of the peers' sends.
+func (m *Machine) Heard(now clock.Instant, list []Heard) []Heard {
+	for i := range m.peers {
+		p := &m.peers[i]
+		if p.Session != 0 {
+			list = append(list, Heard{Slot: p.Slot, Paths: p.heardOn(now, m.config.Dead), Session: p.Session, Sent: p.sent, At: p.at})
+		}
+	}
+	return list
+}
+
+// Want reports whether pages of some peer's claims are lacking.
+func (m *Machine) Want() bool {
+	for i := range m.peers {
+		if p := &m.peers[i]; p.Session != 0 && !p.pages.whole {
+			return true
+		}
+	}
+	return false
+}
+
+// Deadline is when the machine wants its next Tick.
+func (m *Machine) Deadline() clock.Instant { return m.due }
+
+// Step takes what happened at now and returns what to do, valid until the next
+// Step.
+func (m *Machine) Step(now clock.Instant, ev Event) []Action {
+	m.actions = m.actions[:0]
+	m.wake(now)
+	if r, ok := ev.(Received); ok {
+		m.receive(now, r)
+	}
+	m.ask(now)
+	m.schedule(now)
+	return m.actions
+}
+
+// wake looks whether we ran late. A node that was late restarts its peers'
+// timers, for their messages may wait in its socket; but at most twice in a
+// row, or a busy node would never see a death. One that did not run for a dead
+// time has been taken for dead itself.
+func (m *Machine) wake(now clock.Instant) {
+	late := now.Sub(m.due)
+	switch {
+	case now.Sub(m.last) > m.config.Dead:
+		m.thawed = now
+		m.restart(now)
+		m.actions = append(m.actions, Thawed{For: now.Sub(m.last)})
+	case late > m.config.Interval/2 && m.stalls < 2:
+		m.stalls++
+		m.restart(now)
+	case late <= m.config.Interval/2 && now >= m.due:
+		m.stalls = 0
+	}
+	m.last = now
+}
+
+func (m *Machine) restart(now clock.Instant) {
+	for i := range m.peers {
+		m.peers[i].timer = now
+	}
+}
+
+// ask asks every peer that has been silent, or has not echoed, for 1.2
+// intervals: every twentieth of a lease, at least a millisecond apart. That
+// tells loss from death without waiting for the next beat. A peer that we hear
+// is asked so until it echoes; a silent one for askAtFullRate.
+func (m *Machine) ask(now clock.Instant) {
+	for i := range m.peers {
+		p := &m.peers[i]
+		from := m.troubleAt(p)
+		if now < from {
+			p.trouble = 0
+			continue
+		}
+		if p.trouble == 0 {
+			p.trouble = now
+		}
+		if now >= m.askAt(p) {
+			p.asked = now
+			m.actions = append(m.actions, Say{Kind: Ask, To: p.Slot})
+		}
+	}
+}
+
+// troubleAt is when the peer becomes one to ask.
+func (m *Machine) troubleAt(p *Peer) clock.Instant {
+	patience := m.config.Interval * 6 / 5
+	return clock.Min(p.timer, max(p.Echo, p.Since)).Add(patience)
+}
+
+// askAt is when to ask the peer next, Never if it is not worth it.
+func (m *Machine) askAt(p *Peer) clock.Instant {
+	if p.trouble == 0 {
+		return m.troubleAt(p)
+	}
+	given := max(askAtFullRate, 3*m.config.Dead)
+	if p.asked.Sub(p.trouble) > given && p.asked.Sub(p.timer) > m.config.Dead {
+		return clock.Never
+	}
+	return p.asked.Add(max(m.config.Lease/20, time.Millisecond))
+}
+
+// schedule sets the deadline: the next ask, and never later than an interval
+// from now, so that a stall is seen.
+func (m *Machine) schedule(now clock.Instant) {
+	m.due = now.Add(m.config.Interval)
+	for i := range m.peers {
+		m.due = clock.Min(m.due, m.askAt(&m.peers[i]))
+	}
+	m.due = max(m.due, now+1)
+}

@@ -1,0 +1,126 @@
+package heartbeat
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// WireVersion is the version of the layout below. A node speaks its own and
+// the one before it; the pair uses the lower.
+const WireVersion = 1
+
+// Bounds of one message.
+const (
+	MaxNodes   = 32   // nodes of a cluster; slots are 1..255
+	MaxPaths   = 8    // paths between two nodes
+	MaxSize    = 1280 // octets of one message before sealing
+	MaxClaims  = 1000 // tokens of a cluster
+	MaxVersion = 24   // octets of the software version
+	MaxOrders  = 4    // orders and receipts carried at a time
+)
+
+// Kind says what a message wants of its receiver.
+type Kind uint8
+
+// The kinds of message.
+const (
+	Beat   Kind = 1 + iota // sent every interval; echoed at once
+	Ask                    // sent after silence; echoed at once
+	Answer                 // the echo; not answered
+)
+
+// State is what a node is doing as a whole.
+type State uint8
+
+// The states of a node.
+const (
+	Starting   State = 1 + iota // listens, claims nothing
+	Up                          // takes part
+	Suspended                   // an operator took it out
+	Stopping                    // is giving everything away before it exits
+	Restarting                  // will be back within Hold, with what it holds
+)
+
+// String returns the word that status shows.
+func (s State) String() string {
+	if s == 0 || s > Restarting {
+		return "unknown"
+	}
+	return [...]string{"", "starting", "up", "suspended", "stopping", "restarting"}[s]
+}
+
+// Message is what one node tells the others. Sealing adds who sent it and in
+// which session, so neither stands here.
+type Message struct {
+	Kind   Kind
+	State  State
+	Path   uint8         // the sender's path it left on, from 0
+	Synced bool          // the sender's kernel calls its clock synchronised
+	Want   bool          // the sender lacks pages of the receiver's claims
+	Hold   time.Duration // Restarting: how long it may be silent
+	Seq    uint64        // number of this send in the session, from 1
+	Sent   clock.Instant // the sender's boot clock at the send
+	Wall   clock.Wall    // the sender's wall clock at the send
+	Digest uint64        // of the configuration
+	Build  string        // software version
+
+	Heard    []Heard
+	Orders   []Order
+	Receipts []Receipt
+
+	Edition uint32 // counts changes of the claims in this session
+	Page    uint8  // which page of the edition Claims holds, from 0
+	Pages   uint8  // how many pages there are; 0: no claims in this message
+	Claims  []Claim
+}
+
+// Heard is what the sender knows of one peer's sends: the echo.
+type Heard struct {
+	Slot    uint8
+	Paths   uint8         // bit i: heard on path i within the dead time
+	Session uint64        // the peer's session
+	Sent    clock.Instant // newest Sent of the peer, on the peer's boot clock
+	At      clock.Wall    // the sender's wall clock when that arrived
+}
+
+// Claim is one token's state on the sender, as token.Claim has it.
+type Claim struct {
+	Token   uint64 // 64-bit FNV-1a of the token's name
+	Phase   uint8
+	Verb    uint8
+	To      uint8 // slot that Verb addresses
+	Flags   uint8
+	Reasons uint32        // why the sender is not fit, one bit each
+	Epoch   uint64        // of the sender's grant
+	Seen    uint64        // highest epoch granted or seen
+	About   uint64        // epoch that Verb speaks of
+	Tenure  time.Duration // held without a break; sent in milliseconds
+}
+
+// Order asks another node to do what an operator ordered here; it is repeated
+// in every message until a receipt for it comes back.
+type Order struct {
+	Slot  uint8 // who is to do it
+	Verb  uint8
+	To    uint8  // a node it names, or 0
+	ID    uint32 // unique in the sender's session
+	Token uint64 // a token it names, or 0
+}
+
+// Receipt answers an Order.
+type Receipt struct {
+	Slot   uint8 // who ordered
+	Result uint8 // 0 accepted, else the refusal's number
+	ID     uint32
+}
+
+// Echo returns what the message says it heard of the given node and session.
+func (m *Message) Echo(slot uint8, session uint64) (Heard, bool) {
+	for _, h := range m.Heard {
+		if h.Slot == slot && h.Session == session {
+			return h, true
+		}
+	}
+	return Heard{}, false
+}

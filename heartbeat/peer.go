@@ -1,0 +1,148 @@
+package heartbeat
+
+import (
+	"math/bits"
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// Peer is what is known of one other node. Its zero time fields mean "never".
+type Peer struct {
+	Slot    uint8
+	Session uint64        // 0 until something was heard
+	Heard   clock.Instant // newest message kept, on any path
+	Since   clock.Instant // heard without a gap of a dead time since
+	Echo    clock.Instant // our newest send that it has echoed in this session
+	Hold    time.Duration // it announced that it may be silent for so long
+	State   State
+	Digest  uint64
+	Build   string
+	Synced  bool
+	Clock   clock.Estimator
+	Paths   [MaxPaths]Path
+
+	seq     uint64        // newest
+	sent    clock.Instant // its newest send, on its clock: what we echo
+	at      clock.Wall    // when that arrived here, 0 if the kernel gave no stamp
+	retired [4]uint64
+	asked   clock.Instant // newest ask
+	trouble clock.Instant // silent or not echoed since, 0 if neither
+	timer   clock.Instant // silence is counted from here: Heard, or a stall of ours
+	pages   pages
+}
+
+// Path is how one path to a peer does.
+type Path struct {
+	Heard     clock.Instant // newest message that came this way
+	RoundTrip time.Duration // of the newest answer
+	seq       uint64
+	window    uint64 // bit i: seq−i came this way
+	span      int    // how many bits of window mean something
+}
+
+// Loss returns the share of the peer's last 64 sends that did not come this
+// way, 0 to 1.
+func (p *Path) Loss() float64 {
+	if p.span == 0 {
+		return 0
+	}
+	return 1 - float64(bits.OnesCount64(p.window))/float64(p.span)
+}
+
+// take notes that the send with this number came this way and reports whether
+// it is the first copy that did.
+func (p *Path) take(now clock.Instant, seq uint64) bool {
+	p.Heard = max(p.Heard, now)
+	switch ahead := seq - p.seq; {
+	case p.seq == 0:
+		p.window, p.span = 1, 1
+	case seq > p.seq:
+		p.window = p.window<<min(ahead, 64) | 1
+		p.span = int(min(uint64(p.span)+ahead, 64))
+	default:
+		bit := uint64(1) << min(p.seq-seq, 64)
+		if bit == 0 || p.window&bit != 0 {
+			return false
+		}
+		p.window |= bit
+		return true
+	}
+	p.seq = seq
+	return true
+}
+
+// Silence returns how long nothing was heard, less what the peer announced. A
+// peer never heard has been silent since the machine began.
+func (p *Peer) Silence(now clock.Instant) time.Duration {
+	return max(now.Sub(p.timer)-p.Hold, 0)
+}
+
+// Proven reports whether the peer has echoed a send of ours younger than dead:
+// then both directions work.
+func (p *Peer) Proven(now clock.Instant, dead time.Duration) bool {
+	return p.Echo != 0 && now.Sub(p.Echo) <= dead
+}
+
+// heardOn returns the paths on which the peer was heard within dead, as bits.
+func (p *Peer) heardOn(now clock.Instant, dead time.Duration) uint8 {
+	var on uint8
+	for i := range p.Paths {
+		if h := p.Paths[i].Heard; h != 0 && now.Sub(h) <= dead {
+			on |= 1 << i
+		}
+	}
+	return on
+}
+
+// adopt starts the peer's new session; what the old one said is void.
+func (p *Peer) adopt(session uint64) {
+	if p.Session != 0 {
+		copy(p.retired[1:], p.retired[:])
+		p.retired[0] = p.Session
+	}
+	*p = Peer{Slot: p.Slot, Session: session, Heard: p.Heard, Since: p.Since, timer: p.timer,
+		asked: p.asked, retired: p.retired, Clock: p.Clock}
+}
+
+func (p *Peer) isRetired(session uint64) bool {
+	for _, s := range p.retired {
+		if s == session {
+			return true
+		}
+	}
+	return false
+}
+
+// pages puts a peer's claims together when they take several messages.
+type pages struct {
+	edition uint32 // being put together, or complete
+	got     [4]uint64
+	n       int
+	claims  []Claim
+	whole   bool // claims is all of edition
+}
+
+// take adds the page that the message holds and reports whether claims are
+// whole and new by it.
+func (g *pages) take(m *Message) bool {
+	if g.whole && m.Edition == g.edition || m.Pages == 0 {
+		return false
+	}
+	if m.Pages == 1 {
+		*g = pages{edition: m.Edition, claims: m.Claims, whole: true}
+		return true
+	}
+	if m.Edition != g.edition || g.n == 0 {
+		*g = pages{edition: m.Edition}
+	}
+	word, bit := m.Page/64, uint64(1)<<(m.Page%64)
+	if g.got[word]&bit != 0 {
+		return false
+	}
+	g.got[word] |= bit
+	g.n++
+	g.claims = append(g.claims, m.Claims...)
+	g.whole = g.n == int(m.Pages)
+	return g.whole
+}
