@@ -1,0 +1,222 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("POST /v1/move", change(s, s.move))
+	mux.HandleFunc("POST /v1/release", change(s, s.release))
+	mux.HandleFunc("POST /v1/suspend", change(s, s.suspend))
+	mux.HandleFunc("POST /v1/resume", change(s, s.resume))
+	mux.HandleFunc("POST /v1/restart", change(s, s.daemon.Restart))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, Errorf(CodeUsage, "no such call: %s %.64q", r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	if _, err := query(r); err != nil {
+		refuse(w, err)
+		return
+	}
+	answer(w, http.StatusOK, s.daemon.Status().filled())
+}
+
+// change makes a handler of a call that changes something: the caller's
+// rights, the request's form, the time limit, and one line in the log.
+func change[Q, A any](s *Server, do func(context.Context, Q) (A, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who := callerFrom(r)
+		log := s.log.With("call", r.URL.Path, "uid", who.UID, "pid", who.PID)
+		if !s.socket.rights.mayChange(who) {
+			log.Warn("control: refused")
+			refuse(w, Errorf(CodePermission, "only root and members of the group %s may do this", Group))
+			return
+		}
+		var q Q
+		if err := decode(w, r, &q); err != nil {
+			refuse(w, err)
+			return
+		}
+		// The deadline was for the request; from here on reading only serves
+		// to notice that the caller has gone.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		ctx, cancel := context.WithTimeout(r.Context(), ChangeLimit)
+		defer cancel()
+		a, err := do(ctx, q)
+		log.Info("control: asked", "request", q, "err", err)
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		answer(w, http.StatusOK, a)
+	}
+}
+
+func (s *Server) move(ctx context.Context, q MoveRequest) (MoveResult, error) {
+	n := namesOf(s.daemon.Status())
+	if err := n.checkToken(q.Token); err != nil {
+		return MoveResult{}, err
+	}
+	if err := n.checkNode(q.To); err != nil {
+		return MoveResult{}, err
+	}
+	return s.daemon.Move(ctx, q)
+}
+
+func (s *Server) release(ctx context.Context, q ReleaseRequest) (Change, error) {
+	if err := namesOf(s.daemon.Status()).checkToken(q.Token); err != nil {
+		return Change{}, err
+	}
+	return s.daemon.Release(ctx, q)
+}
+
+func (s *Server) suspend(ctx context.Context, q SuspendRequest) (Change, error) {
+	n := namesOf(s.daemon.Status())
+	if q.Node == "" {
+		q.Node = n.self
+	}
+	if err := n.checkNode(q.Node); err != nil {
+		return Change{}, err
+	}
+	return s.daemon.Suspend(ctx, q)
+}
+
+func (s *Server) resume(ctx context.Context, q ResumeRequest) (Change, error) {
+	n := namesOf(s.daemon.Status())
+	if q.Node == "" {
+		q.Node = n.self
+	}
+	if err := n.checkNode(q.Node); err != nil {
+		return Change{}, err
+	}
+	return s.daemon.Resume(ctx, q)
+}
+
+// events answers with one page, or with page after page.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	q, err := query(r, "since", "limit", "follow")
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	since, err1 := number(q, "since", 0)
+	limit, err2 := number(q, "limit", PageLimit)
+	follow, err3 := flag(q, "follow")
+	switch err := errors.Join(err1, err2, err3); {
+	case err != nil:
+		refuse(w, err)
+	case follow:
+		s.stream(w, r, since)
+	default:
+		answer(w, http.StatusOK, s.journal.Since(since, int(min(limit, PageLimit))))
+	}
+}
+
+// stream writes one page per line until the caller goes, the server stops, or
+// the caller takes longer than patience to read one.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, since uint64) {
+	select {
+	case s.follow <- struct{}{}:
+		defer func() { <-s.follow }()
+	default:
+		refuse(w, Errorf(CodeHeld, "%d streams of events are open, the most at a time", maxFollow))
+		return
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Time{})
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	if rc.Flush() != nil {
+		return
+	}
+	for p := range s.journal.Follow(r.Context(), since) {
+		_ = rc.SetWriteDeadline(time.Now().Add(patience))
+		if json.NewEncoder(w).Encode(p) != nil || rc.Flush() != nil {
+			return
+		}
+	}
+}
+
+// decode reads one JSON value of at most maxRequest bytes, and nothing else.
+func decode(w http.ResponseWriter, r *http.Request, v any) error {
+	if _, err := query(r); err != nil {
+		return err
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, err = d.Token(); err == io.EOF {
+			return nil
+		}
+		err = errors.Join(errors.New("more than one value"), err)
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return Errorf(CodeUsage, "bad request: more than %d bytes", maxRequest)
+	}
+	return Errorf(CodeUsage, "bad request: %v", err)
+}
+
+// query reads the parameters after "?" and refuses any not in allowed.
+func query(r *http.Request, allowed ...string) (url.Values, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, Errorf(CodeUsage, "bad request: %v", err)
+	}
+	for key := range q {
+		if err := checkName("parameter", key, allowed); err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
+
+func number(q url.Values, key string, without uint64) (uint64, error) {
+	if !q.Has(key) {
+		return without, nil
+	}
+	n, err := strconv.ParseUint(q.Get(key), 10, 64)
+	if err != nil {
+		return 0, Errorf(CodeUsage, "bad request: %s=%.32q is not a whole number", key, q.Get(key))
+	}
+	return n, nil
+}
+
+func flag(q url.Values, key string) (bool, error) {
+	if !q.Has(key) {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(q.Get(key))
+	if err != nil {
+		return false, Errorf(CodeUsage, "bad request: %s=%.32q is neither true nor false", key, q.Get(key))
+	}
+	return on, nil
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	e := asError(err)
+	answer(w, e.httpStatus(), e)
+}
+
+// answer writes v, which is one of this package's own types and so has a JSON
+// form. A caller that doesn't take it within patience loses it.
+func answer(w http.ResponseWriter, status int, v any) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
