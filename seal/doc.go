@@ -4,13 +4,13 @@
 // It knows the cluster's key ring, the wire header, the AES-256-GCM seal and
 // the replay window. Every datagram is sealed; there is no plaintext mode:
 //
-//	 0         1        5         9        10        18        26
-//	 +---------+--------+---------+--------+---------+---------+~~~~~~~~~+-----+
-//	 | version | key id | cluster | sender | session | counter | payload | tag |
-//	 |    1    |   4    |    4    |   1    |    8    |    8    |  sealed | 16  |
-//	 +---------+--------+---------+--------+---------+---------+~~~~~~~~~+-----+
-//	 '------------- additional data ------------------'
-//	                                 '--- nonce (12) --'
+//	0         1        5         9        10        18        26
+//	+---------+--------+---------+--------+---------+---------+~~~~~~~~~+-----+
+//	| version | key id | cluster | sender | session | counter | payload | tag |
+//	|    1    |   4    |    4    |   1    |    8    |    8    |  sealed | 16  |
+//	+---------+--------+---------+--------+---------+---------+~~~~~~~~~+-----+
+//	'------------- additional data ------------------'
+//	                                '--- nonce (12) --'
 //
 // All fields are big-endian. The whole header is additional data, so a changed
 // bit anywhere refuses the datagram. The key of a datagram is derived from the

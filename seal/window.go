@@ -11,9 +11,9 @@ const (
 // is a ring of words as in RFC 6479: the word of a counter is found by its
 // number, so that moving on clears whole words and shifts nothing.
 //
-//	          newest-1023            newest
-//	              |                     |
-//	 ---too old---[ seen or not, 1 bit  ]--- ahead: fresh ---
+//	         newest-1023            newest
+//	             |                     |
+//	---too old---[ seen or not, 1 bit  ]--- ahead: fresh ---
 type window struct {
 	newest uint64
 	seen   [windowWords]uint64
