@@ -114,7 +114,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	since, err1 := number(q, "since", 0)
 	limit, err2 := number(q, "limit", PageLimit)
-	follow, err3 := flag(q, "follow")
+	follow, err3 := truth(q, "follow")
 	switch err := errors.Join(err1, err2, err3); {
 	case err != nil:
 		refuse(w, err)
@@ -196,7 +196,7 @@ func number(q url.Values, key string, without uint64) (uint64, error) {
 	return n, nil
 }
 
-func flag(q url.Values, key string) (bool, error) {
+func truth(q url.Values, key string) (bool, error) {
 	if !q.Has(key) {
 		return false, nil
 	}

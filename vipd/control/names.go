@@ -34,7 +34,7 @@ func checkName(what, name string, known []string) error {
 	}
 	hint := fmt.Sprintf("; the %ss are: %s", what, strings.Join(known, ", "))
 	if len(known) == 0 {
-		hint = fmt.Sprintf("; there is no %s yet", what)
+		hint = "; there are none"
 	}
 	if near := Nearest(name, known); near != "" {
 		hint = fmt.Sprintf("; did you mean %q?", near) + strings.Replace(hint, ";", "", 1)
