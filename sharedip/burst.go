@@ -1,0 +1,115 @@
+package sharedip
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// burstSize is the number of changes sent to the kernel in one system call. The
+// answers to all of them must fit the socket's receive buffer (about 208 KiB).
+const burstSize = 128
+
+// change is one address to be put on, or taken off, one interface.
+type change struct {
+	index  int
+	prefix netip.Prefix // of host length
+}
+
+// What add does when the kernel has the address already.
+const (
+	renewing = unix.NLM_F_CREATE | unix.NLM_F_REPLACE // give it the new lifetime
+	missing  = unix.NLM_F_CREATE | unix.NLM_F_EXCL    // leave it: EEXIST
+)
+
+// add puts every change on its interface for valid seconds, and returns what
+// the kernel said to each.
+func (c *conn) add(changes []change, existing uint16, valid uint32) ([]error, error) {
+	return c.burst(changes, func(b []byte, seq uint32, ch change) []byte {
+		return appendAddress(b, unix.RTM_NEWADDR, unix.NLM_F_REQUEST|existing, seq, ch, valid)
+	})
+}
+
+// remove takes every change off its interface. That it is there no more, or
+// that the interface isn't, is what was wanted and so no error.
+func (c *conn) remove(changes []change) ([]error, error) {
+	said, err := c.burst(changes, func(b []byte, seq uint32, ch change) []byte {
+		return appendAddress(b, unix.RTM_DELADDR, unix.NLM_F_REQUEST, seq, ch, 0)
+	})
+	for i, e := range said {
+		if errors.Is(e, unix.EADDRNOTAVAIL) || errors.Is(e, unix.ENOENT) || errors.Is(e, unix.ENODEV) {
+			said[i] = nil
+		}
+	}
+	return said, err
+}
+
+// burst sends the changes many at a time. Only the last of a burst asks for an
+// acknowledgement: the kernel reports failures in any case and works in order.
+func (c *conn) burst(changes []change, encode func([]byte, uint32, change) []byte) ([]error, error) {
+	said := make([]error, len(changes))
+	for start := 0; start < len(changes); start += burstSize {
+		part := changes[start:min(start+burstSize, len(changes))]
+		first, b, last := c.seq+1, []byte(nil), 0
+		for _, ch := range part {
+			c.seq++
+			last = len(b)
+			b = encode(b, c.seq, ch)
+		}
+		flags := b[last+6:]
+		binary.NativeEndian.PutUint16(flags, binary.NativeEndian.Uint16(flags)|unix.NLM_F_ACK)
+		if err := c.send(b); err != nil {
+			return said, err
+		}
+		err := c.answers(first, c.seq, func(m syscall.NetlinkMessage) bool {
+			said[start+int(m.Header.Seq-first)] = answerError(m)
+			return m.Header.Seq == c.seq
+		})
+		if err != nil {
+			return said, err
+		}
+	}
+	return said, nil
+}
+
+// appendAddress encodes one RTM_NEWADDR or RTM_DELADDR.
+//
+//	nlmsghdr 16 | ifaddrmsg 8 | LOCAL | ADDRESS | CACHEINFO 20 | FLAGS 8
+//
+// Preferred lifetime 0 makes the address deprecated: IPv6 then avoids it as a
+// source (RFC 6724 rule 3). IPv4 ignores that, so there the scope is link, and
+// the kernel skips the address when it looks for a source towards anything
+// behind a router. IPv6 has neither duplicate address detection, which would
+// keep the address mute for more than a second, nor a route of its own.
+func appendAddress(b []byte, typ, flags uint16, seq uint32, ch change, valid uint32) []byte {
+	start := len(b)
+	addr := ch.prefix.Addr()
+	family, scope, bits := byte(unix.AF_INET), byte(unix.RT_SCOPE_LINK), uint32(0)
+	if addr.Is6() {
+		family, scope = unix.AF_INET6, unix.RT_SCOPE_UNIVERSE
+		bits = unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE
+	}
+	b = appendHeader(b, 0, typ, flags, seq)
+	b = append(b, family, byte(ch.prefix.Bits()), 0, scope)
+	b = binary.NativeEndian.AppendUint32(b, uint32(ch.index))
+	b = appendAttribute(b, unix.IFA_LOCAL, addr.AsSlice())
+	b = appendAttribute(b, unix.IFA_ADDRESS, addr.AsSlice())
+	if valid != 0 {
+		lifetimes := make([]byte, 16) // preferred 0, valid, two stamps of the kernel's own
+		binary.NativeEndian.PutUint32(lifetimes[4:], valid)
+		b = appendAttribute(b, unix.IFA_CACHEINFO, lifetimes)
+		b = appendAttribute(b, unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, bits))
+	}
+	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))
+	return b
+}
+
+// appendAttribute adds one attribute whose length is a multiple of 4 bytes.
+func appendAttribute(b []byte, typ uint16, value []byte) []byte {
+	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofRtAttr+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, typ)
+	return append(b, value...)
+}

@@ -1,0 +1,233 @@
+package sharedip
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Address is one shared address as it is configured.
+type Address struct {
+	Prefix    netip.Prefix // its length is not used: the address is added alone
+	Interface string       // "" = the one that is on its network
+}
+
+// Set is the addresses of one token, held together or not at all.
+type Set struct {
+	Token     string
+	Addresses []Address
+}
+
+// Options is what Hands need to know.
+type Options struct {
+	// Own is this node's own addresses.
+	Own []netip.Addr
+	// Interval is the heartbeat interval: how often the carrier is looked at.
+	Interval time.Duration
+	// Owns is asked before each repeated announcement. It must not wait.
+	Owns func(token string, epoch uint64) bool
+	// Event is told what happened, from Run's goroutine. It must not wait.
+	Event func(Event)
+}
+
+// Hands hold shared addresses in one network namespace.
+type Hands struct {
+	options  Options
+	watch    *conn    // addresses and links as they change; read by Run
+	wire     *wire    // announcements
+	groups   *groups  // solicited-node groups
+	allARP   *os.File // net.ipv4.conf.all.arp_ignore of this namespace
+	wake     chan struct{}
+	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined atomic.Uint64 }
+
+	// mu guards all below. Nothing but the kernel's answer to a request is ever
+	// waited for while it is held, so no token waits for another's trouble.
+	mu       sync.Mutex
+	kernel   *conn
+	tokens   map[string]*token
+	owners   map[netip.Addr]owner
+	seen     *view // nil: look again
+	watching bool  // Run is here to say when seen is out of date
+	states   map[string]LinkState
+	total    bucket
+}
+
+// token is one configured Set and whether it is held.
+type token struct {
+	name   string
+	epoch  uint64
+	held   bool
+	fought bool
+	until  time.Time // when the kernel takes the addresses away, unless renewed
+	places []*place
+}
+
+// place is one address of a token and where it is, or would be.
+type place struct {
+	Address
+	index    int // of the interface; 0 = not known
+	announce schedule
+	failing  bool        // AnnounceFailed has been told
+	removals []time.Time // by others, within fightTime
+}
+
+func (p *place) change() change { return change{p.index, single(p.Prefix.Addr())} }
+
+// owner is where a shared address belongs.
+type owner struct {
+	token *token
+	place *place
+}
+
+// single is the prefix that holds addr alone.
+func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
+
+// Open opens every socket in the network namespace of the calling thread. It
+// needs CAP_NET_ADMIN and CAP_NET_RAW.
+func Open(options Options) (*Hands, error) {
+	if options.Interval <= 0 || options.Owns == nil || options.Event == nil {
+		return nil, errors.New("shared addresses: Interval, Owns and Event must be set")
+	}
+	h := &Hands{
+		options: options,
+		wake:    make(chan struct{}, 1),
+		tokens:  make(map[string]*token),
+		states:  make(map[string]LinkState),
+	}
+	for _, open := range []func() error{
+		func() (err error) { h.kernel, err = dial(0); return },
+		func() (err error) { h.watch, err = dial(watched); return },
+		func() (err error) { h.wire, err = openWire(); return },
+		func() (err error) { h.groups, err = openGroups(); return },
+		func() (err error) { h.allARP, err = os.Open(allARPIgnore); return },
+	} {
+		if err := open(); err != nil {
+			h.Close()
+			return nil, fmt.Errorf("shared addresses: %w", err)
+		}
+	}
+	return h, nil
+}
+
+// Close closes the sockets. Held addresses stay until their lifetime ends, for
+// a successor to adopt. Run must have returned.
+func (h *Hands) Close() {
+	for _, c := range []*conn{h.kernel, h.watch} {
+		if c != nil {
+			c.close()
+		}
+	}
+	if h.wire != nil {
+		h.wire.close()
+	}
+	if h.groups != nil {
+		h.groups.close()
+	}
+	if h.allARP != nil {
+		h.allARP.Close()
+	}
+}
+
+// Configure replaces the sets, and touches only what differs: an address that
+// a held token lost is removed, one that it gained is added and announced, a
+// token that is gone is dropped.
+func (h *Hands) Configure(sets []Set) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen = nil
+	v, err := h.look()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	fresh := make(map[string]*token, len(sets))
+	for _, set := range sets {
+		t := h.tokens[set.Token]
+		if t == nil {
+			t = &token{name: set.Token}
+		}
+		fresh[set.Token] = t
+		errs = append(errs, h.reshape(v, t, set.Addresses))
+	}
+	for name, t := range h.tokens {
+		if fresh[name] == nil && t.held {
+			errs = append(errs, h.takeOff(t.places))
+		}
+	}
+	h.tokens, h.owners = fresh, owners(fresh)
+	h.prejoin(v)
+	h.rouse()
+	return errors.Join(errs...)
+}
+
+func owners(tokens map[string]*token) map[netip.Addr]owner {
+	all := make(map[netip.Addr]owner)
+	for _, t := range tokens {
+		for _, p := range t.places {
+			all[p.Prefix.Addr()] = owner{t, p}
+		}
+	}
+	return all
+}
+
+// reshape gives t its new addresses.
+func (h *Hands) reshape(v *view, t *token, addresses []Address) error {
+	old := t.places
+	t.places = nil
+	var gained []*place
+	for _, a := range addresses {
+		i := slices.IndexFunc(old, func(p *place) bool { return p.Address == a })
+		if i >= 0 {
+			t.places = append(t.places, old[i])
+			old = slices.Delete(slices.Clone(old), i, i+1)
+			continue
+		}
+		p := &place{Address: a}
+		h.locate(v, p)
+		t.places, gained = append(t.places, p), append(gained, p)
+	}
+	if !t.held {
+		return nil
+	}
+	err := h.takeOff(old)
+	if len(gained) == 0 {
+		return err
+	}
+	return errors.Join(err, h.putOn(gained, time.Now()))
+}
+
+// look returns what is known of the host, by asking the kernel if need be.
+func (h *Hands) look() (*view, error) {
+	if h.seen != nil && h.watching {
+		return h.seen, nil
+	}
+	v, err := h.kernel.look()
+	if err == nil {
+		h.seen = v
+	}
+	return v, err
+}
+
+// Counters is what was done since Open.
+type Counters struct {
+	PutBack   uint64 // addresses put back after someone else removed them
+	Announced uint64 // frames sent
+	Postponed uint64 // announcements that a rate held back
+	Resyncs   uint64 // times that the kernel's news overran us
+	Foreign   uint64 // netlink messages that were not the kernel's
+	Unjoined  uint64 // solicited-node groups that could not be joined beforehand
+}
+
+// Counters returns the counts so far.
+func (h *Hands) Counters() Counters {
+	c := &h.counters
+	return Counters{
+		PutBack: c.putBack.Load(), Announced: c.announced.Load(), Postponed: c.postponed.Load(),
+		Resyncs: c.resyncs.Load(), Foreign: c.foreign.Load(), Unjoined: c.unjoined.Load(),
+	}
+}

@@ -1,0 +1,105 @@
+package sharedip
+
+import (
+	"bytes"
+	"maps"
+)
+
+// Links returns the interfaces in use, by name, as Run saw them last.
+func (h *Hands) Links() map[string]LinkState {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.states)
+}
+
+// locate finds the interface of p; one found earlier stays while it exists.
+func (h *Hands) locate(v *view, p *place) (moved bool) {
+	if l, err := choose(v, h.options.Own, p.Address); err == nil {
+		return h.move(p, l.Index)
+	}
+	if _, exists := v.byIndex(p.index); !exists {
+		p.index = 0
+	}
+	return false
+}
+
+// relocate finds the interface of every address again, and returns those that
+// have another one now.
+func (h *Hands) relocate(v *view) map[*place]bool {
+	moved := make(map[*place]bool)
+	for _, t := range h.tokens {
+		for _, p := range t.places {
+			if h.locate(v, p) {
+				moved[p] = true
+			}
+		}
+	}
+	return moved
+}
+
+// used lists the interfaces that addresses are on or would be. One that is
+// configured by name is listed even while it doesn't exist.
+func (h *Hands) used(v *view) map[string]LinkState {
+	used := make(map[string]LinkState)
+	for _, t := range h.tokens {
+		for _, p := range t.places {
+			if p.Interface != "" {
+				used[p.Interface] = LinkState{Name: p.Interface}
+			}
+		}
+		for _, p := range t.places {
+			if l, ok := v.byIndex(p.index); ok {
+				used[l.Name] = l.LinkState
+			}
+		}
+	}
+	return used
+}
+
+// compare makes v the known state of the interfaces in use. It returns the
+// carriers that changed, and the numbers of the interfaces where addresses must
+// be looked after: new, back, or with another MAC.
+func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
+	changed = make(map[int]bool)
+	used := h.used(v)
+	for name, l := range used {
+		old, known := h.states[name]
+		if !known || old.Carrier != l.Carrier {
+			events = append(events, carrier(name, l.Carrier))
+		}
+		if !known || old.Index != l.Index || !bytes.Equal(old.MAC, l.MAC) || l.Up && !old.Up || l.Carrier && !old.Carrier {
+			changed[l.Index] = true
+		}
+	}
+	for name, l := range h.states {
+		if _, still := used[name]; !still && l.Carrier {
+			events = append(events, LinkDown{name})
+		}
+	}
+	h.states = used
+	return events, changed
+}
+
+func carrier(name string, up bool) Event {
+	if up {
+		return LinkUp{name}
+	}
+	return LinkDown{name}
+}
+
+// linksDiffer asks the kernel for each interface in use whether it is still as
+// it was seen last.
+func (h *Hands) linksDiffer() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, old := range h.states {
+		if old.Index == 0 {
+			continue // its return is an event
+		}
+		l, err := h.kernel.link(old.Index)
+		if err != nil || l.Name != name || l.Carrier != old.Carrier || l.Up != old.Up {
+			return true
+		}
+	}
+	return false
+}

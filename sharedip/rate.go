@@ -1,0 +1,75 @@
+package sharedip
+
+import "time"
+
+const (
+	// addressRate is the most announcement frames of one address in any second.
+	addressRate = 10
+	// totalRate is the most announcement frames of all addresses in a second,
+	// apart from each address's first spared ones after a take.
+	totalRate = 1000
+	// spared is the number of frames after a take that totalRate never holds back.
+	spared = 2
+	// postponed is how long an announcement waits that a rate held back.
+	postponed = 100 * time.Millisecond
+	// refreshEvery is how often a held address is announced without cause.
+	refreshEvery = time.Minute
+)
+
+// repeats are the times of the announcements, counted from the first.
+var repeats = [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond}
+
+// schedule says when one address is announced. The zero value says never.
+type schedule struct {
+	due   time.Time // zero: not wanted
+	begun time.Time
+	step  int // of repeats
+	sent  int // frames since the take
+	last  [addressRate]time.Time
+}
+
+// begin wants the whole series of announcements from now on.
+func (s *schedule) begin(now time.Time) { s.due, s.begun, s.step = now, now, 0 }
+
+func (s *schedule) stop() { s.due = time.Time{} }
+
+func (s *schedule) wanted(now time.Time) bool { return !s.due.IsZero() && !now.Before(s.due) }
+
+// allow reports whether n frames may go out now, and postpones them if not.
+func (s *schedule) allow(now time.Time, n int, total *bucket) bool {
+	oldest := s.last[(s.sent+n-1)%addressRate]
+	if now.Sub(oldest) < time.Second || !total.take(now, n) && s.sent >= spared {
+		s.due = now.Add(postponed)
+		return false
+	}
+	for range n {
+		s.last[s.sent%addressRate] = now
+		s.sent++
+	}
+	return true
+}
+
+// advance sets the time of the next announcement after one at now.
+func (s *schedule) advance(now time.Time) {
+	s.step++
+	if s.step >= len(repeats) {
+		s.due = now.Add(refreshEvery)
+		return
+	}
+	s.due = s.begun.Add(repeats[s.step])
+}
+
+// bucket lets totalRate frames out each second. The zero value is full.
+type bucket struct {
+	frames float64
+	filled time.Time
+}
+
+// take takes n frames, or what is left of them: false when there were fewer.
+func (b *bucket) take(now time.Time, n int) bool {
+	b.frames = min(totalRate, b.frames+now.Sub(b.filled).Seconds()*totalRate)
+	b.filled = now
+	enough := b.frames >= float64(n)
+	b.frames = max(0, b.frames-float64(n))
+	return enough
+}

@@ -1,0 +1,133 @@
+package sharedip
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// fightRemovals of one address within fightTime are a fight.
+	fightRemovals = 10
+	fightTime     = 10 * time.Second
+)
+
+// addressChanged puts back a shared address that went. It reports whether the
+// address is a shared one: others change what we know of the host.
+func (h *Hands) addressChanged(n notice, now time.Time) (events []Event, shared bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o, shared := h.owners[n.address.prefix.Addr()]
+	if !shared || !n.address.prefix.IsSingleIP() {
+		return nil, false
+	}
+	if n.kind != addressWent || n.address.index != o.place.index || !o.token.wanted(now) {
+		return nil, true
+	}
+	// An interface that is set down or deleted loses addresses too. It gets them
+	// back when it returns.
+	if l, err := h.kernel.link(o.place.index); err != nil || !l.Up {
+		return nil, true
+	}
+	restored, events := h.restore(o.token, []*place{o.place}, now)
+	return append(events, h.removed(o.token, restored, now)...), true
+}
+
+// wanted reports whether the token's addresses are to be put back.
+func (t *token) wanted(now time.Time) bool { return t.held && !t.fought && !t.expired(now) }
+
+// restore adds the places that the kernel has no more, and returns those that
+// were missing: news of a removal may be older than the address. They get what
+// is left of their lifetime in whole seconds, so that putting back is not
+// renewing; with less than one left it is Renew's turn.
+func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*place, events []Event) {
+	left := t.until.Sub(now) / time.Second
+	if left == 0 || len(places) == 0 {
+		return nil, nil
+	}
+	said, err := h.kernel.add(changes(places), missing, uint32(left))
+	for i, e := range said {
+		p := places[i]
+		switch e = errors.Join(e, err); {
+		case e == nil:
+			h.counters.putBack.Add(1)
+			restored = append(restored, p)
+			p.announce.begin(now)
+		case !errors.Is(e, unix.EEXIST):
+			events = append(events, AddressLost{t.name, p.Prefix, fmt.Errorf("put back: %w", e)})
+		}
+	}
+	return restored, events
+}
+
+// removed counts removals by someone else, and gives up in a fight.
+func (h *Hands) removed(t *token, places []*place, now time.Time) (events []Event) {
+	for _, p := range places {
+		p.removals = append(p.removals, now)
+		for now.Sub(p.removals[0]) > fightTime {
+			p.removals = p.removals[1:]
+		}
+		events = append(events, AddressGone{t.name, p.Prefix, len(p.removals)})
+		if len(p.removals) >= fightRemovals && !t.fought {
+			t.fought = true
+			events = append(events, Fought{t.name})
+		}
+	}
+	return events
+}
+
+// refresh reads the host again: where the addresses belong, which links carry a
+// signal. It puts back what is missing on interfaces that changed, and announces
+// it there. With lost set, news was lost: whatever is missing was removed.
+func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen = nil
+	v, err := h.look()
+	if err != nil {
+		return nil, err
+	}
+	moved := h.relocate(v)
+	events, changed := h.compare(v)
+	for _, t := range h.tokens {
+		if !t.wanted(now) {
+			continue
+		}
+		again := t.where(func(p *place) bool { return moved[p] || changed[p.index] })
+		check := again
+		if lost {
+			check = t.places
+		}
+		restored, failed := h.restore(t, v.up(check), now)
+		events = append(events, failed...)
+		if lost {
+			events = append(events, h.removed(t, restored, now)...)
+		}
+		for _, p := range again {
+			p.announce.begin(now)
+		}
+	}
+	h.prejoin(v)
+	return events, nil
+}
+
+func (t *token) where(is func(*place) bool) (places []*place) {
+	for _, p := range t.places {
+		if is(p) {
+			places = append(places, p)
+		}
+	}
+	return places
+}
+
+// up returns the places whose interface is set up: on another IPv6 takes none.
+func (v *view) up(places []*place) (on []*place) {
+	for _, p := range places {
+		if l, ok := v.byIndex(p.index); ok && l.Up {
+			on = append(on, p)
+		}
+	}
+	return on
+}

@@ -1,0 +1,246 @@
+package sharedip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lifetime is how long an address lives in the kernel without Renew, in
+// seconds. The kernel counts whole seconds and removes it up to 0.3 s late.
+const lifetime = 3
+
+// margin is how much earlier than its lifetime an address may be removed: the
+// kernel counts from a rounded moment.
+const margin = 100 * time.Millisecond
+
+// ErrExpired says that Renew came after the addresses' lifetime had run out.
+// They are off, and stay off: another node may have them by now.
+var ErrExpired = errors.New("lifetime ran out before it was renewed")
+
+// Take puts all addresses of the token on their interfaces and announces them
+// once; Run repeats that. If one can't be added, none is. Taking a token that
+// is held, or whose addresses are there from an earlier process, adopts them
+// under the new epoch.
+func (h *Hands) Take(ctx context.Context, name string, epoch uint64) error {
+	h.mu.Lock()
+	events, err := h.take(ctx, name, epoch)
+	h.mu.Unlock()
+	h.tell(events)
+	h.rouse()
+	return err
+}
+
+func (h *Hands) take(ctx context.Context, name string, epoch uint64) ([]Event, error) {
+	t := h.tokens[name]
+	if t == nil {
+		return nil, fmt.Errorf("take %s: no such token", name)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("take %s: %w", name, err)
+	}
+	now := time.Now()
+	err := h.hold(t, now)
+	if errors.Is(err, unix.ENODEV) {
+		h.seen = nil // the interface was made anew and the news is still on its way
+		err = h.hold(t, now)
+	}
+	if err != nil {
+		h.takeOff(t.places)
+		t.held = false
+		return nil, fmt.Errorf("take %s: %w", name, err)
+	}
+	t.held, t.epoch, t.fought = true, epoch, false
+	t.until = now.Add(lifetime * time.Second)
+	return h.announce(t, now), nil
+}
+
+// hold finds the interface of every address of t and adds them all.
+func (h *Hands) hold(t *token, now time.Time) error {
+	v, err := h.look()
+	if err != nil {
+		return err
+	}
+	for _, p := range t.places {
+		l, err := choose(v, h.options.Own, p.Address)
+		if err != nil {
+			return err
+		}
+		h.move(p, l.Index)
+		p.removals = nil
+	}
+	return h.putOn(t.places, now)
+}
+
+// move makes index the interface of p, and leaves nothing on the one before.
+func (h *Hands) move(p *place, index int) (moved bool) {
+	if p.index == index {
+		return false
+	}
+	if p.index != 0 {
+		h.kernel.remove([]change{p.change()})
+	}
+	p.index = index
+	return true
+}
+
+// putOn adds the places to the kernel and begins their announcements.
+func (h *Hands) putOn(places []*place, now time.Time) error {
+	said, err := h.kernel.add(changes(places), renewing, lifetime)
+	if err := h.firstError("add", places, said, err); err != nil {
+		return err
+	}
+	for _, p := range places {
+		p.announce = schedule{last: p.announce.last}
+		p.announce.begin(now)
+	}
+	return nil
+}
+
+// takeOff removes the places from the kernel, which confirms it.
+func (h *Hands) takeOff(places []*place) error {
+	for _, p := range places {
+		p.announce.stop()
+	}
+	said, err := h.kernel.remove(changes(places))
+	return h.firstError("remove", places, said, err)
+}
+
+func changes(places []*place) []change {
+	var all []change
+	for _, p := range places {
+		all = append(all, p.change())
+	}
+	return all
+}
+
+// firstError names the first address that failed.
+func (h *Hands) firstError(verb string, places []*place, said []error, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s %d addresses: %w", verb, len(places), err)
+	}
+	for i, e := range said {
+		if e != nil {
+			return fmt.Errorf("%s %s, interface %s: %w", verb, places[i].Prefix.Addr(), h.name(places[i].index), e)
+		}
+	}
+	return nil
+}
+
+// name is the interface's name as seen last.
+func (h *Hands) name(index int) string {
+	if h.seen != nil {
+		if l, ok := h.seen.byIndex(index); ok {
+			return l.Name
+		}
+	}
+	return fmt.Sprintf("number %d", index)
+}
+
+// Drop stops the announcements of the token and removes its addresses; when it
+// returns nil, the kernel has them no more. What an earlier process left is
+// removed too.
+func (h *Hands) Drop(ctx context.Context, name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.tokens[name]
+	if t == nil {
+		return fmt.Errorf("drop %s: no such token", name)
+	}
+	held := t.held
+	t.held = false
+	err := h.takeOff(t.places)
+	if err == nil && !held {
+		err = h.sweep(t)
+	}
+	if err != nil {
+		return fmt.Errorf("drop %s: %w", name, err)
+	}
+	return nil
+}
+
+// sweep removes what an earlier process left, on whichever interface.
+func (h *Hands) sweep(t *token) error {
+	v, err := h.kernel.look()
+	if err != nil {
+		return err
+	}
+	var left []*place
+	for _, a := range v.addresses {
+		if a.ours() && t.has(a.prefix.Addr()) {
+			left = append(left, &place{Address: Address{Prefix: a.prefix}, index: a.index})
+		}
+	}
+	return h.takeOff(left)
+}
+
+func (t *token) has(addr netip.Addr) bool {
+	return slices.ContainsFunc(t.places, func(p *place) bool { return p.Prefix.Addr() == addr })
+}
+
+// Renew gives every held address its whole lifetime again, and puts it back if
+// someone removed it. A token whose lifetime has run out is dropped instead, and
+// the error is ErrExpired. Addresses that were fought over are left alone.
+func (h *Hands) Renew() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	var errs []error
+	var alive []*token
+	var places []*place
+	for _, t := range h.tokens {
+		switch {
+		case !t.held || t.fought:
+		case t.expired(now):
+			errs = append(errs, h.expire(t))
+		default:
+			alive, places = append(alive, t), append(places, t.places...)
+		}
+	}
+	said, err := h.kernel.add(changes(places), renewing, lifetime)
+	errs = append(errs, h.firstError("renew", places, said, err))
+	for _, t := range alive {
+		// This process may have been frozen since it looked at the clock.
+		if t.expired(time.Now()) {
+			errs = append(errs, h.expire(t))
+			continue
+		}
+		t.until = now.Add(lifetime * time.Second)
+	}
+	return errors.Join(errs...)
+}
+
+func (t *token) expired(now time.Time) bool { return !now.Before(t.until.Add(-margin)) }
+
+// expire drops a token that was not renewed in time.
+func (h *Hands) expire(t *token) error {
+	t.held = false
+	err := h.takeOff(t.places)
+	return errors.Join(fmt.Errorf("renew %s: %w", t.name, ErrExpired), err)
+}
+
+// Held lists the shared addresses that are on this host now, by token: also
+// those that an earlier process of ours left, for the owner to Take or Drop.
+func (h *Hands) Held() (map[string][]netip.Prefix, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v, err := h.kernel.look()
+	if err != nil {
+		return nil, err
+	}
+	held := make(map[string][]netip.Prefix)
+	for _, t := range h.tokens {
+		for _, p := range t.places {
+			prefix := single(p.Prefix.Addr())
+			if slices.ContainsFunc(v.addresses, func(a address) bool { return a.ours() && a.prefix == prefix }) {
+				held[t.name] = append(held[t.name], p.Prefix)
+			}
+		}
+	}
+	return held, nil
+}

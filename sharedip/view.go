@@ -1,0 +1,184 @@
+package sharedip
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// LinkState is what the kernel says of one interface.
+type LinkState struct {
+	Index   int
+	Name    string
+	MAC     net.HardwareAddr
+	Up      bool // set up by the administrator
+	Carrier bool // and a signal is on the cable
+}
+
+// link is a LinkState with the settings that decide how it answers.
+type link struct {
+	LinkState
+	arpIgnore  uint32 // net.ipv4.conf.*.arp_ignore of this interface alone
+	forwarding bool   // net.ipv6.conf.*.forwarding: neighbours may use it as a router
+}
+
+// address is one address as the kernel lists it.
+type address struct {
+	index  int
+	prefix netip.Prefix // with the host's own bits
+	valid  uint32       // seconds left; forever = math.MaxUint32
+}
+
+const forever = math.MaxUint32
+
+// ours reports whether the address can only have been put there by this room:
+// of host length, and to live no longer than our lifetime.
+func (a address) ours() bool { return a.prefix.IsSingleIP() && a.valid <= lifetime }
+
+// view is the interfaces and addresses of this host at one moment.
+type view struct {
+	links     []link
+	addresses []address
+}
+
+func (v *view) byIndex(index int) (link, bool) {
+	for _, l := range v.links {
+		if l.Index == index {
+			return l, true
+		}
+	}
+	return link{}, false
+}
+
+// look reads all interfaces and addresses.
+func (c *conn) look() (*view, error) {
+	v := &view{}
+	err := c.dump(unix.RTM_GETLINK, linkRequest(0), func() { v.links = nil }, func(data []byte) {
+		if l, ok := parseLink(data); ok {
+			v.links = append(v.links, l)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	err = c.dump(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg), func() { v.addresses = nil }, func(data []byte) {
+		if a, ok := parseAddress(data); ok {
+			v.addresses = append(v.addresses, a)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	return v, nil
+}
+
+// link reads one interface. The carrier in it is the driver's own word, which
+// can be 0.8 s ahead of the kernel's event.
+func (c *conn) link(index int) (link, error) {
+	data, err := c.get(unix.RTM_GETLINK, linkRequest(index))
+	if err != nil {
+		return link{}, err
+	}
+	l, ok := parseLink(data)
+	if !ok {
+		return link{}, unix.ENODEV
+	}
+	return l, nil
+}
+
+// skipCounters is RTEXT_FILTER_SKIP_STATS of the kernel's linux/rtnetlink.h.
+const skipCounters = 1 << 3
+
+// linkRequest asks for one interface, or all with index 0, without counters.
+func linkRequest(index int) []byte {
+	b := make([]byte, unix.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(b[4:], uint32(index))
+	return appendAttribute(b, unix.IFLA_EXT_MASK, binary.NativeEndian.AppendUint32(nil, skipCounters))
+}
+
+// parseLink reads an ifinfomsg and its attributes.
+func parseLink(data []byte) (l link, ok bool) {
+	if len(data) < unix.SizeofIfInfomsg {
+		return link{}, false
+	}
+	flags := binary.NativeEndian.Uint32(data[8:])
+	l.Index = int(binary.NativeEndian.Uint32(data[4:]))
+	l.Up = flags&unix.IFF_UP != 0
+	l.Carrier = l.Up && flags&unix.IFF_LOWER_UP != 0
+	attributes, err := nl.ParseRouteAttr(data[unix.SizeofIfInfomsg:])
+	if err != nil {
+		return link{}, false
+	}
+	for _, a := range attributes {
+		switch a.Attr.Type {
+		case unix.IFLA_IFNAME:
+			l.Name = unix.ByteSliceToString(a.Value)
+		case unix.IFLA_ADDRESS:
+			l.MAC = append(net.HardwareAddr(nil), a.Value...)
+		case unix.IFLA_AF_SPEC:
+			l.arpIgnore = setting(a.Value, unix.AF_INET, 1, ipv4ARPIgnore)
+			l.forwarding = setting(a.Value, unix.AF_INET6, 2, ipv6Forwarding) != 0
+		}
+	}
+	return l, l.Name != ""
+}
+
+// Places of settings in the kernel's lists (IPV4_DEVCONF_ARP_IGNORE - 1 and
+// DEVCONF_FORWARDING).
+const (
+	ipv4ARPIgnore  = 18
+	ipv6Forwarding = 0
+)
+
+// setting finds one interface setting: IFLA_AF_SPEC holds one attribute for
+// each family, that holds the list of settings, each of four bytes.
+func setting(spec []byte, family, list uint16, place int) uint32 {
+	for _, part := range []uint16{family, list} {
+		attributes, err := nl.ParseRouteAttr(spec)
+		spec = nil
+		for _, a := range attributes {
+			if err == nil && a.Attr.Type&^unix.NLA_F_NESTED == part {
+				spec = a.Value
+			}
+		}
+	}
+	if len(spec) < 4*(place+1) {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(spec[4*place:])
+}
+
+// parseAddress reads an ifaddrmsg and its attributes.
+func parseAddress(data []byte) (a address, ok bool) {
+	if len(data) < unix.SizeofIfAddrmsg {
+		return address{}, false
+	}
+	attributes, err := nl.ParseRouteAttr(data[unix.SizeofIfAddrmsg:])
+	if err != nil {
+		return address{}, false
+	}
+	var local, remote netip.Addr
+	a.index, a.valid = int(binary.NativeEndian.Uint32(data[4:])), forever
+	for _, attribute := range attributes {
+		switch attribute.Attr.Type {
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(attribute.Value)
+		case unix.IFA_ADDRESS:
+			remote, _ = netip.AddrFromSlice(attribute.Value)
+		case unix.IFA_CACHEINFO:
+			if len(attribute.Value) >= 8 {
+				a.valid = binary.NativeEndian.Uint32(attribute.Value[4:])
+			}
+		}
+	}
+	if !local.IsValid() {
+		local = remote // IPv6 gives no IFA_LOCAL but on point-to-point links
+	}
+	a.prefix = netip.PrefixFrom(local, int(data[1]))
+	return a, a.prefix.IsValid()
+}

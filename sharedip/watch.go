@@ -1,0 +1,194 @@
+package sharedip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// watched is the netlink groups that Run listens to.
+const watched = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR
+
+const (
+	// noticeQueue is how much news may wait for Run. More waits in the socket,
+	// and when that is full the kernel says so and Run reads everything again.
+	noticeQueue = 256
+	// hotTime is how long after a link event the carrier is looked at every
+	// hotInterval: the kernel may delay its next event by 0.8 s.
+	hotTime     = time.Second
+	hotInterval = 2 * time.Millisecond
+)
+
+// notice is one piece of news from the kernel.
+type notice struct {
+	kind    noticeKind
+	address address // of addressCame and addressWent
+}
+
+type noticeKind int
+
+const (
+	linkChanged noticeKind = iota
+	addressCame
+	addressWent
+	overrun // news was lost
+)
+
+// Run watches the kernel until ctx ends: it puts back what others remove,
+// repeats announcements, and reports carriers. It may be run once at a time.
+func (h *Hands) Run(ctx context.Context) error {
+	h.watch.file.SetReadDeadline(time.Time{})
+	notices := make(chan notice, noticeQueue)
+	ended := make(chan error, 1)
+	go func() { ended <- h.read(ctx, notices) }()
+	stop := context.AfterFunc(ctx, func() { h.watch.file.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	h.setWatching(true)
+	defer h.setWatching(false)
+
+	w := watcher{hands: h, stale: true}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case n := <-notices:
+			w.handle(n)
+			for range len(notices) {
+				w.handle(<-notices)
+			}
+		case <-h.wake:
+		case <-timer.C:
+		}
+		timer.Reset(time.Until(w.work()))
+	}
+}
+
+func (h *Hands) setWatching(on bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watching, h.seen = on, nil
+}
+
+// tell passes events on. It is never called with h.mu held.
+func (h *Hands) tell(events []Event) {
+	for _, e := range events {
+		h.options.Event(e)
+	}
+}
+
+// read turns the kernel's messages into notices until ctx ends.
+func (h *Hands) read(ctx context.Context, notices chan<- notice) error {
+	for {
+		messages, err := h.watch.receive()
+		var news []notice
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, unix.ENOBUFS):
+			h.counters.resyncs.Add(1)
+			news = []notice{{kind: overrun}}
+		case errors.Is(err, errForeign):
+			h.counters.foreign.Add(1)
+		case err != nil:
+			return fmt.Errorf("watch addresses and links: %w", err)
+		default:
+			news = read(messages)
+		}
+		for _, n := range news {
+			select {
+			case notices <- n:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+func read(messages []syscall.NetlinkMessage) (news []notice) {
+	for _, m := range messages {
+		switch m.Header.Type {
+		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+			news = append(news, notice{kind: linkChanged})
+		case unix.RTM_NEWADDR:
+			if a, ok := parseAddress(m.Data); ok {
+				news = append(news, notice{addressCame, a})
+			}
+		case unix.RTM_DELADDR:
+			if a, ok := parseAddress(m.Data); ok {
+				news = append(news, notice{addressWent, a})
+			}
+		}
+	}
+	return news
+}
+
+// watcher is what Run's goroutine alone knows.
+type watcher struct {
+	hands    *Hands
+	stale    bool // the view has to be read again
+	lost     bool // and news has been lost before
+	hotUntil time.Time
+	pollAt   time.Time
+}
+
+// handle takes in one notice.
+func (w *watcher) handle(n notice) {
+	now := time.Now()
+	switch n.kind {
+	case overrun:
+		w.stale, w.lost = true, true
+		w.heat(now)
+	case linkChanged:
+		w.stale = true
+		w.heat(now)
+	default:
+		events, shared := w.hands.addressChanged(n, now)
+		w.stale = w.stale || !shared
+		w.hands.tell(events)
+	}
+}
+
+// heat looks at the carriers often for a while.
+func (w *watcher) heat(now time.Time) {
+	w.hotUntil = now.Add(hotTime)
+	w.pollAt = now
+}
+
+// work does what is due, and returns when there is more to do.
+func (w *watcher) work() (next time.Time) {
+	h, now := w.hands, time.Now()
+	if w.stale {
+		events, err := h.refresh(now, w.lost)
+		w.stale, w.lost = err != nil, w.lost && err != nil
+		h.tell(events)
+	}
+	if !now.Before(w.pollAt) {
+		w.poll(now)
+	}
+	next = w.pollAt
+	if due := h.announceDue(now); !due.IsZero() && due.Before(next) {
+		next = due
+	}
+	return next
+}
+
+// poll looks at the carriers themselves.
+func (w *watcher) poll(now time.Time) {
+	interval := w.hands.options.Interval
+	if now.Before(w.hotUntil) {
+		interval = min(interval, hotInterval)
+	}
+	w.pollAt = now.Add(interval)
+	if w.hands.linksDiffer() {
+		w.heat(now)
+		events, err := w.hands.refresh(now, false)
+		w.stale = err != nil
+		w.hands.tell(events)
+	}
+}
