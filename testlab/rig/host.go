@@ -1,0 +1,135 @@
+package rig
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Host is a machine: a kernel's worth of network, a host name, a /run and a /sys of
+// its own, and processes. It boots with loopback up and no cable.
+type Host struct {
+	name  string
+	lab   *Lab
+	space *space
+
+	mu     sync.Mutex
+	dead   bool
+	ports  []*Port
+	procs  []*Proc
+	atExit []func() // what runs in this process on the host's behalf
+}
+
+func newHost(lab *Lab, name string) (*Host, error) {
+	inside, err := newSpace(name)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{name: name, lab: lab, space: inside}
+	// Addresses are usable at once (no duplicate address detection), and nobody on
+	// these networks is a router to be asked for more.
+	for _, scope := range []string{"all", "default"} {
+		for _, setting := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
+			if err := inside.set("net/ipv6/conf/"+scope+"/"+setting, "0"); err != nil {
+				inside.close()
+				return nil, err
+			}
+		}
+	}
+	return h, nil
+}
+
+// Name is the host's name, which is also what its kernel calls itself.
+func (h *Host) Name() string { return h.name }
+
+// Handle speaks netlink with the host's kernel, from any goroutine.
+func (h *Host) Handle() *netlink.Handle { return h.space.handle }
+
+// Do runs job inside the host, on a thread of its own: sockets and netlink handles
+// opened by it belong to the host for good. Goroutines that job starts are outside.
+func (h *Host) Do(job func() error) error { return h.space.do(job) }
+
+// Set writes one of the host's kernel settings, such as "net/ipv4/ip_forward".
+func (h *Host) Set(name, value string) {
+	if err := h.space.set(name, value); err != nil {
+		h.lab.broken(fmt.Errorf("host %s: set %s to %s: %w", h.name, name, value, err))
+	}
+}
+
+// Plug lays a cable from a new network card, called name, to a switch, gives the card
+// its addresses and returns when the link is up.
+func (h *Host) Plug(sw *Switch, name string, addrs ...netip.Prefix) *Port {
+	p := &Port{host: h, sw: sw, name: name, jack: sw.jack(h.name, name), mac: hardwareAddress(h.name, name)}
+	if err := p.plug(addrs); err != nil {
+		h.lab.broken(fmt.Errorf("plug %s %s into %s: %w", h.name, name, sw.name, err))
+	}
+	h.lab.mu.Lock()
+	h.lab.owners[p.mac.String()] = h.name
+	h.lab.mu.Unlock()
+	h.mu.Lock()
+	h.ports = append(h.ports, p)
+	h.mu.Unlock()
+	return p
+}
+
+// Port returns the host's network card with that name, nil if there is none.
+func (h *Host) Port(name string) *Port {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := slices.IndexFunc(h.ports, func(p *Port) bool { return p.name == name })
+	if i < 0 {
+		return nil
+	}
+	return h.ports[i]
+}
+
+// Destroy cuts the host's power. First no frame passes any more, in either direction
+// and without the host noticing; then its processes are killed, so that no farewell
+// of theirs or of their sockets gets out; then its cards and its kernel state vanish.
+// The lab's Host boots it again, empty.
+func (h *Host) Destroy() {
+	h.mu.Lock()
+	if h.dead {
+		h.mu.Unlock()
+		return
+	}
+	h.dead = true
+	ports, procs, atExit := h.ports, h.procs, h.atExit
+	h.mu.Unlock()
+
+	var mend []func()
+	for _, p := range ports {
+		mend = append(mend, p.isolate())
+	}
+	for _, p := range procs {
+		p.Kill()
+	}
+	h.killAll()
+	for _, end := range atExit {
+		end()
+	}
+	for _, p := range ports {
+		p.unplug()
+	}
+	for _, undo := range mend {
+		undo()
+	}
+	h.space.close()
+	h.lab.mu.Lock()
+	delete(h.lab.hosts, h.name)
+	h.lab.mu.Unlock()
+}
+
+// owe registers what must end when the host's power is cut; false if it is already.
+func (h *Host) owe(end func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.dead {
+		return false
+	}
+	h.atExit = append(h.atExit, end)
+	return true
+}
