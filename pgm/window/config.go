@@ -1,0 +1,53 @@
+package window
+
+import "time"
+
+// ReceiveConfig shapes a receive window. Zero fields take the defaults.
+type ReceiveConfig struct {
+	Packets     int           // RXW_SQNS: numbers looked after at once; default 8192
+	BackOff     time.Duration // NAK_BO_IVL: the longest random wait before a NAK; 0 asks at once
+	NCFWait     time.Duration // NAK_RPT_IVL: wait for an NCF, doubled with each try; default 5 ms
+	DataWait    time.Duration // NAK_RDATA_IVL: wait for RDATA, doubled with each try; default 5 ms
+	NCFRetries  int           // NAK_NCF_RETRIES; default 50, at most 255
+	DataRetries int           // NAK_DATA_RETRIES; default 50, at most 255
+	MaxAPDU     int           // octets of the longest message; default and at most 65535
+	MaxFragment int           // fragments of one message; default 65535, OpenPGM has 16
+	Seed        uint64        // of the random back-off
+}
+
+// withDefaults fills in what is zero.
+func (c ReceiveConfig) withDefaults() ReceiveConfig {
+	orInt := func(v *int, d, most int) {
+		if *v <= 0 {
+			*v = d
+		}
+		*v = min(*v, most)
+	}
+	orInt(&c.Packets, 8192, maxWindow)
+	orInt(&c.NCFRetries, 50, 255)
+	orInt(&c.DataRetries, 50, 255)
+	orInt(&c.MaxAPDU, maxAPDU, maxAPDU)
+	orInt(&c.MaxFragment, maxAPDU, maxAPDU)
+	if c.NCFWait <= 0 {
+		c.NCFWait = 5 * time.Millisecond
+	}
+	if c.DataWait <= 0 {
+		c.DataWait = 5 * time.Millisecond
+	}
+	return c
+}
+
+const (
+	// maxWindow bounds windows, ours and those we believe others to have.
+	maxWindow = 1 << 20
+	// maxAPDU is the longest message in octets.
+	maxAPDU = 65535
+	// maxAhead is how many numbers a session may leap without being doubted:
+	// a minute at 280 000 packets a second.
+	maxAhead = 1 << 24
+	// farRun is how many packets in a row must lie beyond maxAhead before the
+	// session is believed to be there.
+	farRun = 64
+	// doublings bounds how often a wait is doubled: 5 ms grow to 320 ms.
+	doublings = 6
+)

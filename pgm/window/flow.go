@@ -1,0 +1,119 @@
+package window
+
+import (
+	"time"
+
+	"vipd/pgm/packet"
+)
+
+// Progress is what a known receiver says about a session.
+type Progress struct {
+	Next packet.Seq // oldest number its application has not had
+	Edge packet.Seq // first number it has no room for
+	Lost uint64     // numbers it has reported lost so far
+}
+
+// Flow keeps a sender from overrunning receivers it knows. It is no part of
+// RFC 3208: the group's packets stay as they are.
+type Flow struct {
+	size      int           // packets of the transmit window
+	limit     time.Duration // a receiver that blocks longer is left behind; 0: never
+	receivers []known
+	blocked   Instant // since when the sender waits; Never while it does not
+}
+
+// known is one receiver.
+type known struct {
+	Progress
+	left bool
+}
+
+// NewFlow makes the state for n receivers that have said nothing yet. Until a
+// receiver does, its whole transmit window is kept for it.
+func NewFlow(n int, first packet.Seq, size int, limit time.Duration) *Flow {
+	f := &Flow{size: size, limit: limit, receivers: make([]known, n), blocked: Never}
+	for i := range f.receivers {
+		f.receivers[i].Progress = Progress{Next: first, Edge: first.Add(size)}
+	}
+	return f
+}
+
+// Report takes what receiver i says; trail and next are the transmit window's.
+// What was not sent yet, or is older than what it said before, is not
+// believed. It reports whether the receiver had been left behind and has
+// caught up to the younger half of the window.
+func (f *Flow) Report(i int, p Progress, trail, next packet.Seq) (caughtUp bool) {
+	r := &f.receivers[i]
+	if p.Next.After(next) || p.Next.Before(r.Next) || p.Edge.Before(p.Next) {
+		return false
+	}
+	r.Progress = p
+	if r.left && !p.Next.Before(trail) && next.From(p.Next) <= f.size/2 {
+		r.left = false
+		return true
+	}
+	return false
+}
+
+// Progress returns what receiver i said last, and whether it is left behind.
+func (f *Flow) Progress(i int) (Progress, bool) {
+	return f.receivers[i].Progress, f.receivers[i].left
+}
+
+// Hold is the oldest number a receiver may still need; next is the number the
+// sender's next packet gets.
+func (f *Flow) Hold(next packet.Seq) packet.Seq {
+	hold := next
+	for i := range f.receivers {
+		if r := &f.receivers[i]; !r.left && r.Next.Before(hold) {
+			hold = r.Next
+		}
+	}
+	return hold
+}
+
+// MaySend reports whether n packets, numbered from next, may be sent at now.
+// It notes since when they may not.
+func (f *Flow) MaySend(now Instant, next packet.Seq, n int) bool {
+	end := next.Add(n)
+	for i := range f.receivers {
+		if f.blocks(i, end) {
+			f.blocked = min(f.blocked, now)
+			return false
+		}
+	}
+	f.blocked = Never
+	return true
+}
+
+// blocks reports whether receiver i has no room before end, or still needs a
+// number that end would push out.
+func (f *Flow) blocks(i int, end packet.Seq) bool {
+	r := &f.receivers[i]
+	return !r.left && (end.After(r.Edge) || end.From(r.Next) > f.size)
+}
+
+// LeaveBehind gives up the receivers that have kept the sender, who wants to
+// send n packets from next, waiting for the limit, and returns their indices.
+func (f *Flow) LeaveBehind(now Instant, next packet.Seq, n int) []int {
+	if f.limit == 0 || f.blocked == Never || now.Sub(f.blocked) < f.limit {
+		return nil
+	}
+	var left []int
+	for i := range f.receivers {
+		if f.blocks(i, next.Add(n)) {
+			f.receivers[i].left = true
+			left = append(left, i)
+		}
+	}
+	f.blocked = Never
+	return left
+}
+
+// Deadline is when LeaveBehind is to be asked, or Never.
+func (f *Flow) Deadline() Instant {
+	if f.limit == 0 || f.blocked == Never {
+		return Never
+	}
+	return f.blocked.Add(f.limit)
+}

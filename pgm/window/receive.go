@@ -1,0 +1,271 @@
+package window
+
+import "vipd/pgm/packet"
+
+// Verdict says what became of a packet.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Kept        Verdict = iota // taken
+	Duplicate                  // the number is held already
+	Old                        // the number was handed on, or its loss reported
+	Beyond                     // no room yet: it will be asked for later
+	Far                        // leaps further than a session may
+	BadTrail                   // trail, number and lead contradict each other
+	BadFragment                // the fragment does not fit its message
+	Stale                      // an SPM older than the last
+	Ended                      // the session is over
+	Verdicts                   // how many there are
+)
+
+var verdictNames = [Verdicts]string{
+	"kept", "duplicate", "old", "beyond the window", "far outside the window",
+	"bad trail", "bad fragment", "stale SPM", "session ended",
+}
+
+// String returns the verdict's words.
+func (v Verdict) String() string {
+	if v < Verdicts {
+		return verdictNames[v]
+	}
+	return "unknown verdict"
+}
+
+// Receive is the receive window of one session (RFC 3208 section 6).
+type Receive struct {
+	c      ReceiveConfig
+	slots  []slot
+	queues [queues]queue
+	seed   uint64
+
+	joined bool       // the session's first number is known
+	path   bool       // an SPM came, so NAKs have an address
+	spm    packet.Seq // number of the last SPM
+	first  packet.Seq // where we joined
+	next   packet.Seq // oldest number not handed on
+	head   int        // index of next's slot
+	edge   packet.Seq // first number without a state
+	lead   packet.Seq // youngest number known to be sent
+	trail  packet.Seq // oldest number the source can repair
+	far    int        // packets in a row that were Far
+
+	waitingCount int
+	assembled    packet.Seq // fragments from next up to here fit together
+	hole         Loss       // numbers lost just before next, not yet reported
+	settled      bool       // the last SPM showed nothing sent after next-1
+	end          *End       // how the session ended, once known
+	endLead      packet.Seq // its last number
+	ended        bool       // End was handed on
+}
+
+// NewReceive makes a window that joins its session at the first packet.
+func NewReceive(c ReceiveConfig) *Receive {
+	c = c.withDefaults()
+	w := &Receive{c: c, slots: make([]slot, c.Packets), seed: c.Seed | 1}
+	for i := range w.queues {
+		w.queues[i] = queue{none, none}
+	}
+	return w
+}
+
+// Next is the oldest number that was not handed on yet.
+func (w *Receive) Next() packet.Seq { return w.next }
+
+// Lead is the youngest number the source is known to have sent.
+func (w *Receive) Lead() packet.Seq { return w.lead }
+
+// Joined reports whether the first number is known.
+func (w *Receive) Joined() bool { return w.joined }
+
+// Room is the first number the window has no slot for.
+func (w *Receive) Room() packet.Seq { return w.next.Add(len(w.slots)) }
+
+// Waiting is how many numbers are being waited for.
+func (w *Receive) Waiting() int { return w.waitingCount }
+
+// index finds a number's slot; the number is in [next, next+size).
+func (w *Receive) index(s packet.Seq) int32 {
+	i := w.head + s.From(w.next)
+	if i >= len(w.slots) {
+		i -= len(w.slots)
+	}
+	return int32(i)
+}
+
+// start begins the window at the first packet heard (section 6.1): without
+// OPT_JOIN at start, with it as far back as the source offers (section 9.4).
+func (w *Receive) start(start, trail packet.Seq, o *packet.Options) {
+	if w.joined {
+		return
+	}
+	if o.Contains(packet.OptJoin) && o.Join.Before(start) && start.From(o.Join) <= maxWindow {
+		start = o.Join.Later(trail)
+	}
+	w.joined = true
+	w.first, w.next, w.edge, w.trail, w.assembled = start, start, start, trail, start
+	w.lead = start.Add(-1)
+	w.hole.First = start
+}
+
+// Data takes an ODATA or RDATA (section 6.1). The window keeps payload.
+func (w *Receive) Data(now Instant, p *packet.Packet, payload []byte) Verdict {
+	if w.end != nil && (w.ended || p.Seq.After(w.endLead)) {
+		return Ended
+	}
+	if span := p.Seq.From(p.Trail); span < 0 || span >= maxWindow {
+		return BadTrail
+	}
+	w.start(p.Seq, p.Trail, &p.Options)
+	if w.isFar(p.Seq) {
+		return Far
+	}
+	w.settled = false
+	w.passTrail(now, p.Trail)
+	w.see(now, p.Seq)
+	v := w.store(p, payload)
+	if p.Options.Contains(packet.OptFIN) && v == Kept {
+		w.end, w.endLead = &End{}, p.Seq
+	}
+	return v
+}
+
+// isFar doubts a leap over more than maxAhead numbers until farRun packets in
+// a row make it.
+func (w *Receive) isFar(s packet.Seq) bool {
+	if s.From(w.lead) <= maxAhead {
+		w.far = 0
+		return false
+	}
+	w.far++
+	return w.far < farRun
+}
+
+// store puts a payload into its slot.
+func (w *Receive) store(p *packet.Packet, payload []byte) Verdict {
+	switch n := p.Seq.From(w.next); {
+	case n < 0:
+		return Old
+	case n >= len(w.slots):
+		return Beyond
+	}
+	i := w.index(p.Seq)
+	s := &w.slots[i]
+	if s.state == have {
+		return Duplicate
+	}
+	w.leave(i)
+	s.fragment = packet.Fragment{}
+	if p.Options.Contains(packet.OptFragment) {
+		if !w.fits(p, len(payload)) {
+			s.state = gaveUp
+			return BadFragment
+		}
+		s.fragment = p.Options.Fragment
+	}
+	s.state, s.payload = have, payload
+	return Kept
+}
+
+// fits reports whether a fragment lies within its message and the message
+// within our limits (section 9.2).
+func (w *Receive) fits(p *packet.Packet, n int) bool {
+	f := p.Options.Fragment
+	at := p.Seq.From(f.First)
+	return f.Length > 0 && int64(f.Length) <= int64(w.c.MaxAPDU) &&
+		int64(f.Offset)+int64(n) <= int64(f.Length) && n > 0 &&
+		at >= 0 && at < w.c.MaxFragment && (at == 0) == (f.Offset == 0)
+}
+
+// see notes that the source has sent s, and looks after every number up to
+// it: loss detection (section 6.3).
+func (w *Receive) see(now Instant, s packet.Seq) {
+	w.lead = w.lead.Later(s)
+	w.fill(now)
+}
+
+// fill gives a state to each number that is known to be sent and for which
+// there is room.
+func (w *Receive) fill(now Instant) {
+	for w.joined && !w.edge.After(w.lead) && w.edge.From(w.next) < len(w.slots) {
+		i := w.index(w.edge)
+		w.slots[i] = slot{seq: w.edge}
+		if w.edge.Before(w.trail) {
+			w.slots[i].state = passed
+		} else {
+			w.toBackOff(now, i)
+		}
+		w.edge = w.edge.Add(1)
+	}
+}
+
+// passTrail gives up what the source can't repair any more (section 6.3).
+func (w *Receive) passTrail(now Instant, trail packet.Seq) {
+	if !trail.After(w.trail) {
+		return
+	}
+	from := w.trail.Later(w.next)
+	w.trail = trail
+	for s := from; s.Before(trail) && s.Before(w.edge); s = s.Add(1) {
+		if i := w.index(s); w.slots[i].state.waiting() {
+			w.leave(i)
+			w.slots[i].state = passed
+		}
+	}
+	w.see(now, trail.Add(-1))
+}
+
+// SPM takes a source path message (section 6.2).
+func (w *Receive) SPM(now Instant, p *packet.Packet) Verdict {
+	span := p.Lead.Add(1).From(p.Trail)
+	switch {
+	case w.ended:
+		return Ended
+	case span < 0 || span > maxWindow:
+		return BadTrail
+	case w.path && !p.Seq.After(w.spm):
+		return Stale
+	}
+	w.start(p.Lead.Add(1), p.Trail, &p.Options)
+	if w.isFar(p.Lead) {
+		return Far
+	}
+	w.path, w.spm = true, p.Seq
+	w.passTrail(now, p.Trail)
+	w.see(now, p.Lead)
+	w.settled = p.Lead == w.lead
+	switch {
+	case p.Options.Contains(packet.OptRST):
+		w.reset(p.Options.ResetCode)
+	case p.Options.Contains(packet.OptFIN) && w.end == nil:
+		w.end, w.endLead = &End{}, w.lead
+	}
+	return Kept
+}
+
+// reset ends the session now: what is missing will not come (section 9.8).
+func (w *Receive) reset(code uint8) {
+	for s := w.next; s.Before(w.edge); s = s.Add(1) {
+		if i := w.index(s); w.slots[i].state.waiting() {
+			w.leave(i)
+			w.slots[i].state = passed
+		}
+	}
+	w.trail = w.trail.Later(w.lead.Add(1))
+	w.end, w.endLead = &End{Reset: true, Code: code}, w.lead
+}
+
+// NCF takes one number of an NCF, or of another receiver's NAK: someone asks
+// for it already (section 6.3, suppression). A number that was not known to be
+// sent is looked after from now on.
+func (w *Receive) NCF(now Instant, s packet.Seq) {
+	n := s.From(w.next)
+	if !w.joined || w.end != nil || n < 0 || n >= len(w.slots) {
+		return
+	}
+	w.see(now, s)
+	i := w.index(s)
+	if st := w.slots[i].state; st == backOff || st == waitNCF {
+		w.toWaitData(now, i)
+	}
+}
