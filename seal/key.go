@@ -127,29 +127,25 @@ func notHex(r rune) bool {
 	return true
 }
 
-// ringKey is a key made ready for deriving: extracted once, expanded often.
+// ringKey is a key made ready for deriving: extracted once, expanded often. The
+// secret is inside the function, where no print verb and no encoder finds it.
 type ringKey struct {
 	id     KeyID
-	pseudo []byte // HKDF's pseudo-random key
+	expand func(info string, size int) []byte // derives size bytes for info
 }
 
-// newRingKey extracts the pseudo-random key and the id of k.
+// newRingKey extracts the pseudo-random key of k and derives its id.
 func newRingKey(k Key) ringKey {
 	pseudo, err := hkdf.Extract(sha256.New, k[:], []byte(hkdfSalt))
 	if err != nil {
 		panic(err) // only FIPS mode refuses, and only keys under 14 bytes
 	}
-	return ringKey{
-		id:     KeyID(binary.BigEndian.Uint32(expand(pseudo, "key id", 4))),
-		pseudo: pseudo,
+	expand := func(info string, size int) []byte {
+		out, err := hkdf.Expand(sha256.New, pseudo, info, size)
+		if err != nil {
+			panic(err) // only a size over 255 hashes is refused
+		}
+		return out
 	}
-}
-
-// expand derives size bytes for info.
-func expand(pseudo []byte, info string, size int) []byte {
-	out, err := hkdf.Expand(sha256.New, pseudo, info, size)
-	if err != nil {
-		panic(err) // only a size over 255 hashes is refused
-	}
-	return out
+	return ringKey{id: KeyID(binary.BigEndian.Uint32(expand("key id", 4))), expand: expand}
 }

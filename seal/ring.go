@@ -64,9 +64,9 @@ func (r *Ring) KeyIDs() []KeyID {
 	return ids
 }
 
-// Format keeps the keys out of every print verb.
-func (r *Ring) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "ring of cluster %s, keys %v", r.name, r.KeyIDs())
+// String names the cluster and the keys by their ids.
+func (r *Ring) String() string {
+	return fmt.Sprintf("ring of cluster %s, keys %v", r.name, r.KeyIDs())
 }
 
 // index returns where the key with this id is in the ring, or -1.
@@ -86,7 +86,7 @@ func (r *Ring) derive(key int, sender uint8, session uint64) cipher.AEAD {
 	info = append(info, Version, sender)
 	info = binary.BigEndian.AppendUint64(info, session)
 	info = append(info, r.name...)
-	block, err := aes.NewCipher(expand(r.keys[key].pseudo, string(info), 32))
+	block, err := aes.NewCipher(r.keys[key].expand(string(info), 32))
 	if err != nil {
 		panic(err) // only a wrong key size is refused
 	}

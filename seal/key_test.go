@@ -1,0 +1,126 @@
+package seal
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var (
+	zero = string(testKey(0).Text())
+	one  = string(testKey(1).Text())
+)
+
+func TestParseKeys(t *testing.T) {
+	cases := []struct {
+		name, text string
+		keys       int
+		err        string
+	}{
+		{"one", zero, 1, ""},
+		{"two", zero + one, 2, ""},
+		{"capitals", strings.ToUpper(zero), 1, ""},
+		{"no line end", strings.TrimSpace(zero), 1, ""},
+		{"space, comments, line ends of Windows", "# keys\r\n\n  \t" + strings.TrimSpace(zero) + "  \r\n#" + one, 1, ""},
+		{"empty", "", 0, "holds no key, want a line of 64 hexadecimal digits"},
+		{"a comment alone", "# " + zero, 0, "holds no key, want a line of 64 hexadecimal digits"},
+		{"three", zero + "\n" + one + zero, 0, "line 4: more than 2 keys"},
+		{"a digit short", zero[:63] + "\n", 0, "line 1: 63 hexadecimal digits, want 64"},
+		{"a digit long", "0" + zero, 0, "line 1: 65 hexadecimal digits, want 64"},
+		{"no digit", "\n" + zero[:10] + "g" + zero[11:], 0, "line 2: character 11 is no hexadecimal digit"},
+		{"base64", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0, "line 1: character 6 is no hexadecimal digit"},
+		{"two in a line", strings.TrimSpace(zero) + " " + one, 0, "line 1: character 65 is no hexadecimal digit"},
+	}
+	for _, c := range cases {
+		keys, err := ParseKeys([]byte(c.text))
+		if len(keys) != c.keys || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%s: %d keys, %v, want %d, %q", c.name, len(keys), err, c.keys, c.err)
+		}
+		for i, key := range keys {
+			if key != testKey(byte(i)) {
+				t.Errorf("%s: key %d is another", c.name, i)
+			}
+		}
+	}
+}
+
+func TestParseKeyTakesOne(t *testing.T) {
+	if key, err := ParseKey([]byte(zero)); err != nil || key != testKey(0) {
+		t.Errorf("one key: %v, %v", key, err)
+	}
+	if key, err := ParseKey([]byte(zero + one)); err == nil || key != (Key{}) {
+		t.Errorf("two keys: %v, %v", key, err)
+	}
+	if _, err := ParseKey(nil); err == nil {
+		t.Error("no key, no error")
+	}
+}
+
+func TestNewKeysAndSessionsDiffer(t *testing.T) {
+	a, b := NewKey(), NewKey()
+	if a == b || a == (Key{}) {
+		t.Error("two new keys are alike, or empty")
+	}
+	if again, err := ParseKey(a.Text()); err != nil || again != a {
+		t.Errorf("a key does not survive its text: %v", err)
+	}
+	if NewSession() == NewSession() {
+		t.Error("two new sessions are alike")
+	}
+}
+
+// write writes a key file with a mode.
+func write(t *testing.T, text string, mode fs.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // past the umask
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestReadKeyFile(t *testing.T) {
+	for _, mode := range []fs.FileMode{0o600, 0o400, 0o700} {
+		keys, err := ReadKeyFile(write(t, zero+one, mode))
+		if err != nil || len(keys) != 2 || keys[0] != testKey(0) || keys[1] != testKey(1) {
+			t.Errorf("mode %o: %v, %v", mode, keys, err)
+		}
+	}
+	for _, mode := range []fs.FileMode{0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o666} {
+		path := write(t, zero, mode)
+		if _, err := ReadKeyFile(path); err == nil || !strings.HasSuffix(err.Error(), "chmod 0600 "+path) {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+}
+
+func TestReadKeyFileRefuses(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Chmod(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct{ name, path, want string }{
+		{"a folder", folder, "not a regular file"},
+		{"no file", folder + "/none", "no such file"},
+		{"too much", write(t, strings.Repeat("#\n", maxKeyFile), 0o600), "want at most 65536"},
+		{"no key", write(t, zero[:20], 0o600), "line 1: 20 hexadecimal digits, want 64"},
+	}
+	for _, c := range cases {
+		_, err := ReadKeyFile(c.path)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.path) {
+			t.Errorf("%s: %v, want the path and %q", c.name, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), zero[:20]) {
+			t.Errorf("%s: the error shows what the file holds", c.name)
+		}
+	}
+	if _, err := ReadKeyFile(folder + "/none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a missing file is not fs.ErrNotExist")
+	}
+}

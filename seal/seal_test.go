@@ -1,0 +1,166 @@
+package seal
+
+import (
+	"bytes"
+	"encoding/hex"
+	"sync"
+	"testing"
+)
+
+// Fixed facts of the tests.
+const (
+	plant         = "plant"
+	sender        = 3
+	live   uint64 = 0x0102030405060708
+)
+
+// testKey is a key of 32 bytes that count up from first.
+func testKey(first byte) (k Key) {
+	for i := range k {
+		k[i] = first + byte(i)
+	}
+	return k
+}
+
+func newRing(t testing.TB, cluster string, active Key, accepted ...Key) *Ring {
+	t.Helper()
+	r, err := NewRing(cluster, active, accepted...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func newSealer(t testing.TB, r *Ring, session uint64) *Sealer {
+	t.Helper()
+	s, err := NewSealer(r, sender, session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// opens fails the test unless the datagram opens to the payload.
+func opens(t *testing.T, o *Opener, datagram []byte, payload string) Header {
+	t.Helper()
+	header, got, err := o.Open(nil, datagram)
+	if err != nil || string(got) != payload {
+		t.Fatalf("Open = %q, %v, want %q", got, err, payload)
+	}
+	return header
+}
+
+// refuses fails the test unless the datagram is refused for this reason.
+func refuses(t *testing.T, o *Opener, datagram []byte, want Refusal) Header {
+	t.Helper()
+	before := o.Refused(want)
+	header, got, err := o.Open(nil, datagram)
+	if err != want || got != nil {
+		t.Fatalf("Open = %q, %v, want %v", got, err, want)
+	}
+	if after := o.Refused(want); after != before+1 {
+		t.Errorf("%v counted %d times, want once", want, after-before)
+	}
+	return header
+}
+
+// golden is what the wire format says, computed by another implementation of
+// HKDF and GCM: key 00..1f, cluster "plant", sender 3, first datagram, "alive".
+const golden = "01dc9c16a996044d970301020304050607080000000000000001" +
+	"8aff4cd55bbf48a242703dcb62489f71c4501c0ba3"
+
+func TestGoldenBytes(t *testing.T) {
+	ring := newRing(t, plant, testKey(0))
+	datagram := newSealer(t, ring, live).Seal([]byte("before"), []byte("alive"))
+	if got := hex.EncodeToString(datagram[len("before"):]); got != golden {
+		t.Errorf("sealed\n%s, want\n%s", got, golden)
+	}
+	if !bytes.HasPrefix(datagram, []byte("before")) {
+		t.Error("Seal did not append")
+	}
+	header := opens(t, NewOpener(ring), datagram[len("before"):], "alive")
+	want := Header{Version: 1, KeyID: 0xdc9c16a9, Cluster: 0x96044d97, Sender: sender, Session: live, Counter: 1}
+	if header != want {
+		t.Errorf("header %+v, want %+v", header, want)
+	}
+}
+
+func TestPayloadsOfEverySizeComeBack(t *testing.T) {
+	ring := newRing(t, plant, testKey(0))
+	s, o := newSealer(t, ring, live), NewOpener(ring)
+	for _, size := range []int{0, 1, 15, 16, 17, 128, 1280, 65507 - Overhead} {
+		payload := bytes.Repeat([]byte{0xa5}, size)
+		datagram := s.Seal(nil, payload)
+		if len(datagram) != size+Overhead {
+			t.Errorf("%d bytes sealed to %d, want %d more", size, len(datagram), Overhead)
+		}
+		opens(t, o, datagram, string(payload))
+	}
+}
+
+func TestOpenInPlaceAndBehind(t *testing.T) {
+	ring := newRing(t, plant, testKey(0))
+	s, o := newSealer(t, ring, live), NewOpener(ring)
+	datagram := s.Seal(nil, []byte("in place"))
+	_, got, err := o.Open(datagram[HeaderSize:HeaderSize], datagram)
+	if err != nil || string(got) != "in place" {
+		t.Errorf("in place: %q, %v", got, err)
+	}
+	_, got, err = o.Open([]byte("be"), s.Seal(nil, []byte("hind")))
+	if err != nil || string(got) != "behind" {
+		t.Errorf("behind: %q, %v", got, err)
+	}
+}
+
+func TestKnownSessionsAllocateNothing(t *testing.T) {
+	ring := newRing(t, plant, testKey(0))
+	s, o := newSealer(t, ring, live), NewOpener(ring)
+	payload := make([]byte, 128)
+	datagram := make([]byte, 0, len(payload)+Overhead)
+	opened := make([]byte, 0, len(payload))
+	allocs := testing.AllocsPerRun(1000, func() {
+		datagram = s.Seal(datagram[:0], payload)
+		if _, _, err := o.Open(opened, datagram); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := o.Open(opened, datagram); err != ErrReplay {
+			t.Fatal(err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations for each datagram, want none", allocs)
+	}
+}
+
+func TestGoroutinesShareASealerAndAnOpener(t *testing.T) {
+	const goroutines, each = 4, windowSize / 4 // all fit into the window, in any order
+	ring := newRing(t, plant, testKey(0))
+	s, o := newSealer(t, ring, live), NewOpener(ring)
+	opens(t, o, s.Seal(nil, nil), "") // the session begins here
+	var all sync.WaitGroup
+	for range goroutines {
+		all.Go(func() {
+			for range each {
+				if _, _, err := o.Open(nil, s.Seal(nil, []byte("x"))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if next := opens(t, o, s.Seal(nil, nil), ""); next.Counter != goroutines*each+2 {
+		t.Errorf("counter %d, want %d: one was used twice", next.Counter, goroutines*each+2)
+	}
+}
+
+func TestSealerRefusesASlotOutOfRange(t *testing.T) {
+	ring := newRing(t, plant, testKey(0))
+	for _, slot := range []uint8{MaxSenders, 255} {
+		if _, err := NewSealer(ring, slot, live); err == nil {
+			t.Errorf("slot %d was let through", slot)
+		}
+	}
+	if _, err := NewSealer(ring, MaxSenders-1, live); err != nil {
+		t.Error(err)
+	}
+}
