@@ -91,36 +91,41 @@ func (h *Host) Port(name string) *Port {
 // of theirs or of their sockets gets out; then its cards and its kernel state vanish.
 // The lab's Host boots it again, empty.
 func (h *Host) Destroy() {
-	h.mu.Lock()
-	if h.dead {
-		h.mu.Unlock()
+	if !h.die() {
 		return
 	}
-	h.dead = true
-	ports, procs, atExit := h.ports, h.procs, h.atExit
-	h.mu.Unlock()
-
 	var mend []func()
-	for _, p := range ports {
+	for _, p := range h.ports {
 		mend = append(mend, p.isolate())
 	}
-	for _, p := range procs {
+	h.stop()
+	for _, p := range h.ports {
+		p.unplug()
+	}
+	all(mend)()
+	h.space.close()
+	h.lab.forget(h)
+}
+
+// die marks the host as without power, and says whether it had any. What Destroy then
+// reads doesn't change any more.
+func (h *Host) die() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	had := !h.dead
+	h.dead = true
+	return had
+}
+
+// stop ends everything that runs in the host or on its behalf.
+func (h *Host) stop() {
+	for _, p := range h.procs {
 		p.Kill()
 	}
 	h.killAll()
-	for _, end := range atExit {
+	for _, end := range h.atExit {
 		end()
 	}
-	for _, p := range ports {
-		p.unplug()
-	}
-	for _, undo := range mend {
-		undo()
-	}
-	h.space.close()
-	h.lab.mu.Lock()
-	delete(h.lab.hosts, h.name)
-	h.lab.mu.Unlock()
 }
 
 // owe registers what must end when the host's power is cut; false if it is already.

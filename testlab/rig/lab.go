@@ -103,10 +103,21 @@ func (lab *Lab) Heal() {
 	}
 }
 
-// close destroys every host and switch, and returns when nothing of them runs.
+// forget makes room for a host's next boot.
+func (lab *Lab) forget(h *Host) {
+	lab.mu.Lock()
+	defer lab.mu.Unlock()
+	delete(lab.hosts, h.name)
+}
+
+// close ends everything that runs in the lab and leaves its networks to the kernel,
+// which takes them down when nothing is in them any more.
 func (lab *Lab) close() {
 	for _, h := range lab.allHosts() {
-		h.Destroy()
+		if h.die() {
+			h.stop()
+			h.space.close()
+		}
 	}
 	for _, sw := range lab.allSwitches() {
 		sw.space.close()

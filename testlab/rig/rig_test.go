@@ -133,3 +133,7 @@ func readableCopy(t *testing.T) string {
 	}
 	return path
 }
+
+func at(prefix netip.Prefix, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(prefix.Addr(), port)
+}
