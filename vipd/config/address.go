@@ -5,24 +5,24 @@ import (
 	"strings"
 )
 
-// hostAddress parses one element of an array as an address that one host can have.
+// hostAddress parses one element of an array as an address that one host can have; it is invalid when refused.
 func (t table) hostAddress(key string, i int, text string) (netip.Addr, bool) {
 	if text == "" { // refused by list
 		return netip.Addr{}, false
 	}
 	a, err := netip.ParseAddr(text)
+	reason := unusable(a)
 	switch {
 	case err != nil && strings.Contains(text, "/"):
-		t.wrongItem(key, i, "%q has a prefix length; only the address belongs here", text)
+		reason = "has a prefix length; only the address belongs here"
 	case err != nil:
-		t.wrongItem(key, i, "%q is no IP address", text)
-	default:
-		if reason := unusable(a); reason != "" {
-			t.wrongItem(key, i, "%s %s", text, reason)
-			return a, false
-		}
+		reason = "is no IP address"
 	}
-	return a, err == nil
+	if reason != "" {
+		t.wrongItem(key, i, "%q %s", text, reason)
+		return netip.Addr{}, false
+	}
+	return a, true
 }
 
 // unusable says why a cannot be the address of a host, or nothing.
@@ -44,40 +44,44 @@ func unusable(a netip.Addr) string {
 	return ""
 }
 
-// shared parses an address that moves, with the length of its network or without.
+// shared parses an address that moves, with the length of its network or without. The prefix is invalid when there is
+// a reason against it.
 func shared(text string) (p netip.Prefix, reason string) {
-	if !strings.Contains(text, "/") {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return p, "is no IP address; expected one such as 192.0.2.10/24"
-		}
+	if a, err := netip.ParseAddr(text); err == nil {
 		p = netip.PrefixFrom(a.WithZone(""), a.BitLen())
-		return p, unusable(a)
+		reason = unusable(a)
+	} else if p, err = netip.ParsePrefix(text); err != nil {
+		reason = "is no address; expected one such as 192.0.2.10/24"
+	} else if reason = unusable(p.Addr()); reason == "" {
+		reason = edge(p)
 	}
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return p, "is no address with a prefix length; expected one such as 192.0.2.10/24"
+	if reason != "" {
+		return netip.Prefix{}, reason
 	}
-	if reason := unusable(p.Addr()); reason != "" {
-		return p, reason
-	}
-	return p, edge(p)
+	return p, ""
 }
 
 // edge says why the address is not a host's within its own network, or nothing.
 func edge(p netip.Prefix) string {
-	host := p.Addr().BitLen() - p.Bits()
+	first := p.Addr() == p.Masked().Addr()
 	switch {
 	case p.Bits() == 0:
 		return "has a prefix of length 0, which is every network"
-	case host < 2: // point-to-point and single-host networks have no edge: RFC 3021, RFC 6164
+	case p.Addr().BitLen()-p.Bits() < 2: // links of two hosts have no edge: RFC 3021, RFC 6164
 		return ""
-	case p.Addr() == p.Masked().Addr() && p.Addr().Is4():
+	case first && p.Addr().Is4():
 		return "is the address of the network itself"
-	case p.Addr() == p.Masked().Addr():
+	case first:
 		return "is the anycast address of the network's routers"
 	case p.Addr().Is4() && !p.Contains(p.Addr().Next()):
 		return "is the broadcast address of its network"
 	}
 	return ""
+}
+
+func family(a netip.Addr) string {
+	if a.Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
 }

@@ -37,7 +37,8 @@ func (s Settings) meaning() string {
 }
 
 func (v VIP) meaning(b *strings.Builder, nodes []Node) {
-	fmt.Fprintf(b, "vip %q %s %s\n", v.Name, sorted(v.Addresses, netip.Prefix.Compare), sorted(v.Prove, netip.Addr.Compare))
+	fmt.Fprintf(b, "vip %q %s\n", v.Name, sorted(v.Addresses, netip.Prefix.Compare))
+	fmt.Fprintf(b, "prove %s\n", sorted(v.Prove, netip.Addr.Compare))
 	fmt.Fprintf(b, "failback %t %d %d\n", v.AutoFailback, v.FailbackDelay, v.FailbackMaxPerHour)
 	fmt.Fprintf(b, "bits %t %t\n", v.DisableInheritance, v.AllowMultiple)
 	for _, n := range nodes {

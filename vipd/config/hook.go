@@ -9,8 +9,8 @@ import (
 // hooks reads a list of commands.
 func (t table) hooks(key string) []Hook {
 	var found []Hook
-	const expected = `an array of commands such as ["/usr/local/bin/tell --up"]`
-	for i, line := range t.list(key, expected, MaxHooks) {
+	const example = `["/usr/local/bin/tell --up"]`
+	for i, line := range t.list(key, "commands", example, MaxHooks) {
 		if line == "" { // refused by list
 			continue
 		}
@@ -19,7 +19,7 @@ func (t table) hooks(key string) []Hook {
 		case err != nil:
 			t.wrongItem(key, i, "%s", err)
 		case len(argv) == 0:
-			t.wrongItem(key, i, "blank; expected %s", expected)
+			t.wrongItem(key, i, "blank; expected a command as in %s", example)
 		case !filepath.IsAbs(argv[0]):
 			t.wrongItem(key, i, "%q is not absolute; no shell looks for it, so begin it with /", argv[0])
 		default:

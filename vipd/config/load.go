@@ -23,7 +23,7 @@ func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	switch {
 	case os.IsNotExist(err):
-		return nil, fmt.Errorf("no such file; copy the reference configuration there, or name another with --config")
+		return nil, fmt.Errorf("no such file; copy the reference configuration there or give another path")
 	case os.IsPermission(err):
 		return nil, fmt.Errorf("no permission to read it; run as root, or as a user who may")
 	case err != nil:
@@ -32,7 +32,7 @@ func read(path string) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w; is it a file?", err)
+		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	return text, nil
 }

@@ -3,7 +3,7 @@ package config
 import "net/netip"
 
 // multicast reads where beats go besides each peer's own address.
-func (r *reader) multicast(root table) Multicast {
+func (root table) multicast() Multicast {
 	m := Multicast{Group4: DefaultGroup4, Group6: Group6, Port: DefaultPort, TTL: DefaultTTL}
 	t, ok := root.sub("multicast", "a table such as [multicast]")
 	if !ok {

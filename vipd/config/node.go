@@ -1,68 +1,65 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 )
 
-// nodes reads [node.X], by name.
-func (r *reader) nodes(root table) []Node {
+// nodes reads [node.X], by name. A node that is no table stays in the list, so that what names it is not blamed.
+func (root table) nodes() []Node {
+	root.need("node", "describe each host in a table such as [node.hist-a]")
 	t, ok := root.sub("node", "tables such as [node.hist-a]")
 	if !ok {
-		root.need("node", "describe each host in a table such as [node.hist-a]")
 		return nil
 	}
 	var nodes []Node
 	for _, name := range t.names() {
+		n := Node{Name: name, Priority: DefaultPriority}
 		if one, ok := t.sub(name, "a table such as [node.hist-a]"); ok {
-			r.named(one, name, "node")
-			nodes = append(nodes, r.node(one, name))
+			one.node(&n)
 		}
+		nodes = append(nodes, n)
 	}
 	switch {
-	case len(t.values) == 0:
-		r.refuse(t.at.key, t.at.path, "empty; describe each host in a table such as [node.hist-a]", "")
+	case len(nodes) == 0:
+		t.refuse(t.at.key, t.at.path, "empty; describe each host in a table such as [node.hist-a]", "")
 	case len(nodes) > MaxNodes:
-		r.refuse(t.at.key, t.at.path, tooMany(len(nodes), MaxNodes, "nodes"), "")
+		t.refuse(t.at.key, t.at.path, fmt.Sprintf("%d nodes are too many; at most %d", len(nodes), MaxNodes), "")
 	default:
-		r.slots(t, nodes)
+		t.slots(nodes)
+		t.paths(nodes)
 	}
-	r.paths(t, nodes)
 	return nodes
 }
 
-func (r *reader) node(t table, name string) Node {
+func (t table) node(n *Node) {
+	t.named(n.Name, "node")
 	t.only("addresses", "priority", "id")
-	n := Node{Name: name, Priority: DefaultPriority}
 	t.need("addresses", `give one per path: addresses = ["192.0.2.11"]`)
-	const expected = `an array of addresses such as ["192.0.2.11"]`
-	for i, text := range t.list("addresses", expected, MaxPaths) {
-		n.Addresses = append(n.Addresses, t.nodeAddress("addresses", i, text))
-	}
-	if t.emptyList("addresses") {
+	if t.empty("addresses") {
 		t.wrong("addresses", "empty; a node needs an address for each path")
 	}
+	for i, text := range t.list("addresses", "addresses", `["192.0.2.11"]`, MaxPaths) {
+		n.Addresses = append(n.Addresses, t.nodeAddress(i, text))
+	}
 	t.number("priority", 0, MaxPriority, &n.Priority)
-	slot := 0
+	slot := 0 // until slots gives the node its place
 	t.number("id", 1, 255, &slot)
-	n.Slot = uint8(slot) // 0 until slots gives it its place
-	return n
+	n.Slot = uint8(slot)
 }
 
-// nodeAddress parses an address that a node has for itself, never a shared one.
-func (t table) nodeAddress(key string, i int, text string) netip.Addr {
-	a, ok := t.hostAddress(key, i, text)
-	switch {
-	case !ok:
-		return netip.Addr{}
-	case a.IsLinkLocalUnicast():
-		t.wrongItem(key, i, "%s is link-local, and so on every link; give an address that is on one", a)
+// nodeAddress parses an address that a node keeps for itself; it is invalid when refused.
+func (t table) nodeAddress(i int, text string) netip.Addr {
+	a, ok := t.hostAddress("addresses", i, text)
+	if ok && a.IsLinkLocalUnicast() {
+		t.wrongItem("addresses", i, "%s is link-local, which every link has; give an address of one network", a)
 		return netip.Addr{}
 	}
 	return a
 }
 
-// slots gives every node without an id its place by name, and refuses two in one slot.
-func (r *reader) slots(t table, nodes []Node) {
+// slots gives every node without an id its place by name, from 1, and refuses two in one slot.
+func (t table) slots(nodes []Node) {
 	owner := map[uint8]string{}
 	for _, n := range nodes {
 		if n.Slot == 0 {
@@ -74,25 +71,30 @@ func (r *reader) slots(t table, nodes []Node) {
 		owner[n.Slot] = n.Name
 	}
 	for i := range nodes {
-		if n := &nodes[i]; n.Slot == 0 {
-			n.Slot = uint8(i + 1)
-			if other, taken := owner[n.Slot]; taken {
-				t.under(other).wrong("id", "%d is the place of %s by name; give that node an id too", n.Slot, n.Name)
-			}
+		n := &nodes[i]
+		if n.Slot > 0 {
+			continue
+		}
+		n.Slot = uint8(i + 1)
+		if other, taken := owner[n.Slot]; taken {
+			t.under(other).wrong("id", "%d is the place of %s by name; give that node an id too", n.Slot, n.Name)
 		}
 	}
 }
 
-// paths compares the nodes' addresses: path by path of one family, and no address twice.
-func (r *reader) paths(t table, nodes []Node) {
+// under is the place of a node's table, to refuse a value in.
+func (t table) under(name string) table { return table{reader: t.reader, at: t.at.find(name)} }
+
+// paths compares the nodes' addresses: no address twice, and path by path one family.
+func (t table) paths(nodes []Node) {
 	owner := map[netip.Addr]string{}
 	for _, n := range nodes {
 		own := t.under(n.Name)
 		for i, a := range n.Addresses {
-			other, taken := owner[a]
-			switch {
-			case !a.IsValid():
+			if !a.IsValid() {
 				continue
+			}
+			switch other, taken := owner[a]; {
 			case taken && other == n.Name:
 				own.wrongItem("addresses", i, "%s is given twice; every path needs an address of its own", a)
 			case taken:
@@ -100,29 +102,24 @@ func (r *reader) paths(t table, nodes []Node) {
 			}
 			owner[a] = n.Name
 		}
-		if first := nodes[0]; len(n.Addresses) > 0 && len(first.Addresses) > 0 {
-			r.samePaths(own, first, n)
-		}
+		own.samePaths(nodes[0], n)
 	}
 }
 
-func (r *reader) samePaths(own table, first, n Node) {
-	if len(n.Addresses) != len(first.Addresses) {
-		own.wrong("addresses", "%d %s, but %s has %d; one per path, in the same order on every node",
-			len(n.Addresses), plural(len(n.Addresses), "address", "addresses"), first.Name, len(first.Addresses))
+// samePaths holds the addresses of n against those of the first node.
+func (t table) samePaths(first, n Node) {
+	switch {
+	case len(n.Addresses) == 0 || len(first.Addresses) == 0:
+		return // refused already
+	case len(n.Addresses) != len(first.Addresses):
+		t.wrong("addresses", "%s, but %s has %d; give one per path, in the same order on every node",
+			count(len(n.Addresses), "address", "addresses"), first.Name, len(first.Addresses))
 		return
 	}
 	for i, a := range n.Addresses {
 		b := first.Addresses[i]
 		if a.IsValid() && b.IsValid() && a.Is4() != b.Is4() {
-			own.wrongItem("addresses", i, "%s is %s, but %s has %s on this path", a, family(a), first.Name, b)
+			t.wrongItem("addresses", i, "%s is %s, but %s has %s on this path", a, family(a), first.Name, b)
 		}
 	}
-}
-
-func family(a netip.Addr) string {
-	if a.Is4() {
-		return "IPv4"
-	}
-	return "IPv6"
 }

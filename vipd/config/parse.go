@@ -16,7 +16,7 @@ func Parse(file string, text []byte) (Settings, error) {
 	if !ok {
 		return Settings{}, r.errors()
 	}
-	s := r.settings(root)
+	s := root.settings()
 	if len(r.problems) > 0 {
 		return Settings{}, r.errors()
 	}
@@ -53,7 +53,7 @@ func (r *reader) decode() (table, bool) {
 	}
 	found := scan(r.text)
 	for _, again := range found.again {
-		reason := fmt.Sprintf("given twice; it stands in line %d already", r.line(again.first))
+		reason := fmt.Sprintf("given twice; first in line %d", r.line(again.first))
 		r.refuse(again.offset, again.path, reason, "")
 	}
 	if f := found.failed; f != nil && f.reason != "" {
@@ -74,7 +74,7 @@ func (r *reader) decode() (table, bool) {
 func (r *reader) refuseSyntax(err error) {
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
-		r.refuse(syntax.Position.Start, "", "not TOML: "+syntax.Message, "")
+		r.refuse(syntax.Position.Start, "", "not TOML: "+strings.TrimSuffix(syntax.Message, "."), "")
 		return
 	}
 	r.refuse(0, "", "not TOML: "+err.Error(), "")

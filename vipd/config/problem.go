@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,12 +47,14 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// byPosition orders problems as a reader meets them.
+// byPosition orders problems as a reader meets them, and those of one place always alike.
 func byPosition(problems []Problem) {
-	slices.SortStableFunc(problems, func(a, b Problem) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
+	slices.SortFunc(problems, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Key, b.Key),
+			cmp.Compare(a.Reason, b.Reason),
+		)
 	})
 }

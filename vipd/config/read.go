@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// profiles are the named paces. fast is known but refused: see heartbeat.
+// profiles are the named paces. fast is known, but heartbeat refuses it.
 var profiles = map[string]Heartbeat{
 	"normal":  {Profile: "normal", Interval: 50 * time.Millisecond, Tolerance: 3},
 	"fast":    {Profile: "fast", Interval: 5 * time.Millisecond, Tolerance: 3},
@@ -17,33 +17,39 @@ var profiles = map[string]Heartbeat{
 }
 
 // settings reads every table; each problem is noted and the rest goes on.
-func (r *reader) settings(root table) Settings {
+func (root table) settings() Settings {
 	root.only("cluster", "key_file", "node", "vip", "heartbeat", "multicast", "expert")
-	var s Settings
-	r.identity(root, &s)
-	s.Nodes = r.nodes(root)
-	s.VIPs = r.vips(root, s.Nodes)
-	s.Heartbeat = r.heartbeat(root)
-	s.Multicast = r.multicast(root)
-	s.StartWait = r.startWait(root, s.Heartbeat)
-	r.compare(root, s)
+	s := Settings{
+		Cluster:   root.cluster(),
+		KeyFile:   root.keyFile(),
+		Nodes:     root.nodes(),
+		Heartbeat: root.heartbeat(),
+		Multicast: root.multicast(),
+	}
+	s.VIPs = root.vips(s.Nodes)
+	s.StartWait = root.startWait(s.Heartbeat)
+	root.compare(s)
 	return s
 }
 
-// identity reads what stands above the tables.
-func (r *reader) identity(root table, s *Settings) {
+func (root table) cluster() (name string) {
 	root.need("cluster", `name the cluster: cluster = "plant1"`)
-	if root.text("cluster", "plant1", &s.Cluster) && !validName(s.Cluster) {
-		root.wrong("cluster", "%q is no name; %s", s.Cluster, nameRule)
+	if root.text("cluster", "plant1", &name) && !validName(name) {
+		root.wrong("cluster", "%q is no name; %s", name, nameRule)
 	}
+	return name
+}
+
+func (root table) keyFile() (path string) {
 	root.need("key_file", `name the file with the cluster's key: key_file = "/etc/vipd/key"`)
-	if root.text("key_file", "/etc/vipd/key", &s.KeyFile) && !filepath.IsAbs(s.KeyFile) {
-		root.wrong("key_file", "%q is not absolute; begin it with /", s.KeyFile)
+	if root.text("key_file", "/etc/vipd/key", &path) && !filepath.IsAbs(path) {
+		root.wrong("key_file", "%q is not absolute; begin it with /", path)
 	}
+	return path
 }
 
 // heartbeat reads the pace: a profile, and what overrides it.
-func (r *reader) heartbeat(root table) Heartbeat {
+func (root table) heartbeat() Heartbeat {
 	h := profiles["normal"]
 	t, ok := root.sub("heartbeat", "a table such as [heartbeat]")
 	if !ok {
@@ -51,52 +57,42 @@ func (r *reader) heartbeat(root table) Heartbeat {
 	}
 	t.only("profile", "interval", "tolerance")
 	if name := ""; t.text("profile", "normal", &name) {
-		known, ok := profiles[name]
-		switch {
-		case !ok:
-			names := slices.Sorted(maps.Keys(profiles))
-			t.wrongName("profile", "no such profile; normal or patient", nearest(name, names))
-		case name == "fast":
-			t.wrong("profile", "fast needs realtime rights and the kernel lease, which this build does not have; "+
-				`leave it out and set interval = "5ms"`)
-		default:
-			h = known
-		}
+		h = t.profile(name)
 	}
 	t.duration("interval", "50ms", MinInterval, MaxInterval, &h.Interval)
-	r.tolerance(t, &h)
+	if n, ok := t.values["tolerance"].(int64); ok && n < MinTolerance {
+		t.wrong("tolerance", "%s shorter than one lost datagram; at least %d",
+			count(int(n), "interval is", "intervals are"), MinTolerance)
+	} else {
+		t.number("tolerance", MinTolerance, MaxTolerance, &h.Tolerance)
+	}
 	return h
 }
 
-func (r *reader) tolerance(t table, h *Heartbeat) {
-	n := h.Tolerance
-	if !t.number("tolerance", 0, MaxTolerance, &n) {
-		return
+func (t table) profile(name string) Heartbeat {
+	h, ok := profiles[name]
+	switch {
+	case !ok:
+		t.wrongWord("profile", "no such profile; normal or patient", nearest(name, slices.Sorted(maps.Keys(profiles))))
+		return profiles["normal"]
+	case name == "fast":
+		t.wrong("profile", "fast needs realtime rights and the kernel lease, which this build does not have; "+
+			`leave it out and set interval = "5ms"`)
 	}
-	if n < MinTolerance {
-		t.wrong("tolerance", "%d %s shorter than one lost datagram; at least %d", n, plural(n, "interval is", "intervals are"), MinTolerance)
-		return
-	}
-	h.Tolerance = n
+	return h
 }
 
 // startWait reads the expert table. A start that waits for less than one dead time could miss a peer that beats.
-func (r *reader) startWait(root table, h Heartbeat) time.Duration {
-	wait := DefaultStartWait
+func (root table) startWait(h Heartbeat) time.Duration {
+	wait := max(DefaultStartWait, h.Dead())
 	if t, ok := root.sub("expert", "a table such as [expert]"); ok {
 		t.only("start_wait")
 		if t.duration("start_wait", "35s", 0, MaxStartWait, &wait) && wait < h.Dead() {
-			t.wrong("start_wait", "%s is shorter than the dead time of %s; a living peer could be missed", short(wait), short(h.Dead()))
+			t.wrong("start_wait", "%s is shorter than the dead time of %s; a living peer could be missed",
+				short(wait), short(h.Dead()))
 		}
 	}
-	return max(wait, h.Dead())
-}
-
-// named refuses a table of nodes or vips whose name is none.
-func (r *reader) named(t table, name, what string) {
-	if !validName(name) {
-		r.refuse(t.at.key, t.at.path, "no name for a "+what+"; "+nameRule, "")
-	}
+	return wait
 }
 
 const nameRule = "letters, digits, dot, underscore and hyphen, at most 63, the first a letter or digit"
@@ -109,13 +105,17 @@ func validName(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !bare(r) && r != '.' })
 }
 
-func tooMany(n, limit int, what string) string {
-	return fmt.Sprintf("%d %s are too many; at most %d", n, what, limit)
+// named refuses a table of a node or vip whose name is none.
+func (t table) named(name, what string) {
+	if !validName(name) {
+		t.refuse(t.at.key, t.at.path, "no name for a "+what+"; "+nameRule, "")
+	}
 }
 
-func plural(n int, one, many string) string {
+// count is a number with its noun.
+func count(n int, one, many string) string {
 	if n == 1 {
-		return one
+		return "1 " + one
 	}
-	return many
+	return fmt.Sprintf("%d %s", n, many)
 }

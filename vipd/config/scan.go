@@ -112,12 +112,12 @@ func (s *scanner) word() (string, bool) {
 	start := s.pos
 	switch s.peek() {
 	case '"':
-		if !s.line('"') {
+		if !s.quoted('"') {
 			return "", false
 		}
 		return unescape(s.text[start+1 : s.pos-1]), true
 	case '\'':
-		if !s.line('\'') {
+		if !s.quoted('\'') {
 			return "", false
 		}
 		return s.text[start+1 : s.pos-1], true
@@ -137,9 +137,9 @@ func (s *scanner) value(at *place, depth int) bool {
 	case depth == maxNesting:
 		return s.fail(start, tooDeep)
 	case strings.HasPrefix(s.text[start:], `"""`), strings.HasPrefix(s.text[start:], `'''`):
-		return s.block(s.text[start : start+3])
+		return s.multiline(s.text[start : start+3])
 	case c == '"' || c == '\'':
-		return s.line(c)
+		return s.quoted(c)
 	case c == '[':
 		return s.array(at, depth)
 	case c == '{':
@@ -192,8 +192,8 @@ func (s *scanner) inline(at *place, depth int) bool {
 	}
 }
 
-// line passes over a string that ends on its own line; only "basic" ones know escapes.
-func (s *scanner) line(quote byte) bool {
+// quoted passes over a string that ends on its own line; only "basic" ones know escapes.
+func (s *scanner) quoted(quote byte) bool {
 	open := s.pos
 	for s.pos++; s.pos < len(s.text) && s.text[s.pos] != '\n'; s.pos++ {
 		switch {
@@ -207,8 +207,8 @@ func (s *scanner) line(quote byte) bool {
 	return s.fail(open, "this string does not end on its line")
 }
 
-// block passes over a string of several lines. One or two quotes may stand right before the closing three.
-func (s *scanner) block(quotes string) bool {
+// multiline passes over a string of several lines. One or two quotes may stand right before the closing three.
+func (s *scanner) multiline(quotes string) bool {
 	open := s.pos
 	for s.pos += 3; s.pos < len(s.text); s.pos++ {
 		switch {

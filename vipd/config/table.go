@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -18,7 +17,11 @@ type table struct {
 // only refuses every key that is not among known.
 func (t table) only(known ...string) {
 	for name, at := range t.at.children {
-		if !slices.Contains(known, name) {
+		switch {
+		case slices.Contains(known, name):
+		case name == "cluster" || name == "key_file":
+			t.refuse(at.key, at.path, "unknown key here; it belongs above the first [table]", "")
+		default:
 			t.refuse(at.key, at.path, "unknown key", nearest(name, known))
 		}
 	}
@@ -39,152 +42,104 @@ func (t table) need(key, what string) {
 
 // wrong refuses the value of key.
 func (t table) wrong(key, format string, args ...any) {
-	at := t.at.find(key)
-	t.refuse(at.value, dotted(t.at.path, key), fmt.Sprintf(format, args...), "")
+	t.refuse(t.at.find(key).value, dotted(t.at.path, key), fmt.Sprintf(format, args...), "")
 }
 
-// wrongName refuses the value of key, which may be a slip of hint.
-func (t table) wrongName(key, reason, hint string) {
+// wrongWord refuses the value of key, which was perhaps meant to be hint.
+func (t table) wrongWord(key, reason, hint string) {
 	t.refuse(t.at.find(key).value, dotted(t.at.path, key), reason, hint)
 }
 
 // wrongItem refuses one element of the array at key.
 func (t table) wrongItem(key string, i int, format string, args ...any) {
-	at := t.at.find(key)
-	t.refuse(at.item(i), dotted(t.at.path, key), fmt.Sprintf(format, args...), "")
+	t.refuse(t.at.find(key).item(i), dotted(t.at.path, key), fmt.Sprintf(format, args...), "")
+}
+
+// names lists the keys by name.
+func (t table) names() []string { return slices.Sorted(maps.Keys(t.values)) }
+
+// value is what key holds, if that is a T; anything else is refused.
+func value[T any](t table, key, expected string) (v T, ok bool) {
+	given, is := t.values[key]
+	if !is {
+		return v, false
+	}
+	if v, ok = given.(T); !ok {
+		t.wrong(key, "expected %s, not %s", expected, kind(given))
+	}
+	return v, ok
 }
 
 // sub is the table at key. An absent one is empty and false.
 func (t table) sub(key, expected string) (table, bool) {
-	v, given := t.values[key]
-	values, ok := v.(map[string]any)
-	if given && !ok {
-		t.wrong(key, "expected %s, not %s", expected, kind(v))
-	}
+	values, ok := value[map[string]any](t, key, expected)
 	return table{t.reader, t.at.find(key), values}, ok
 }
 
-// under is the table at key, which is known to be one.
-func (t table) under(key string) table {
-	values, _ := t.values[key].(map[string]any)
-	return table{t.reader, t.at.find(key), values}
-}
-
-// names lists the keys by name, so that two runs say the same.
-func (t table) names() []string { return slices.Sorted(maps.Keys(t.values)) }
-
-// text reads a string. It reports whether into was set, as the other readers do.
+// text reads a string into a variable, and tells whether it did, as do the readers below.
 func (t table) text(key, example string, into *string) bool {
-	v, given := t.values[key]
-	if !given {
-		return false
-	}
-	s, ok := v.(string)
+	s, ok := value[string](t, key, fmt.Sprintf("a string such as %q", example))
 	switch {
 	case !ok:
-		t.wrong(key, "expected a string such as %q, not %s", example, kind(v))
+		return false
 	case s == "":
 		t.wrong(key, "empty; expected a string such as %q", example)
 		return false
-	default:
-		*into = s
 	}
-	return ok
+	*into = s
+	return true
 }
 
 // number reads an integer within bounds.
 func (t table) number(key string, low, high int, into *int) bool {
-	v, given := t.values[key]
-	if !given {
-		return false
-	}
-	n, ok := v.(int64)
+	n, ok := value[int64](t, key, fmt.Sprintf("an integer from %d to %d", low, high))
 	switch {
 	case !ok:
-		t.wrong(key, "expected an integer from %d to %d, not %s", low, high, kind(v))
+		return false
 	case n < int64(low) || n > int64(high):
 		t.wrong(key, "%d is outside %d..%d", n, low, high)
 		return false
-	default:
-		*into = int(n)
 	}
-	return ok
+	*into = int(n)
+	return true
 }
 
 // flag reads true or false.
 func (t table) flag(key string, into *bool) {
-	v, given := t.values[key]
-	if !given {
-		return
+	if b, ok := value[bool](t, key, "true or false"); ok {
+		*into = b
 	}
-	b, ok := v.(bool)
-	if !ok {
-		t.wrong(key, "expected true or false, not %s", kind(v))
-		return
-	}
-	*into = b
-}
-
-// duration reads a time with its unit, within bounds.
-func (t table) duration(key, example string, low, high time.Duration, into *time.Duration) bool {
-	v, given := t.values[key]
-	if !given {
-		return false
-	}
-	switch v := v.(type) {
-	case string:
-		return t.parseDuration(key, example, v, low, high, into)
-	case int64, float64:
-		t.wrong(key, "%v has no unit; expected a duration such as %q", v, example)
-	default:
-		t.wrong(key, "expected a duration such as %q, not %s", example, kind(v))
-	}
-	return false
-}
-
-func (t table) parseDuration(key, example, s string, low, high time.Duration, into *time.Duration) bool {
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil && s != "" && strings.Trim(s, "0123456789.") == "":
-		t.wrong(key, "%q has no unit; expected a duration such as %q", s, example)
-	case err != nil:
-		t.wrong(key, "%q is no duration; expected one such as %q (units ms, s, m, h)", s, example)
-	case d < low || d > high:
-		t.wrong(key, "%s is outside %s..%s", s, short(low), short(high))
-	default:
-		*into = d
-		return true
-	}
-	return false
 }
 
 // list reads an array of strings with at most limit elements. An element that is none is refused and left empty, so
 // that the others keep their index.
-func (t table) list(key, expected string, limit int) []string {
-	v, given := t.values[key]
-	if !given {
-		return nil
-	}
-	items, ok := v.([]any)
+func (t table) list(key, what, example string, limit int) []string {
+	items, ok := value[[]any](t, key, fmt.Sprintf("an array of %s such as %s", what, example))
 	if !ok {
-		t.wrong(key, "expected %s, not %s", expected, kind(v))
 		return nil
 	}
 	if len(items) > limit {
-		t.wrongItem(key, limit, "%d are too many; at most %d", len(items), limit)
+		t.wrongItem(key, limit, "%d %s are too many; at most %d", len(items), what, limit)
 		items = items[:limit]
 	}
 	texts := make([]string, len(items))
 	for i, item := range items {
 		s, ok := item.(string)
-		if !ok {
-			t.wrongItem(key, i, "expected %s, not one with %s", expected, kind(item))
-		} else if s == "" {
-			t.wrongItem(key, i, "empty; expected %s", expected)
+		switch {
+		case !ok:
+			t.wrongItem(key, i, "expected a string as in %s, not %s", example, kind(item))
+		case s == "":
+			t.wrongItem(key, i, "empty; expected a string as in %s", example)
 		}
 		texts[i] = s
 	}
 	return texts
+}
+
+// empty tells whether the key is given as an array without elements.
+func (t table) empty(key string) bool {
+	items, ok := t.values[key].([]any)
+	return ok && len(items) == 0
 }
 
 // kind names the type of a value of the library in words.
@@ -207,22 +162,4 @@ func kind(v any) string {
 	default:
 		return "a table"
 	}
-}
-
-// short writes a bound without the zero units of Duration.String: 10m, not 10m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-// emptyList tells whether the key is given as an array without elements.
-func (t table) emptyList(key string) bool {
-	items, ok := t.values[key].([]any)
-	return ok && len(items) == 0
 }
