@@ -60,6 +60,7 @@ type Word struct {
 	Fresh   bool          // newer than every message before
 	New     bool          // first of a new session
 	Silence time.Duration // how long nothing had been heard before it
+	Knows   uint32        // the newest edition of our claims that the sender has whole
 	Claims  []Claim       // all of the peer's claims, if they changed with this message
 	Changed bool          // Claims is set
 	Current bool          // the claims known of it are those it has now
@@ -129,7 +130,7 @@ func (m *Machine) Heard(now clock.Instant, list []Heard) []Heard {
 	for i := range m.peers {
 		p := &m.peers[i]
 		if p.Session != 0 {
-			list = append(list, Heard{Slot: p.Slot, Paths: p.heardOn(now, m.config.Dead), Session: p.Session, Sent: p.sent, At: p.at})
+			list = append(list, Heard{Slot: p.Slot, Paths: p.heardOn(now, m.config.Dead), Session: p.Session, Edition: p.pages.have(), Sent: p.sent, At: p.at})
 		}
 	}
 	return list

@@ -80,6 +80,7 @@ type Heard struct {
 	Slot    uint8
 	Paths   uint8         // bit i: heard on path i within the dead time
 	Session uint64        // the peer's session
+	Edition uint32        // newest edition of the peer's claims that the sender has whole
 	Sent    clock.Instant // newest Sent of the peer, on the peer's boot clock
 	At      clock.Wall    // the sender's wall clock when that arrived
 }

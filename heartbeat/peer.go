@@ -146,3 +146,11 @@ func (g *pages) take(m *Message) bool {
 	g.whole = g.n == int(m.Pages)
 	return g.whole
 }
+
+// have returns the newest edition that is whole, 0 if none.
+func (g *pages) have() uint32 {
+	if g.whole {
+		return g.edition
+	}
+	return 0
+}

@@ -36,6 +36,9 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		word.Changed = p.pages.take(r.Message)
 		word.Claims = p.pages.claims
 	}
+	if h, ok := r.Message.Echo(m.config.Self, m.config.Session); ok {
+		word.Knows = h.Edition
+	}
 	word.Current = word.Fresh && p.pages.whole && p.pages.edition == r.Message.Edition
 	m.actions = append(m.actions, word)
 }

@@ -22,12 +22,12 @@ import (
 //	+-----------------------------------------------------+
 //	| receipts n | build length | claims n (2)            |
 //	+-----------------------------------------------------+
-//	build, heard × 26, orders × 15, receipts × 6, claims × 44
+//	build, heard × 30, orders × 15, receipts × 6, claims × 44
 //
 // flags: bit 0 synchronised, bit 1 want pages; the others must be 0.
 const (
 	headerSize  = 52
-	heardSize   = 26
+	heardSize   = 30
 	orderSize   = 15
 	receiptSize = 6
 	claimSize   = 44
@@ -93,6 +93,7 @@ func (m *Message) Append(b []byte) []byte {
 func (h *Heard) append(b []byte) []byte {
 	b = append(b, h.Slot, h.Paths)
 	b = binary.BigEndian.AppendUint64(b, h.Session)
+	b = binary.BigEndian.AppendUint32(b, h.Edition)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Sent))
 	return binary.BigEndian.AppendUint64(b, uint64(h.At))
 }
@@ -202,8 +203,9 @@ func parseHeard(b []byte) Heard {
 	return Heard{
 		Slot: b[0], Paths: b[1],
 		Session: binary.BigEndian.Uint64(b[2:]),
-		Sent:    clock.Instant(binary.BigEndian.Uint64(b[10:])),
-		At:      clock.Wall(binary.BigEndian.Uint64(b[18:])),
+		Edition: binary.BigEndian.Uint32(b[10:]),
+		Sent:    clock.Instant(binary.BigEndian.Uint64(b[14:])),
+		At:      clock.Wall(binary.BigEndian.Uint64(b[22:])),
 	}
 }
 

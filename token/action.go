@@ -1,0 +1,98 @@
+package token
+
+import "vipd/heartbeat/clock"
+
+// Cause says why a token changed hands; the list is closed.
+type Cause uint8
+
+// The causes, by their words in the log.
+const (
+	NoCause Cause = iota
+	PeerSilent
+	PeerResigned
+	UnitFailed
+	CheckFailed
+	Operator
+	Priority
+	ConflictWon
+	ConflictLost
+	SelfStalled
+	LeaseExpired
+	LinkLost
+	Skewed
+	Reconfigured
+	Shutdown
+	Restarted
+	AddressFailed
+)
+
+// String returns the cause as the log and the events have it.
+func (c Cause) String() string {
+	return [...]string{"", "peer-silent", "peer-resigned", "unit-failed", "check-failed", "operator", "priority",
+		"conflict-won", "conflict-lost", "self-stalled", "lease-expired", "link-down", "clock-skew", "config",
+		"stopping", "restarted", "address-failed"}[c]
+}
+
+// Action is something to do.
+type Action interface{ action() }
+
+// Acquire asks the hands to put the resource up and to announce it. Answered
+// by Up or Failed. The lease that goes before it is in force already.
+type Acquire struct {
+	Token int
+	Epoch uint64
+	Cause Cause
+	From  uint8 // who had it, 0 if unknown
+}
+
+// Drop asks the hands to take the resource down. The lease has ended before.
+// Answered by Down.
+type Drop struct {
+	Token int
+	Epoch uint64
+	Cause Cause
+}
+
+// Announce asks the hands to tell the neighbours again, at once and after 50
+// and 150 ms, asking before each whether the token is still held.
+type Announce struct {
+	Token int
+	Epoch uint64
+}
+
+// Lease sets how long the kernel may let the resource live: min(Limit, newest
+// send + L), written at every send and at once. Limit 0 ends it.
+type Lease struct {
+	Token int
+	Limit clock.Instant
+	Epoch uint64
+}
+
+// Store asks the disk to keep the record before what depends on it is done.
+// Answered by Recorded.
+type Store struct {
+	Token  int
+	Record Record
+}
+
+// Reserve asks the disk to note that counters up to HighWater may be granted.
+// Answered by Reserved.
+type Reserve struct{ HighWater uint64 }
+
+// Changed says that the claims are to be said anew, at once.
+type Changed struct{}
+
+// Refused tells an operator why a move can't be.
+type Refused struct {
+	Token int
+	Why   string
+}
+
+func (Acquire) action()  {}
+func (Drop) action()     {}
+func (Announce) action() {}
+func (Lease) action()    {}
+func (Store) action()    {}
+func (Reserve) action()  {}
+func (Changed) action()  {}
+func (Refused) action()  {}

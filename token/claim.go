@@ -1,0 +1,109 @@
+package token
+
+import "time"
+
+// Phase is how far a node is with holding a token.
+type Phase uint8
+
+// The phases. From Taking to Dropping the resource may be there, so a peer
+// counts all three as holding.
+const (
+	Idle Phase = iota
+	Taking
+	Holding
+	Dropping
+)
+
+// String returns the word that status shows.
+func (p Phase) String() string {
+	if p > Dropping {
+		return "unknown"
+	}
+	return [...]string{"standby", "taking", "active", "dropping"}[p]
+}
+
+// Verb is what a claim says to one other node, about one epoch.
+type Verb uint8
+
+// The verbs of the planned move and of a meeting of two holders.
+const (
+	Silent  Verb = iota
+	Offer        // holder to taker: will you have it?
+	Accept       // taker to holder: ready
+	Decline      // taker to holder: not this epoch, for good
+	Release      // former holder to taker: it is yours
+	Yield        // holder to holder: your epoch must go
+)
+
+// Reason is a set of causes why a node is not fit to hold a token.
+type Reason uint32
+
+// Hard reasons always drop the token.
+const (
+	LinkDown     Reason = 1 << iota // the resource's network is gone
+	Suspend                         // an operator took the node out
+	Stopping                        // the daemon is exiting
+	Starting                        // listens, knows nothing yet
+	OneWay                          // hears a peer that does not hear it
+	HandsFailed                     // the resource could not be put up
+	NoEpoch                         // grants can't be recorded any more
+	Released                        // Release Requested is set
+	Unconfigured                    // this node's file does not have the token
+	hard         = Unconfigured<<1 - 1
+)
+
+// Soft reasons drop the token only if a peer is fit.
+const (
+	CheckFailing Reason = 1 << (16 + iota)
+	Stale
+	ClockSkew
+)
+
+// words in the order of the bits.
+var reasonWords = map[Reason]string{
+	LinkDown: "link down", Suspend: "suspended", Stopping: "stopping", Starting: "starting",
+	OneWay: "one-way path", HandsFailed: "could not put it up", NoEpoch: "state not writable",
+	Released: "release requested", Unconfigured: "not configured",
+	CheckFailing: "check failing", Stale: "stale", ClockSkew: "clock skew",
+}
+
+// Words returns the reasons in plain words, in the order of their bits.
+func (r Reason) Words() []string {
+	var list []string
+	for bit := Reason(1); bit != 0; bit <<= 1 {
+		if w, ok := reasonWords[bit]; ok && r&bit != 0 {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// level orders fitness: 2 fit, 1 only soft reasons against, 0 unfit.
+func (r Reason) level() int {
+	switch {
+	case r&hard != 0:
+		return 0
+	case r != 0:
+		return 1
+	}
+	return 2
+}
+
+// Fit reports whether nothing speaks against the node.
+func (r Reason) Fit() bool { return r == 0 }
+
+// Claim is one node's state of one token, as its peers get it.
+type Claim struct {
+	Phase   Phase
+	Verb    Verb
+	To      uint8 // whom Verb addresses
+	Pinned  bool  // an operator put it here; no failback
+	Reasons Reason
+	Epoch   uint64        // of its newest grant
+	Seen    uint64        // highest epoch it granted or saw
+	About   uint64        // the epoch that Verb speaks of
+	Tenure  time.Duration // held without a break
+}
+
+// holds reports whether the resource may be up there.
+func (c *Claim) holds() bool { return c.Phase != Idle }

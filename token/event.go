@@ -1,0 +1,123 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// Event is something that happened.
+type Event interface{ event() }
+
+// Tick is the passing of time: the deadline was reached.
+type Tick struct{}
+
+// Word is a peer's message that counts.
+type Word struct {
+	Peer    uint8
+	Hold    time.Duration // it announced that it may be silent for so long
+	Echoed  clock.Instant // our newest send that this message echoes, 0 if it proves nothing
+	Silence time.Duration // how long nothing had been heard of it before
+	New     bool          // first of a new session
+	Fresh   bool          // newer than every earlier one: only then does it count as heard
+	Knows   uint32        // the newest edition of our claims that the peer has whole
+	Claims  []Claim       // aligned with Config.Tokens if they changed, else nil
+	Current bool          // the claims known of it are those it has now
+}
+
+// Foreign says that a frame of another host was seen: the link forwards.
+type Foreign struct{}
+
+// Up says that the hands have put the resource up and announced it.
+type Up struct {
+	Token int
+	Epoch uint64
+}
+
+// Failed says that the hands could not; nothing of it is left up.
+type Failed struct {
+	Token int
+	Epoch uint64
+}
+
+// Down says that the hands have removed the resource, and that is confirmed.
+type Down struct{ Token int }
+
+// Fitness replaces the node's own reasons against one token.
+type Fitness struct {
+	Token   int
+	Reasons Reason
+}
+
+// Standing replaces the reasons that hold for every token of the node.
+type Standing struct{ Reasons Reason }
+
+// Gate closes or opens the way of automatic moves to a peer.
+type Gate struct {
+	Peer   uint8
+	Closed bool
+}
+
+// Move is an operator's wish, given to the holder.
+type Move struct {
+	Token int
+	To    uint8
+}
+
+// Unpin gives the token back to policy.
+type Unpin struct{ Token int }
+
+// SetBits replaces a token's bits.
+type SetBits struct {
+	Token int
+	Bits  Bits
+}
+
+// Adopt says at start that the resource is up from an earlier run whose lease
+// has not ended.
+type Adopt struct {
+	Token  int
+	Epoch  uint64
+	Expiry clock.Instant // of the lease
+	Tenure time.Duration
+	Pinned bool
+}
+
+// Recall says at start what the disk knows of a token.
+type Recall struct {
+	Token  int
+	Record Record
+}
+
+// Recorded answers Record.
+type Recorded struct {
+	Token int
+	OK    bool
+}
+
+// Reserved answers Reserve: counters up to HighWater may be granted.
+type Reserved struct {
+	HighWater uint64
+	OK        bool
+}
+
+// Thaw says that the node did not run for longer than a dead time.
+type Thaw struct{}
+
+func (Tick) event()     {}
+func (Word) event()     {}
+func (Foreign) event()  {}
+func (Up) event()       {}
+func (Failed) event()   {}
+func (Down) event()     {}
+func (Fitness) event()  {}
+func (Standing) event() {}
+func (Gate) event()     {}
+func (Move) event()     {}
+func (Unpin) event()    {}
+func (SetBits) event()  {}
+func (Adopt) event()    {}
+func (Recall) event()   {}
+func (Recorded) event() {}
+func (Reserved) event() {}
+func (Thaw) event()     {}

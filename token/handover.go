@@ -1,0 +1,171 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// The planned move: offer → accept → (lease ended, resource removed) release →
+// taken. Break before make, and it can be called off until the release.
+
+// give starts or continues handing the token to a better or an ordered node.
+func (m *Machine) give(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	if t.handover.verb == Offer {
+		m.offered(now, i)
+		return
+	}
+	if j := m.best(now, t); j >= 0 {
+		m.offer(now, t, m.peers[j].slot, m.whyGive(t), false)
+	}
+}
+
+func (m *Machine) whyGive(t *state) Cause {
+	if t.fitness.Fit() {
+		return Priority
+	}
+	return causeOf(t.fitness)
+}
+
+// offer asks the node whether it is ready. The number is unique in this
+// session, so that an answer to an earlier offer means nothing.
+func (m *Machine) offer(now clock.Instant, t *state, to uint8, c Cause, pinned bool) {
+	t.handover = handover{verb: Offer, peer: to, number: uint64(m.edition) + 1, until: now.Add(m.config.Dead),
+		cause: c, pinned: pinned, decline: t.handover.decline}
+}
+
+// offered looks what became of the offer.
+func (m *Machine) offered(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	h := &t.handover
+	j := m.place(h.peer)
+	if j < 0 {
+		*h = handover{decline: h.decline}
+		return
+	}
+	p, v := &m.peers[j], &t.views[j]
+	answered := p.known && v.To == m.config.Self && v.About == h.number
+	switch {
+	case answered && v.Verb == Accept && m.proven(now, p):
+		h.verb = Release
+		if h.cause == Priority {
+			t.moves = append(t.moves, now)
+		}
+		m.drop(i, h.cause)
+	case answered && v.Verb == Decline, m.reached(now, h.until), !m.alive(now, p):
+		if h.pinned {
+			m.do(Refused{Token: i, Why: "the node does not take it"})
+		}
+		*h = handover{decline: h.decline}
+		t.reoffer = now.Add(giveAgain)
+	}
+}
+
+// giveAgain is how long a holder waits after an offer came to nothing.
+const giveAgain = time.Second
+
+// best returns the place of the fit peer that should have the token instead of
+// us, or −1: any fit one while a soft reason speaks against us, else one of
+// higher priority if failback is on and its gates are open.
+func (m *Machine) best(now clock.Instant, t *state) int {
+	best := -1
+	if t.reoffer != 0 && !m.reached(now, t.reoffer) {
+		return best
+	}
+	for j := range m.peers {
+		p, v := &m.peers[j], &t.views[j]
+		if v.fitAt == 0 || v.Phase != Idle || !m.alive(now, p) || !m.proven(now, p) || !m.wants(now, t, j) {
+			continue
+		}
+		if best < 0 || m.before(t, j, best) {
+			best = j
+		}
+	}
+	return best
+}
+
+// wants reports whether policy prefers the fit peer over us.
+func (m *Machine) wants(now clock.Instant, t *state, j int) bool {
+	if !t.fitness.Fit() {
+		return true
+	}
+	p, v := &m.peers[j], &t.views[j]
+	theirs, mine := t.spec.member(p.slot), t.spec.member(m.config.Self)
+	if theirs == nil || t.spec.Bits&AutoFailback == 0 || t.pinned || p.closed || theirs.Priority <= mine.Priority {
+		return false
+	}
+	return m.reached(now, v.fitAt.Add(t.spec.FailbackDelay)) && m.underCap(now, t)
+}
+
+// underCap reports whether another failback is allowed within the hour.
+func (m *Machine) underCap(now clock.Instant, t *state) bool {
+	for len(t.moves) > 0 && now.Sub(t.moves[0]) >= time.Hour {
+		t.moves = t.moves[1:]
+	}
+	if t.spec.FailbackCap == 0 || len(t.moves) < t.spec.FailbackCap {
+		return true
+	}
+	m.next = clock.Min(m.next, t.moves[0].Add(time.Hour))
+	return false
+}
+
+// before orders two peers of equal fitness.
+func (m *Machine) before(t *state, a, b int) bool {
+	x, y := t.spec.member(m.peers[a].slot), t.spec.member(m.peers[b].slot)
+	if x.Priority != y.Priority {
+		return x.Priority > y.Priority
+	}
+	return x.Place < y.Place
+}
+
+// move starts what an operator ordered; only the holder can.
+func (m *Machine) move(now clock.Instant, e Move) {
+	t := &m.tokens[e.Token]
+	j := m.place(e.To)
+	switch {
+	case t.phase != Holding:
+		m.do(Refused{Token: e.Token, Why: "not held here"})
+	case e.To == m.config.Self:
+		t.pinned = true
+	case t.handover.verb == Offer && t.handover.pinned:
+		m.do(Refused{Token: e.Token, Why: "a move is under way"})
+	case j < 0 || t.spec.member(e.To) == nil:
+		m.do(Refused{Token: e.Token, Why: "no such node"})
+	case !m.alive(now, &m.peers[j]):
+		m.do(Refused{Token: e.Token, Why: "the node is not heard"})
+	case t.views[j].Reasons.level() == 0:
+		m.do(Refused{Token: e.Token, Why: "the node is not fit"})
+	default:
+		m.offer(now, t, e.To, Operator, true)
+	}
+}
+
+// answer is the taker's side: it accepts an offer made to it, or declines that
+// number for good; and the giver's: it stops saying that it gave when the
+// taker has it, or has let W pass.
+func (m *Machine) answer(now clock.Instant, t *state) {
+	h := &t.handover
+	if h.verb == Release {
+		j := m.place(h.peer)
+		if v := &t.views[max(j, 0)]; j < 0 || v.Phase != Idle || v.Verb == Decline && v.About == h.number || m.reached(now, h.until) {
+			*h = handover{decline: h.decline}
+		}
+		return
+	}
+	*h = handover{decline: h.decline, verb: Silent}
+	for j := range m.peers {
+		p, v := &m.peers[j], &t.views[j]
+		if !p.known || v.To != m.config.Self || v.Verb != Offer && v.Verb != Release || !m.alive(now, p) {
+			continue
+		}
+		h.verb, h.peer, h.number, h.pinned = Accept, p.slot, v.About, v.Pinned
+		h.cause = Priority
+		if v.Pinned {
+			h.cause = Operator
+		}
+		if t.fitness.level() == 0 || h.decline == v.About {
+			h.verb, h.decline = Decline, v.About
+		}
+	}
+}

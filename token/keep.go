@@ -1,0 +1,107 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// Hands that failed are tried again after a second, then after twice as long
+// each time, up to half a minute.
+const (
+	retryFirst = time.Second
+	retryMost  = 30 * time.Second
+)
+
+// keep applies the holder's rules: it keeps the token until a hard reason, the
+// end of the lease, a lost meeting, or a hand-over that the taker accepted.
+func (m *Machine) keep(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	if t.fitness.level() == 0 {
+		m.drop(i, causeOf(t.fitness))
+		return
+	}
+	if !m.renewLease(now, i) {
+		m.drop(i, LeaseExpired)
+		return
+	}
+	if t.spec.Bits&AllowMultiple != 0 {
+		return
+	}
+	if m.meet(now, i) {
+		return
+	}
+	m.afterMeeting(now, i)
+	if t.phase == Holding {
+		m.tellAlone(now, i)
+		m.give(now, i)
+	}
+}
+
+// causeOf names the weightiest of the reasons.
+func causeOf(r Reason) Cause {
+	for _, c := range []struct {
+		Reason
+		Cause
+	}{
+		{Stopping, Shutdown}, {LinkDown, LinkLost}, {Suspend | Released, Operator}, {Unconfigured, Reconfigured},
+		{HandsFailed, AddressFailed}, {OneWay, LeaseExpired}, {CheckFailing, CheckFailed}, {ClockSkew, Skewed},
+	} {
+		if r&c.Reason != 0 {
+			return c.Cause
+		}
+	}
+	return SelfStalled
+}
+
+// drop ends the lease and asks the hands to take the resource down. Until they
+// confirm, the claim still says so.
+func (m *Machine) drop(i int, c Cause) {
+	t := &m.tokens[i]
+	t.phase, t.cause, t.limit, t.held = Dropping, c, 0, true
+	t.yield, t.rivalled = yield{}, false
+	if t.handover.verb == Offer {
+		t.handover = handover{decline: t.handover.decline}
+	}
+	m.do(Lease{Token: i})
+	m.do(Drop{Token: i, Epoch: t.epoch, Cause: c})
+}
+
+// up notes that the resource is up and announced.
+func (m *Machine) up(now clock.Instant, e Up) {
+	if t := &m.tokens[e.Token]; t.phase == Taking && t.epoch == e.Epoch {
+		t.phase, t.failures = Holding, 0
+	}
+}
+
+// failed notes that the resource could not be put up: somebody else may try.
+func (m *Machine) failed(now clock.Instant, e Failed) {
+	t := &m.tokens[e.Token]
+	if t.phase != Taking || t.epoch != e.Epoch {
+		return
+	}
+	t.retry = now.Add(min(retryFirst<<min(t.failures, 5), retryMost))
+	t.failures++
+	m.drop(e.Token, AddressFailed)
+}
+
+// down notes that nothing of the resource is left here.
+func (m *Machine) down(i int) {
+	if t := &m.tokens[i]; t.phase == Dropping {
+		t.removed = true
+	}
+}
+
+// adopt takes over what an earlier run of this daemon left up with a lease
+// that has not ended. It binds us as if every peer had echoed just then.
+func (m *Machine) adopt(now clock.Instant, e Adopt) {
+	t := &m.tokens[e.Token]
+	m.listens = false
+	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, max(t.seen, e.Epoch), e.Pinned
+	t.since, t.cause = now.Add(-e.Tenure), Restarted
+	for i := range m.peers {
+		p := &m.peers[i]
+		p.echo = max(p.echo, e.Expiry.Add(-m.config.Lease))
+	}
+	m.do(Announce{Token: e.Token, Epoch: e.Epoch})
+}

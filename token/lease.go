@@ -1,0 +1,99 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// The holder's half of the safety proof. Each peer lets the token live until L
+// after the newest of our sends that it has echoed, for it may take D = 1.25 L
+// after the newest that it heard. A peer that can't take binds nothing: one
+// that is silent both ways, and one that says it is unfit.
+
+// quietAt is when the peer counts as silent both ways: it has not echoed for
+// 1.5 I, and nothing at all was heard of it for half an interval although it
+// was asked every L/20 since 1.2 I. Did it hear us it would have answered; did
+// it not, it would ask us as often, and we would hear that. When it has been
+// in trouble for so long that both have stopped asking, beats alone count.
+func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
+	i := m.config.Interval
+	patience := i / 2
+	if p.ever && now.Sub(p.echo) > askedFor && now.Sub(p.since) > askedFor {
+		patience = i * 6 / 5
+	}
+	return max(p.echo.Add(i*3/2), p.heard.Add(patience))
+}
+
+// askedFor is less than what a silent peer is asked at full rate.
+const askedFor = 500 * time.Millisecond
+
+// pairLimit returns until when the peer lets the token live; Never if it binds
+// nothing now.
+func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
+	p, v := &m.peers[i], &t.views[i]
+	if m.reached(now, m.quietAt(now, p)) {
+		p.quiet = true
+		return clock.Never
+	}
+	if p.known && v.unfitAt != 0 && !m.reached(now, p.heard.Add(m.config.Interval*3/2)) {
+		return clock.Never
+	}
+	return max(p.echo.Add(m.config.Lease), p.grace)
+}
+
+// leaseLimit returns until when the token may be held without news.
+func (m *Machine) leaseLimit(now clock.Instant, t *state) clock.Instant {
+	limit := clock.Never
+	if t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
+		return limit
+	}
+	for i := range m.peers {
+		if t.spec.member(m.peers[i].slot) != nil {
+			limit = clock.Min(limit, m.pairLimit(now, t, i))
+		}
+	}
+	return limit
+}
+
+// renewLease tells a changed limit and reports whether the lease still stands.
+func (m *Machine) renewLease(now clock.Instant, i int) bool {
+	t := &m.tokens[i]
+	limit := m.leaseLimit(now, t)
+	if m.reached(now, limit) {
+		return false
+	}
+	if limit != t.limit {
+		t.limit = limit
+		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
+	}
+	return true
+}
+
+// Alone, the neighbours are told once a second for a minute: a peer beyond the
+// cut may be telling them otherwise.
+const (
+	aloneEvery = time.Second
+	aloneFor   = time.Minute
+)
+
+// tellAlone announces while a peer that was heard in this run is silent.
+func (m *Machine) tellAlone(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	alone := false
+	for j := range m.peers {
+		alone = alone || m.peers[j].quiet && m.peers[j].ever
+	}
+	switch {
+	case !alone:
+		t.alone = 0
+		return
+	case t.alone == 0:
+		t.alone, t.announce = now, now.Add(aloneEvery)
+	}
+	if now.Sub(t.alone) < aloneFor && m.reached(now, t.announce) {
+		t.announce = now.Add(aloneEvery)
+		m.next = clock.Min(m.next, t.announce)
+		m.do(Announce{Token: i, Epoch: t.epoch})
+	}
+}

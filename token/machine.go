@@ -1,0 +1,267 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// Machine is one node's mind about all tokens.
+type Machine struct {
+	config  Config
+	peers   []peer // every other node of any token
+	tokens  []state
+	own     Reason        // standing: reasons for every token
+	listens bool          // just booted or thawed: claims nothing yet
+	start   clock.Instant // of listening
+	foreign clock.Instant // first foreign frame since start, 0 if none
+	edition uint32        // counts changes of the claims
+	epochs  epochs
+	next    clock.Instant // earliest instant consulted that lies ahead
+	actions []Action
+}
+
+// state is one token on this node.
+type state struct {
+	spec     Spec
+	phase    Phase
+	epoch    uint64 // of our newest grant
+	seen     uint64 // highest epoch granted or seen
+	since    clock.Instant
+	cause    Cause
+	from     uint8         // who had it before
+	limit    clock.Instant // of the lease, as last told
+	pinned   bool
+	held     bool          // gave it up in this run: an ex-holder
+	removed  bool          // Dropping: the hands have confirmed
+	rivalled bool          // another holder was heard
+	alone    clock.Instant // holding beside a silent peer since
+	announce clock.Instant // next announcement while alone
+
+	reasons  Reason        // the token's own, without the standing ones
+	fitness  Reason        // all that speaks against this node
+	fitAt    clock.Instant // its level rose last
+	failures int           // of the hands, in a row
+	retry    clock.Instant // HandsFailed until then
+
+	said    Claim  // as of changed
+	changed uint32 // edition in which what we say of it last changed
+
+	handover handover
+	reoffer  clock.Instant   // no new offer until then
+	moves    []clock.Instant // failbacks within the hour
+	yield    yield
+
+	record  Record
+	writing bool          // the disk has been asked to keep it
+	rewrite clock.Instant // it failed; again then
+
+	views []view // by place of the peer
+}
+
+// handover is the planned move as this node sees it, on either side.
+type handover struct {
+	verb    Verb
+	peer    uint8
+	number  uint64 // the offer's
+	until   clock.Instant
+	cause   Cause
+	pinned  bool
+	decline uint64 // the newest number declined
+}
+
+// yield is what a meeting's winner demands.
+type yield struct {
+	peer  uint8
+	epoch uint64
+}
+
+// New returns the machine of a node that has just begun to listen.
+func New(c Config, now clock.Instant) *Machine {
+	m := &Machine{config: c, listens: true, start: now, edition: 1, next: now}
+	m.epochs = epochs{base: c.HighWater, reserved: c.HighWater}
+	for _, spec := range c.Tokens {
+		for _, member := range spec.Members {
+			m.addPeer(member.Slot, now)
+		}
+	}
+	for _, spec := range c.Tokens {
+		m.tokens = append(m.tokens, state{spec: spec, changed: 1, views: make([]view, len(m.peers)), fitAt: now})
+	}
+	return m
+}
+
+// Edition counts the changes of the claims; it goes with them on the wire.
+func (m *Machine) Edition() uint32 { return m.edition }
+
+// Deadline is when the machine wants its next Tick.
+func (m *Machine) Deadline() clock.Instant { return m.next }
+
+// Step takes what happened at now and returns what to do, valid until the next
+// Step. The actions are in the order in which they must be done.
+func (m *Machine) Step(now clock.Instant, ev Event) []Action {
+	m.actions = m.actions[:0]
+	m.next = clock.Never
+	m.handle(now, ev)
+	m.reserve(now)
+	for i := range m.tokens {
+		m.decide(now, i)
+	}
+	m.restate()
+	return m.actions
+}
+
+func (m *Machine) handle(now clock.Instant, ev Event) {
+	switch ev := ev.(type) {
+	case Word:
+		m.hear(now, ev)
+	case Foreign:
+		if m.foreign == 0 {
+			m.foreign = now
+		}
+	case Up:
+		m.up(now, ev)
+	case Failed:
+		m.failed(now, ev)
+	case Down:
+		m.down(ev.Token)
+	case Fitness:
+		m.tokens[ev.Token].reasons = ev.Reasons
+	case Standing:
+		m.own = ev.Reasons
+	case Gate:
+		if p := m.peer(ev.Peer); p != nil {
+			p.closed = ev.Closed
+		}
+	case Move:
+		m.move(now, ev)
+	case Unpin:
+		m.tokens[ev.Token].pinned = false
+	case SetBits:
+		m.tokens[ev.Token].spec.Bits = ev.Bits
+	case Adopt:
+		m.adopt(now, ev)
+	case Recall:
+		m.recall(now, ev)
+	case Recorded:
+		m.recorded(now, ev)
+	case Reserved:
+		m.epochs.answer(now, ev)
+	case Thaw:
+		m.thaw(now)
+	}
+}
+
+// decide brings one token to where the rules want it.
+func (m *Machine) decide(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	fitness := m.reasons(now, t)
+	if fitness.level() > t.fitness.level() {
+		t.fitAt = now
+	}
+	t.fitness = fitness
+	switch t.phase {
+	case Idle:
+		m.answer(now, t)
+		m.consider(now, i)
+	case Taking, Holding:
+		m.keep(now, i)
+	case Dropping:
+		m.settle(now, i)
+	}
+}
+
+// reasons returns everything that speaks against this node for the token now.
+func (m *Machine) reasons(now clock.Instant, t *state) Reason {
+	r := m.own | t.reasons
+	if t.spec.member(m.config.Self) == nil {
+		r |= Unconfigured
+	}
+	if t.spec.Bits&ReleaseRequested != 0 {
+		r |= Released
+	}
+	if t.retry != 0 && !m.reached(now, t.retry) {
+		r |= HandsFailed
+	}
+	if t.phase == Idle && m.starting(now) {
+		r |= Starting
+	}
+	if !m.epochs.left(t.seen) && t.phase == Idle {
+		r |= NoEpoch
+	}
+	if m.oneWay(now, t) {
+		r |= OneWay
+	}
+	return r
+}
+
+// reached reports whether at is past; if not, the machine wakes up for it.
+func (m *Machine) reached(now, at clock.Instant) bool {
+	if now >= at {
+		return true
+	}
+	m.next = clock.Min(m.next, at)
+	return false
+}
+
+func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
+
+// restate compares what is to be said of every token with what was said last.
+// Any difference makes a new edition: a peer that knows it knows all of this.
+func (m *Machine) restate() {
+	changed := false
+	for i := range m.tokens {
+		t := &m.tokens[i]
+		c := m.claim(t)
+		if c == t.said {
+			continue
+		}
+		if !changed {
+			m.edition++
+			changed = true
+		}
+		t.said, t.changed = c, m.edition
+	}
+	if changed {
+		m.do(Changed{})
+	}
+}
+
+// claim returns what is to be said of the token, but for its tenure.
+func (m *Machine) claim(t *state) Claim {
+	c := Claim{Phase: t.phase, Pinned: t.pinned, Reasons: t.fitness, Epoch: t.epoch, Seen: t.seen}
+	switch {
+	case t.yield.peer != 0:
+		c.Verb, c.To, c.About = Yield, t.yield.peer, t.yield.epoch
+	case t.handover.verb != Silent:
+		c.Verb, c.To, c.About = t.handover.verb, t.handover.peer, t.handover.number
+		c.Pinned = c.Pinned || t.handover.pinned
+	}
+	return c
+}
+
+// Claims appends every token's claim at now, in the order of Config.Tokens.
+func (m *Machine) Claims(now clock.Instant, list []Claim) []Claim {
+	for i := range m.tokens {
+		t := &m.tokens[i]
+		c := t.said
+		c.Tenure = t.tenure(now)
+		list = append(list, c)
+	}
+	return list
+}
+
+// tenure is how long the token has been held without a break.
+func (t *state) tenure(now clock.Instant) time.Duration {
+	if t.phase == Idle {
+		return 0
+	}
+	return now.Sub(t.since)
+}
+
+// Owns reports whether the token is held with that epoch: the question that
+// the hands ask before each repeated announcement.
+func (m *Machine) Owns(i int, epoch uint64) bool {
+	t := &m.tokens[i]
+	return t.epoch == epoch && (t.phase == Taking || t.phase == Holding)
+}

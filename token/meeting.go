@@ -1,0 +1,85 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// rival reports whether a peer that we hear claims to hold the token too.
+func (m *Machine) rival(now clock.Instant, t *state) bool {
+	for i := range m.peers {
+		if p := &m.peers[i]; p.known && t.views[i].holds() && m.alive(now, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// meet settles with every other holder who stays, and reports whether we went.
+// Nobody yields to a one-way word. One node decides, the lower slot, from a
+// beat of the other that knows its claim; the other does as it is told.
+func (m *Machine) meet(now clock.Instant, i int) (gone bool) {
+	t := &m.tokens[i]
+	for j := range m.peers {
+		p, v := &m.peers[j], &t.views[j]
+		if !p.known || v.Phase == Idle || !m.alive(now, p) || !m.proven(now, p) {
+			continue
+		}
+		if v.Verb == Yield && v.To == m.config.Self && v.About == t.epoch || m.decides(t, j) && m.loses(now, t, j) {
+			m.drop(i, ConflictLost)
+			return true
+		}
+		if m.decides(t, j) {
+			t.yield = yield{peer: p.slot, epoch: v.Epoch}
+		}
+	}
+	return false
+}
+
+// decides reports whether it is ours to settle with the peer, and it knows that
+// we hold.
+func (m *Machine) decides(t *state, j int) bool {
+	p, v := &m.peers[j], &t.views[j]
+	return m.config.Self < p.slot && v.Phase != Dropping && (p.knows >= t.changed || t.said.Verb == Yield)
+}
+
+// afterMeeting is for when no other holder is heard any more: the epoch goes
+// above the other's, and the neighbours hear whose the resource is.
+func (m *Machine) afterMeeting(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	if m.rival(now, t) {
+		t.rivalled = true
+		return
+	}
+	t.yield = yield{}
+	switch {
+	case t.seen > t.epoch && m.epochs.left(t.seen):
+		m.grant(t)
+		m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
+		m.do(Announce{Token: i, Epoch: t.epoch})
+	case t.rivalled && t.phase == Holding:
+		m.do(Announce{Token: i, Epoch: t.epoch})
+	}
+	t.rivalled = false
+}
+
+// loses decides a meeting: the unfit loses; else, with Auto Failback and open
+// gates, the lower rank; else the shorter unbroken tenure, so that a short cut
+// moves nothing; else the name.
+func (m *Machine) loses(now clock.Instant, t *state, j int) bool {
+	p, v := &m.peers[j], &t.views[j]
+	mine, theirs := t.spec.member(m.config.Self), t.spec.member(p.slot)
+	if a, b := t.fitness.level(), v.Reasons.level(); a != b {
+		return a < b
+	}
+	if t.spec.Bits&AutoFailback != 0 && t.spec.FailbackDelay == 0 && !p.closed && !t.pinned && !v.Pinned && m.underCap(now, t) && mine.Priority != theirs.Priority {
+		return mine.Priority < theirs.Priority
+	}
+	const alike = 2 * time.Millisecond // tenures travel in milliseconds
+	own, other := t.tenure(now), v.Tenure+now.Sub(v.at)
+	if (own - other).Abs() > alike {
+		return own < other
+	}
+	return theirs.Place < mine.Place
+}

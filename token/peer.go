@@ -1,0 +1,221 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// peer is what the machine knows of another node.
+type peer struct {
+	slot   uint8
+	heard  clock.Instant // newest fresh word, or the start of listening
+	ever   bool          // heard since then
+	hold   time.Duration
+	since  clock.Instant // heard without a gap of D since
+	echo   clock.Instant // our newest send that it has echoed
+	proof  clock.Instant // the same, by a word that its present claims go with
+	knows  uint32        // edition of ours that it knew when it said its present claims
+	known  bool          // its claims are those it has now
+	grace  clock.Instant // a lease given while it was silent stands until here
+	quiet  bool          // it was taken to be silent when last looked at
+	closed bool          // no automatic move to it
+}
+
+// view is what a peer says of one token.
+type view struct {
+	Claim
+	at      clock.Instant // it came
+	fitAt   clock.Instant // fit without a break since, 0 if not
+	unfitAt clock.Instant // unfit and not holding without a break since, 0 if not
+}
+
+func (m *Machine) addPeer(slot uint8, now clock.Instant) {
+	if slot != m.config.Self && m.peer(slot) == nil {
+		m.peers = append(m.peers, peer{slot: slot, heard: now})
+	}
+}
+
+func (m *Machine) peer(slot uint8) *peer {
+	if i := m.place(slot); i >= 0 {
+		return &m.peers[i]
+	}
+	return nil
+}
+
+func (m *Machine) place(slot uint8) int {
+	for i := range m.peers {
+		if m.peers[i].slot == slot {
+			return i
+		}
+	}
+	return -1
+}
+
+// hear takes a peer's word.
+func (m *Machine) hear(now clock.Instant, w Word) {
+	i := m.place(w.Peer)
+	if i < 0 {
+		return
+	}
+	p := &m.peers[i]
+	if m.foreign == 0 {
+		m.foreign = now
+	}
+	if w.New {
+		m.renew(p, i)
+	}
+	p.echo = max(p.echo, w.Echoed)
+	if !w.Fresh {
+		return
+	}
+	m.endSolo(now, p, w)
+	m.refresh(now, p, i, w)
+	if w.Claims != nil {
+		p.proof, p.knows = 0, 0
+		for j := range m.tokens {
+			m.tokens[j].see(now, i, w.Claims[j])
+		}
+	}
+	p.known = w.Current
+	if w.Current && w.Echoed != 0 {
+		p.proof, p.knows = w.Echoed, max(p.knows, w.Knows)
+	}
+}
+
+// endSolo applies the first word after a silence to the lease. What was
+// renewed alone is void, be it in the past, for the peer may have counted from
+// the last send that it heard; unless the silence was so long that it took
+// long ago, or it has just started: then the lease stands as it is.
+func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) {
+	if w.New || p.quiet && w.Silence > m.config.Dead {
+		p.grace = now.Add(m.config.Lease)
+		m.reannounce()
+	}
+	p.quiet = false
+}
+
+// reannounce tells the neighbours anew whose the held tokens are: after a
+// silence the other side may have told them something else.
+func (m *Machine) reannounce() {
+	for i := range m.tokens {
+		if t := &m.tokens[i]; t.phase == Holding {
+			m.do(Announce{Token: i, Epoch: t.epoch})
+		}
+	}
+}
+
+// refresh notes that the peer is alive.
+func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
+	if !p.ever || now.Sub(p.heard) > m.config.Dead+p.hold {
+		p.since = now
+		for j := range m.tokens {
+			m.tokens[j].views[i].fitAt, m.tokens[j].views[i].unfitAt = 0, 0
+		}
+	}
+	p.heard, p.hold, p.ever = now, w.Hold, true
+}
+
+// renew forgets what an earlier session of the peer said.
+func (m *Machine) renew(p *peer, i int) {
+	p.echo, p.proof, p.knows, p.known = 0, 0, 0, false
+	for j := range m.tokens {
+		t := &m.tokens[j]
+		t.views[i] = view{}
+		if t.handover.peer == p.slot {
+			t.handover = handover{decline: t.handover.decline}
+		}
+	}
+}
+
+// see takes a peer's claim of the token.
+func (t *state) see(now clock.Instant, i int, c Claim) {
+	v := &t.views[i]
+	v.Claim, v.at = c, now
+	v.fitAt = keepSince(v.fitAt, now, c.Reasons.level() == 2)
+	v.unfitAt = keepSince(v.unfitAt, now, c.Reasons.level() == 0 && !c.holds())
+	t.seen = max(t.seen, c.Epoch, c.Seen)
+}
+
+func keepSince(since, now clock.Instant, holds bool) clock.Instant {
+	switch {
+	case !holds:
+		return 0
+	case since == 0:
+		return now
+	}
+	return since
+}
+
+// silentAt is when the peer, if nothing more is heard, has been silent for d.
+func (p *peer) silentAt(d time.Duration) clock.Instant {
+	return p.heard.Add(p.hold + d)
+}
+
+// alive reports whether the peer was heard within D.
+func (m *Machine) alive(now clock.Instant, p *peer) bool {
+	return p.ever && !m.reached(now, p.silentAt(m.config.Dead))
+}
+
+// proven reports whether what the peer claims came with a fresh echo of ours.
+func (m *Machine) proven(now clock.Instant, p *peer) bool {
+	return p.known && p.proof != 0 && now.Sub(p.proof) <= m.config.Dead
+}
+
+// oneWay reports whether we hear a peer, fit or holding, that has not heard us
+// for a dead time. Others can't rely on us then; with Disable Inheritance
+// nothing depends on it.
+func (m *Machine) oneWay(now clock.Instant, t *state) bool {
+	if t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
+		return false
+	}
+	for i := range m.peers {
+		p, v := &m.peers[i], &t.views[i]
+		if !m.alive(now, p) || v.unfitAt != 0 {
+			continue
+		}
+		if m.reached(now, max(p.since, p.echo).Add(m.config.Dead)) {
+			return true
+		}
+	}
+	return false
+}
+
+// starting reports whether the node still listens: until a peer is known both
+// ways, or a link has forwarded for W with nobody there, or after StartWait.
+func (m *Machine) starting(now clock.Instant) bool {
+	if !m.listens {
+		return false
+	}
+	heard, ready := false, true
+	for i := range m.peers {
+		if p := &m.peers[i]; m.alive(now, p) {
+			heard = true
+			ready = ready && m.proven(now, p)
+		}
+	}
+	from := m.start.Add(m.config.StartWait)
+	if m.foreign != 0 {
+		from = m.foreign
+	}
+	if heard && ready || m.reached(now, from.Add(m.config.Dead)) {
+		m.listens = false
+		return false
+	}
+	return true
+}
+
+// thaw starts over as at boot: for longer than D nobody has heard of us.
+func (m *Machine) thaw(now clock.Instant) {
+	m.listens, m.start, m.foreign = true, now, 0
+	for i := range m.peers {
+		p := &m.peers[i]
+		*p = peer{slot: p.slot, heard: now, closed: p.closed}
+		m.renew(p, i)
+	}
+	for i := range m.tokens {
+		if t := &m.tokens[i]; !t.lasting() && (t.phase == Taking || t.phase == Holding) {
+			m.drop(i, SelfStalled)
+		}
+	}
+}

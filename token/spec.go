@@ -1,0 +1,80 @@
+package token
+
+import "time"
+
+// Bounds of one machine.
+const (
+	MaxTokens = 1000
+	MaxNodes  = 32
+)
+
+// Bits are ABB's four, per token.
+type Bits uint8
+
+// The four bits.
+const (
+	AllowMultiple      Bits = 1 << iota // every fit node holds at once
+	AutoFailback                        // goes back to the higher priority as soon as its gates are open
+	DisableInheritance                  // nobody takes on silence alone
+	ReleaseRequested                    // the holder is asked to give up and stay away
+)
+
+// Member is one node's standing for one token.
+type Member struct {
+	Slot     uint8
+	Priority int // higher wins
+	Place    int // by name: breaks a tie of priorities
+}
+
+// Spec describes one token.
+type Spec struct {
+	Name          string
+	ID            uint64 // 64-bit FNV-1a of Name; names the token on the wire
+	Members       []Member
+	Bits          Bits
+	FailbackDelay time.Duration // a better node must have been fit for so long
+	FailbackCap   int           // most failbacks in an hour, 0: none
+}
+
+// Record is what is known on disk of a token with Disable Inheritance.
+type Record struct {
+	Epoch  uint64
+	Holder bool // this node held it when the record was made, in this very boot
+	To     uint8
+}
+
+// Config is what the machine is told once, and again at a reload.
+type Config struct {
+	Self      uint8
+	Interval  time.Duration // I
+	Dead      time.Duration // D, also a taker's wait W
+	Lease     time.Duration // L = 0.8 D
+	StartWait time.Duration // with no foreign frame at all, silence means something only after this
+	Tokens    []Spec
+	HighWater uint64 // epoch counter that no grant of an earlier run went beyond
+}
+
+// ID returns the 64-bit FNV-1a hash by which a token's name goes on the wire.
+func ID(name string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * 1099511628211
+	}
+	return h
+}
+
+// Counter returns the growing part of an epoch, and Slot who granted it.
+func Counter(epoch uint64) uint64 { return epoch >> 8 }
+
+// Granter returns the slot of the node that made the epoch.
+func Granter(epoch uint64) uint8 { return uint8(epoch) }
+
+// member returns the standing of the node, or nil if the token is not for it.
+func (s *Spec) member(slot uint8) *Member {
+	for i := range s.Members {
+		if s.Members[i].Slot == slot {
+			return &s.Members[i]
+		}
+	}
+	return nil
+}

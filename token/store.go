@@ -1,0 +1,75 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// With Disable Inheritance nobody takes on silence, so who holds must outlive a
+// crash: the taker has it on disk before it puts the resource up, the giver has
+// on disk that it gave before it says so. Nobody else can have taken meanwhile,
+// so a recorded holder that starts again, in the same boot, goes on at once.
+
+// recordRetry is how long to wait before a record that failed is tried again.
+const recordRetry = time.Second
+
+// lasting reports whether the token's holder is kept on disk.
+func (t *state) lasting() bool { return t.spec.Bits&DisableInheritance != 0 }
+
+// keepRecord asks the disk; one record at a time is under way.
+func (m *Machine) keepRecord(i int, r Record) {
+	t := &m.tokens[i]
+	t.record, t.writing = r, true
+	m.do(Store{Token: i, Record: r})
+}
+
+// recorded goes on where the record was needed. A taker that can't have it on
+// disk gives up; a giver that can't stays silent and tries again.
+func (m *Machine) recorded(now clock.Instant, e Recorded) {
+	t := &m.tokens[e.Token]
+	if !t.writing {
+		return
+	}
+	t.writing = false
+	switch {
+	case t.phase == Taking && e.OK:
+		m.do(Acquire{Token: e.Token, Epoch: t.epoch, Cause: t.cause, From: t.from})
+	case t.phase == Taking:
+		t.retry = now.Add(recordRetry)
+		m.drop(e.Token, AddressFailed)
+	case t.phase == Dropping && !e.OK:
+		t.rewrite = now.Add(recordRetry)
+	}
+}
+
+// settle finishes a drop when the hands have confirmed and the disk knows.
+func (m *Machine) settle(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	if !t.removed || t.writing || t.rewrite != 0 && !m.reached(now, t.rewrite) {
+		return
+	}
+	if t.lasting() && (t.record.Holder || t.rewrite != 0) {
+		t.rewrite = 0
+		m.keepRecord(i, Record{Epoch: t.epoch, To: t.handover.peer})
+		return
+	}
+	t.phase, t.pinned, t.removed = Idle, false, false
+	if t.handover.verb == Release {
+		t.handover.until = now.Add(m.config.Dead)
+	}
+}
+
+// recall goes on with what an earlier run in this boot held.
+func (m *Machine) recall(now clock.Instant, e Recall) {
+	t := &m.tokens[e.Token]
+	t.record = e.Record
+	t.seen = max(t.seen, e.Record.Epoch)
+	if !t.lasting() || !e.Record.Holder || t.phase != Idle {
+		return
+	}
+	m.listens = false
+	t.phase, t.epoch, t.since, t.cause, t.limit = Taking, e.Record.Epoch, now, Restarted, clock.Never
+	m.do(Lease{Token: e.Token, Limit: t.limit, Epoch: t.epoch})
+	m.do(Acquire{Token: e.Token, Epoch: t.epoch, Cause: Restarted, From: m.config.Self})
+}

@@ -1,0 +1,148 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// The taker's half of the safety proof: a node takes a token when every other
+// node is cleared, on that node's own proven word that it does not hold, or by
+// a silence of D, which outlasts any lease that the last word heard could have
+// renewed.
+
+// clearance is what one peer allows.
+type clearance uint8
+
+const (
+	blocked clearance = iota
+	byWord            // it said, knowing our state, that it doesn't hold
+	bySilence
+)
+
+// consider takes an idle token if every peer allows it.
+func (m *Machine) consider(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	if t.fitness.level() == 0 || t.handover.verb == Release {
+		return
+	}
+	cause, ok := m.cleared(now, t)
+	if !ok || m.leaseLimit(now, t) <= now {
+		return
+	}
+	m.take(now, i, cause)
+}
+
+// take grants the next epoch and asks the hands to put the resource up, with
+// the lease in force before.
+func (m *Machine) take(now clock.Instant, i int, c Cause) {
+	t := &m.tokens[i]
+	t.from = Granter(t.seen)
+	m.grant(t)
+	t.phase, t.since, t.cause = Taking, now, c
+	t.pinned = t.handover.verb == Accept && t.handover.pinned
+	t.handover = handover{decline: t.handover.decline}
+	t.limit = m.leaseLimit(now, t)
+	m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
+	if t.lasting() {
+		m.keepRecord(i, Record{Epoch: t.epoch, Holder: true})
+		return
+	}
+	m.do(Acquire{Token: i, Epoch: t.epoch, Cause: c, From: t.from})
+}
+
+// cleared asks every peer; the cause says what decided.
+func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
+	if t.spec.Bits&AllowMultiple != 0 {
+		return Priority, true
+	}
+	cause, ok := PeerResigned, true
+	if t.handover.verb == Accept {
+		cause = t.handover.cause
+	}
+	for i := range m.peers {
+		if t.spec.member(m.peers[i].slot) == nil {
+			continue
+		}
+		switch m.clears(now, t, i) {
+		case blocked:
+			ok = false // the others are asked all the same: they may set the next deadline
+		case bySilence:
+			cause = PeerSilent
+		}
+	}
+	return cause, ok
+}
+
+func (m *Machine) clears(now clock.Instant, t *state, i int) clearance {
+	if m.alive(now, &m.peers[i]) {
+		return m.clearsByWord(now, t, i)
+	}
+	return m.clearsBySilence(now, t, i)
+}
+
+// clearsByWord: the peer is heard. It must not hold, must not be the one to
+// take, and must have said so knowing our own newest state; or it has been
+// saying for W that it is unfit and holds nothing, for it would wait W itself
+// before it took on silence.
+func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
+	p, v := &m.peers[i], &t.views[i]
+	if !p.known || v.holds() {
+		return blocked
+	}
+	given := v.Verb == Release && v.To == m.config.Self
+	if v.Verb == Release && !given || !given && m.outranks(t, i) {
+		return blocked
+	}
+	if m.proven(now, p) && p.knows >= t.changed {
+		return byWord
+	}
+	if v.unfitAt != 0 && m.reached(now, v.unfitAt.Add(m.config.Dead)) {
+		return bySilence
+	}
+	return blocked
+}
+
+// clearsBySilence: nothing was heard for W, and for longer where the last word
+// makes it likely that the peer is about to take the token itself. A node that
+// has just become fit waits W, for until then it bound nobody's lease.
+func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance {
+	p, v := &m.peers[i], &t.views[i]
+	if t.lasting() {
+		return blocked
+	}
+	wait := m.config.Dead
+	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
+		wait += m.courtesy(t, i)
+	}
+	if m.reached(now, clock.Instant(max(p.silentAt(wait), t.fitAt.Add(m.config.Dead)))) {
+		return bySilence
+	}
+	return blocked
+}
+
+// courtesy is how much longer a node waits for a peer that fell silent without
+// holding: it may be taking on our last word.
+func (m *Machine) courtesy(t *state, i int) (d time.Duration) {
+	if m.outranks(t, i) {
+		d += 2 * m.config.Interval
+	}
+	if t.held {
+		d += 5 * m.config.Interval
+	}
+	return d
+}
+
+// outranks reports whether the peer comes before us: eligible first, then
+// priority, then name.
+func (m *Machine) outranks(t *state, i int) bool {
+	mine, theirs := t.spec.member(m.config.Self), t.spec.member(m.peers[i].slot)
+	a, b := t.views[i].Reasons.level(), t.fitness.level()
+	switch {
+	case a != b:
+		return a > b
+	case theirs.Priority != mine.Priority:
+		return theirs.Priority > mine.Priority
+	}
+	return theirs.Place < mine.Place
+}
