@@ -118,8 +118,12 @@ func (h *Hands) sendOne(p *place, now time.Time) error {
 	}
 	l, ok := v.byIndex(p.index)
 	if !ok {
-		p.announce.due = now.Add(postponed)
+		p.announce.stop() // begun again when the interface is there
 		return fmt.Errorf("announce %s: its interface is gone", p.Prefix.Addr())
+	}
+	if !l.Carrier {
+		p.announce.stop() // likewise
+		return fmt.Errorf("announce %s: %s has no carrier", p.Prefix.Addr(), l.Name)
 	}
 	frames, err := announcement(l, p.Prefix.Addr())
 	if err != nil {

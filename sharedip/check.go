@@ -49,7 +49,7 @@ func (h *Hands) checkPlace(v *view, p *place, all uint32) (errs []error) {
 	if err != nil {
 		return append(errs, err)
 	}
-	if len(l.MAC) != len(broadcast) {
+	if !l.ethernet {
 		errs = append(errs, fmt.Errorf("%s: %s is no Ethernet interface: nobody can be told where the address is", addr, l.Name))
 	}
 	if addr.Is4() && max(all, l.arpIgnore) == mute {

@@ -27,8 +27,8 @@ var (
 
 // announcement makes the frames that tell the LAN that addr is at l.
 func announcement(l link, addr netip.Addr) ([]frame, error) {
-	if len(l.MAC) != len(broadcast) {
-		return nil, fmt.Errorf("%s has no Ethernet address", l.Name)
+	if !l.ethernet {
+		return nil, fmt.Errorf("announce %s: %s is no Ethernet interface", addr, l.Name)
 	}
 	if addr.Is4() {
 		return gratuitous(l.MAC, addr)

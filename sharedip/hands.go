@@ -31,7 +31,8 @@ type Options struct {
 	Interval time.Duration
 	// Owns is asked before each repeated announcement. It must not wait.
 	Owns func(token string, epoch uint64) bool
-	// Event is told what happened, from Run's goroutine. It must not wait.
+	// Event is told what happened, from the goroutines of Run and Take. It must
+	// not wait.
 	Event func(Event)
 }
 

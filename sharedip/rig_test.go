@@ -34,6 +34,7 @@ var (
 type world struct {
 	t            *testing.T
 	node, client *rig.Host
+	lan          *rig.Switch
 	port         *rig.Port
 	hands        *Hands
 
@@ -48,9 +49,9 @@ func newWorld(t *testing.T, sets ...Set) *world {
 	t.Helper()
 	lab := rig.Start(t)
 	w := &world{t: t, node: lab.Host("node"), client: lab.Host("client"), owns: true}
-	lan := lab.Switch("lan")
-	w.port = w.node.Plug(lan, "eth0", netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"))
-	w.client.Plug(lan, "eth0", netip.MustParsePrefix("192.0.2.9/24"), netip.MustParsePrefix("2001:db8::9/64"))
+	w.lan = lab.Switch("lan")
+	w.port = w.node.Plug(w.lan, "eth0", netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"))
+	w.client.Plug(w.lan, "eth0", netip.MustParsePrefix("192.0.2.9/24"), netip.MustParsePrefix("2001:db8::9/64"))
 	w.hands = w.open()
 	if err := w.hands.Configure(sets); err != nil {
 		t.Fatal(err)
@@ -161,13 +162,17 @@ func (w *world) has(p netip.Prefix) bool {
 // removeByHand does what an operator's "ip addr del" does.
 func (w *world) removeByHand(p netip.Prefix) {
 	w.t.Helper()
-	link, err := w.node.Handle().LinkByName("eth0")
+	if err := w.tryRemove(p); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) tryRemove(p netip.Prefix) error {
+	card, err := w.node.Handle().LinkByName("eth0")
 	if err != nil {
-		w.t.Fatal(err)
+		return err
 	}
-	if err := w.node.Handle().AddrDel(link, &netlink.Addr{IPNet: ipNet(single(p.Addr()))}); err != nil {
-		w.t.Fatal(err)
-	}
+	return w.node.Handle().AddrDel(card, &netlink.Addr{IPNet: ipNet(single(p.Addr()))})
 }
 
 // await waits until is holds.

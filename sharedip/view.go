@@ -23,6 +23,7 @@ type LinkState struct {
 // link is a LinkState with the settings that decide how it answers.
 type link struct {
 	LinkState
+	ethernet   bool   // neighbours are asked for by ARP and NDP
 	arpIgnore  uint32 // net.ipv4.conf.*.arp_ignore of this interface alone
 	forwarding bool   // net.ipv6.conf.*.forwarding: neighbours may use it as a router
 }
@@ -108,6 +109,7 @@ func parseLink(data []byte) (l link, ok bool) {
 	}
 	flags := binary.NativeEndian.Uint32(data[8:])
 	l.Index = int(binary.NativeEndian.Uint32(data[4:]))
+	l.ethernet = binary.NativeEndian.Uint16(data[2:]) == unix.ARPHRD_ETHER
 	l.Up = flags&unix.IFF_UP != 0
 	l.Carrier = l.Up && flags&unix.IFF_LOWER_UP != 0
 	attributes, err := nl.ParseRouteAttr(data[unix.SizeofIfInfomsg:])

@@ -1,0 +1,93 @@
+package sharedip
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+// The kernel's own clock does this: nobody in this process helps, and Run,
+// which lives on, doesn't hinder.
+func TestSilentOwnerLosesItsAddresses(t *testing.T) {
+	w := newWorld(t, both...)
+	w.runOnly()
+	w.take("vip:front", 1)
+	taken := time.Now()
+	w.await("both addresses gone", func() bool { return len(w.addresses()) == 0 })
+	if lived := time.Since(taken); lived < 2*time.Second {
+		t.Errorf("the addresses lived only %v", lived)
+	}
+	if err := w.hands.Renew(); !errors.Is(err, ErrExpired) {
+		t.Errorf("Renew after the end: %v", err)
+	}
+	if got := w.addresses(); len(got) != 0 {
+		t.Errorf("Renew after the end brought back %v", got)
+	}
+	if err := w.hands.Renew(); err != nil {
+		t.Errorf("Renew with nothing held: %v", err)
+	}
+	w.take("vip:front", 2) // the owner may begin anew
+}
+
+func TestRenewedAddressesStay(t *testing.T) {
+	w := newWorld(t, both...)
+	w.take("vip:front", 1)
+	for end := time.Now().Add(lifetime*time.Second + time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if err := w.hands.Renew(); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.addresses()) != 2 {
+			t.Fatalf("the node has %v", w.addresses())
+		}
+	}
+}
+
+func TestRenewPutsBack(t *testing.T) {
+	w := newWorld(t, both...)
+	w.take("vip:front", 1)
+	w.removeByHand(vip4)
+	if err := w.hands.Renew(); err != nil || !w.has(vip4) {
+		t.Fatalf("%v; the node has %v", err, w.addresses())
+	}
+}
+
+// What a process left that was killed is found by the next one.
+func TestAdopt(t *testing.T) {
+	w := newWorld(t, both...)
+	w.take("vip:front", 1)
+	w.hands.Close()
+	w.hands = w.open()
+	if err := w.hands.Configure(both); err != nil {
+		t.Fatal(err)
+	}
+	held, err := w.hands.Held()
+	if err != nil || !slices.Equal(held["vip:front"], append(held["vip:front"][:0:0], vip4, vip6)) {
+		t.Fatalf("Held: %v, %v", held, err)
+	}
+	if errs := w.hands.Check(); len(errs) != 0 {
+		t.Errorf("Check takes our own addresses for someone else's: %v", errs)
+	}
+	w.take("vip:front", 2)
+	w.drop("vip:front")
+	if got := w.addresses(); len(got) != 0 {
+		t.Errorf("after Drop the node has %v", got)
+	}
+}
+
+func TestDropOfWhatAnEarlierProcessLeft(t *testing.T) {
+	w := newWorld(t, both...)
+	w.take("vip:front", 1)
+	w.hands.Close()
+	w.hands = w.open()
+	if err := w.hands.Configure(both); err != nil {
+		t.Fatal(err)
+	}
+	w.drop("vip:front")
+	if got := w.addresses(); len(got) != 0 {
+		t.Errorf("after Drop the node has %v", got)
+	}
+	if held, err := w.hands.Held(); err != nil || len(held) != 0 {
+		t.Errorf("Held: %v, %v", held, err)
+	}
+}

@@ -1,0 +1,117 @@
+package sharedip
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+)
+
+// manySet is a token of n addresses in 10.7.0.0/16, which eth0 is on.
+func manySet(w *world, token string, n int) Set {
+	w.t.Helper()
+	card, err := w.node.Handle().LinkByName("eth0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.node.Handle().AddrReplace(card, &netlink.Addr{IPNet: ipNet(netip.MustParsePrefix("10.7.255.254/16"))})
+	set := Set{Token: token}
+	for i := range n {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], 10<<24|7<<16|uint32(i+1))
+		set.Addresses = append(set.Addresses, Address{Prefix: netip.PrefixFrom(netip.AddrFrom4(b), 16)})
+	}
+	return set
+}
+
+func TestTwoHundredAddresses(t *testing.T) {
+	w := newWorld(t)
+	if err := w.hands.Configure([]Set{manySet(w, "vip:many", 200)}); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	w.take("vip:many", 1)
+	if n := len(w.addresses()); n != 200 {
+		t.Fatalf("%d addresses", n)
+	}
+	if n := w.hands.Counters().Announced; n < 400 {
+		t.Errorf("%d frames sent when Take returned, want both forms of each", n)
+	}
+	if err := w.hands.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	w.drop("vip:many")
+	if n := len(w.addresses()); n != 0 {
+		t.Fatalf("%d addresses after Drop", n)
+	}
+}
+
+func TestTokensAreApart(t *testing.T) {
+	w := newWorld(t,
+		Set{"vip:a", []Address{{Prefix: vip4}, {Prefix: vip6}}},
+		Set{"vip:b", []Address{{Prefix: netip.MustParsePrefix("192.0.2.11/24")}}})
+	w.take("vip:a", 1)
+	w.take("vip:b", 2)
+	w.drop("vip:a")
+	if got := fmt.Sprint(w.addresses()); got != "[192.0.2.11/32]" {
+		t.Errorf("the node has %s", got)
+	}
+}
+
+// The second address can't be added, so the first is taken back.
+func TestAllOrNone(t *testing.T) {
+	w := newWorld(t, both...)
+	w.node.Set("net/ipv6/conf/eth0/disable_ipv6", "1")
+	explicit := []Set{{"vip:front", []Address{{vip4, "eth0"}, {vip6, "eth0"}}}}
+	if err := w.hands.Configure(explicit); err != nil {
+		t.Fatal(err)
+	}
+	err := w.hands.Take(context.Background(), "vip:front", 1)
+	if err == nil || !strings.HasPrefix(err.Error(), "take vip:front: add 2001:db8::10, interface eth0: ") {
+		t.Errorf("got %v", err)
+	}
+	if got := w.addresses(); len(got) != 0 {
+		t.Errorf("the node has %v", got)
+	}
+	if err := w.hands.Renew(); err != nil || len(w.addresses()) != 0 {
+		t.Errorf("Renew after a failed Take: %v, %v", err, w.addresses())
+	}
+}
+
+func TestConfigureTouchesOnlyWhatChanged(t *testing.T) {
+	w := newWorld(t,
+		Set{"vip:a", []Address{{Prefix: vip4}, {Prefix: vip6}}},
+		Set{"vip:b", []Address{{Prefix: netip.MustParsePrefix("192.0.2.11/24")}}})
+	w.run()
+	w.take("vip:a", 1)
+	w.take("vip:b", 2)
+	err := w.hands.Configure([]Set{
+		{"vip:a", []Address{{Prefix: vip4}, {Prefix: netip.MustParsePrefix("192.0.2.12/24")}}},
+		{"vip:c", []Address{{Prefix: netip.MustParsePrefix("192.0.2.13/24")}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(w.addresses()); got != "[192.0.2.10/32 192.0.2.12/32]" {
+		t.Errorf("the node has %s", got)
+	}
+	if n := w.hands.Counters().PutBack; n != 0 {
+		t.Errorf("%d put back", n)
+	}
+}
+
+func TestConfigureAgainstTheSameTouchesNothing(t *testing.T) {
+	w := newWorld(t, both...)
+	w.take("vip:front", 1)
+	before := w.hands.Counters()
+	if err := w.hands.Configure(both); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.addresses()) != 2 || w.hands.Counters() != before {
+		t.Errorf("the node has %v; counters %+v", w.addresses(), w.hands.Counters())
+	}
+}

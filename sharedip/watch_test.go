@@ -1,0 +1,235 @@
+package sharedip
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestPutBack(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.take("vip:front", 1)
+	for _, p := range []netip.Prefix{vip4, vip6} {
+		w.removeByHand(p)
+		w.await("word of the removal", func() bool {
+			return w.told(func(e Event) bool { return e == AddressGone{"vip:front", p, 1} })
+		})
+		if !w.has(p) {
+			t.Errorf("%s has not been put back", p)
+		}
+	}
+	if got := w.hands.Counters().PutBack; got != 2 {
+		t.Errorf("%d put back, want 2", got)
+	}
+}
+
+func TestOwnDropIsNotPutBack(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	for epoch := range uint64(20) {
+		w.take("vip:front", epoch)
+		w.drop("vip:front")
+	}
+	w.take("vip:front", 20)
+	w.removeByHand(vip4) // the news of this one comes after all of the above
+	w.await("the removal by hand", func() bool { return w.hands.Counters().PutBack > 0 })
+	if got := w.hands.Counters().PutBack; got != 1 {
+		t.Errorf("%d put back, want 1", got)
+	}
+}
+
+func TestFought(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.take("vip:front", 1)
+	for i := range fightRemovals {
+		w.await("the address", func() bool { return w.has(vip4) })
+		w.removeByHand(vip4)
+		w.await("word of the removal", func() bool {
+			return w.told(func(e Event) bool { return e == AddressGone{"vip:front", vip4, i + 1} })
+		})
+	}
+	w.await("Fought", func() bool { return w.told(func(e Event) bool { return e == Fought{"vip:front"} }) })
+	w.removeByHand(vip4)
+	if err := w.hands.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	if w.has(vip4) {
+		t.Error("put back after the fight was given up")
+	}
+	w.take("vip:front", 2) // a new tenure begins a new count
+	w.removeByHand(vip4)
+	w.await("the address", func() bool { return w.has(vip4) })
+}
+
+func TestCarrier(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.take("vip:front", 1)
+	is := func(e Event) func() bool {
+		return func() bool { return w.told(func(got Event) bool { return got == e }) }
+	}
+	w.await("LinkUp at the start", is(LinkUp{"eth0"}))
+	w.port.Down()
+	w.await("LinkDown", is(LinkDown{"eth0"}))
+	if w.hands.Links()["eth0"].Carrier {
+		t.Error("Links still shows a carrier")
+	}
+	frames := w.listen(unix.ETH_P_IPV6)
+	w.port.Up()
+	w.await("the carrier", func() bool { return w.hands.Links()["eth0"].Carrier })
+	w.next(frames, isNA) // announced again, to the ports that may have moved
+}
+
+// IPv6 loses its addresses when a card is set down; that is no fight.
+func TestCardSetDown(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.take("vip:front", 1)
+	card, err := w.node.Handle().LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.node.Handle().LinkSetDown(card)
+	w.await("the removal", func() bool { return !w.has(vip6) })
+	w.await("LinkDown", func() bool { return w.told(func(e Event) bool { return e == LinkDown{"eth0"} }) })
+	w.node.Handle().LinkSetUp(card)
+	w.await("the address", func() bool { return w.has(vip6) && w.has(vip4) })
+	if w.told(func(e Event) bool { _, gone := e.(AddressGone); return gone }) {
+		t.Error("taken for a removal by someone")
+	}
+}
+
+func TestRenamedRecreatedAndNewMAC(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.take("vip:front", 1)
+	node := w.node.Handle()
+	card, err := node.LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 7}
+	frames := w.listen(unix.ETH_P_ARP)
+	if err := node.LinkSetHardwareAddr(card, mac); err != nil {
+		t.Fatal(err)
+	}
+	w.next(frames, func(f []byte) bool { // announced with the new address
+		return net.HardwareAddr(f[6:12]).String() == mac.String() && netip.AddrFrom4([4]byte(f[28:32])) == vip4.Addr()
+	})
+
+	node.LinkSetDown(card)
+	if err := node.LinkSetName(card, "lan0"); err != nil {
+		t.Fatal(err)
+	}
+	node.LinkSetUp(card)
+	w.await("the new name", func() bool {
+		_, old := w.hands.Links()["eth0"]
+		return w.hands.Links()["lan0"].Carrier && !old
+	})
+	w.await("both addresses", func() bool { return w.has(vip4) && w.has(vip6) })
+
+	if err := node.LinkDel(card); err != nil {
+		t.Fatal(err)
+	}
+	w.await("LinkDown", func() bool { return w.told(func(e Event) bool { return e == LinkDown{"lan0"} }) })
+	w.node.Plug(w.lan, "eth0", netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"))
+	w.await("both addresses on the new card", func() bool { return w.has(vip4) && w.has(vip6) })
+	w.next(frames, func(f []byte) bool {
+		return net.HardwareAddr(f[6:12]).String() == w.port.MAC().String() && netip.AddrFrom4([4]byte(f[28:32])) == vip4.Addr()
+	})
+}
+
+// More news than the socket holds, and in it the removal of a held address.
+func TestOverrun(t *testing.T) {
+	w := newWorld(t, both...)
+	// The smallest buffer the kernel gives, so that one burst overruns it.
+	w.hands.watch.raw.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 1)
+	})
+	w.run()
+	w.take("vip:front", 1)
+	var other *conn
+	err := w.node.Do(func() (err error) { other, err = dial(0); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.close()
+	w.await("an overrun", func() bool {
+		flood(w, other)
+		return w.hands.Counters().Resyncs > 0
+	})
+	w.await("the address", func() bool { return w.has(vip4) })
+	w.await("word of the removal", func() bool {
+		return w.told(func(e Event) bool { return e == AddressGone{"vip:front", vip4, 1} })
+	})
+}
+
+// flood changes a hundred addresses in one system call, at last the held one.
+func flood(w *world, c *conn) {
+	w.t.Helper()
+	loopback := netip.MustParseAddr("127.1.0.1")
+	var changes []change
+	for range burstSize - 1 {
+		changes = append(changes, change{1, single(loopback)})
+		loopback = loopback.Next()
+	}
+	changes = append(changes, change{w.port.Index(), single(vip4.Addr())})
+	_, err := c.burst(changes, func(b []byte, seq uint32, ch change) []byte {
+		if ch.prefix.Addr() == vip4.Addr() {
+			return appendAddress(b, unix.RTM_DELADDR, unix.NLM_F_REQUEST, seq, ch, 0)
+		}
+		return appendAddress(b, unix.RTM_NEWADDR, unix.NLM_F_REQUEST|renewing, seq, ch, 60)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestMessageNotFromTheKernel(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.take("vip:front", 1)
+	var port uint32
+	w.hands.watch.raw.Control(func(fd uintptr) {
+		name, _ := unix.Getsockname(int(fd))
+		port = name.(*unix.SockaddrNetlink).Pid
+	})
+	forged := appendAddress(nil, unix.RTM_DELADDR, 0, 0, change{w.port.Index(), single(vip4.Addr())}, 0)
+	err := w.node.Do(func() error {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Sendto(fd, forged, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.await("the forged message to be counted", func() bool { return w.hands.Counters().Foreign == 1 })
+}
+
+func TestOwnerIsAskedBeforeEachRepeat(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.take("vip:front", 7)
+	w.await("two questions", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.asked) >= 2 })
+	w.mu.Lock()
+	if w.asked[0] != "vip:front 7" || w.asked[1] != "vip:front 7" {
+		t.Errorf("asked %v", w.asked)
+	}
+	w.owns = false
+	w.mu.Unlock()
+	before := w.hands.Counters().Announced
+	w.hands.Announce("vip:front")
+	w.await("a third question", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.asked) >= 3 })
+	time.Sleep(repeats[len(repeats)-1]) // when the repeats would have come
+	if after := w.hands.Counters().Announced; after != before {
+		t.Errorf("%d frames sent for a token that its owner has no more", after-before)
+	}
+}
