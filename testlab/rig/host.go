@@ -62,8 +62,11 @@ func (h *Host) Set(name, value string) {
 // Plug lays a cable from a new network card, called name, to a switch, gives the card
 // its addresses and returns when the link is up.
 func (h *Host) Plug(sw *Switch, name string, addrs ...netip.Prefix) *Port {
-	p := &Port{host: h, sw: sw, name: name, jack: sw.jack(h.name, name), mac: hardwareAddress(h.name, name)}
-	if err := p.plug(addrs); err != nil {
+	p := &Port{
+		host: h, sw: sw, name: name, jack: sw.jack(h.name, name),
+		mac: hardwareAddress(h.name, name), home: addrs,
+	}
+	if err := p.plug(); err != nil {
 		h.lab.broken(fmt.Errorf("plug %s %s into %s: %w", h.name, name, sw.name, err))
 	}
 	h.lab.mu.Lock()

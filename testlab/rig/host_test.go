@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -200,6 +201,9 @@ func TestLabLeavesNothing(t *testing.T) {
 	build := func(t *testing.T) {
 		lab := rig.Start(t)
 		sw, a, b := pair(lab)
+		a.Host().Respond(port)
+		b.Host().Probe(at(addressA, port))
+		b.Witness(addressA.Addr(), time.Millisecond)
 		sw.Drop(rig.Fault{From: a, To: b})
 		for _, h := range []*rig.Host{a.Host(), b.Host()} {
 			if _, err := h.Start(rig.Process{Path: "/bin/sleep", Args: []string{"60"}}); err != nil {
@@ -208,13 +212,13 @@ func TestLabLeavesNothing(t *testing.T) {
 		}
 	}
 	t.Run("warm", build) // what the runtime opens once stays open
-	descriptors, alive := count("/proc/self/fd/*"), processes()
+	descriptors, alive, routines := count("/proc/self/fd/*"), processes(), runtime.NumGoroutine()
 	t.Run("again", build)
 	if awaitTrue(5*time.Second, func() bool {
-		return count("/proc/self/fd/*") <= descriptors && processes() <= alive
+		return count("/proc/self/fd/*") <= descriptors && processes() <= alive && runtime.NumGoroutine() <= routines
 	}) != 0 {
-		t.Errorf("descriptors %d, were %d; processes %d, were %d",
-			count("/proc/self/fd/*"), descriptors, processes(), alive)
+		t.Errorf("descriptors %d, were %d; processes %d, were %d; goroutines %d, were %d",
+			count("/proc/self/fd/*"), descriptors, processes(), alive, runtime.NumGoroutine(), routines)
 	}
 }
 

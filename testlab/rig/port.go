@@ -22,6 +22,7 @@ type Port struct {
 	name string // of the card, inside the host
 	jack string // of the cable's other end, inside the switch
 	mac  net.HardwareAddr
+	home []netip.Prefix // the addresses it was plugged in with
 }
 
 // Name is the card's name inside its host.
@@ -65,7 +66,7 @@ func (p *Port) broken(what string, err error) {
 }
 
 // plug makes the cable and configures the card.
-func (p *Port) plug(addrs []netip.Prefix) error {
+func (p *Port) plug() error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = p.jack
 	attrs.MasterIndex = p.sw.bridge.Index
@@ -87,7 +88,7 @@ func (p *Port) plug(addrs []netip.Prefix) error {
 	if err := handle.LinkSetUp(card); err != nil {
 		return fmt.Errorf("set card up: %w", err)
 	}
-	for _, a := range addrs {
+	for _, a := range p.home {
 		if err := handle.AddrAdd(card, interfaceAddress(a)); err != nil {
 			return fmt.Errorf("add address %s: %w", a, err)
 		}

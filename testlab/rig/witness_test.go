@@ -1,0 +1,101 @@
+package rig_test
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ethernet"
+
+	"vipd/testlab/rig"
+)
+
+// watched makes two hosts and a witness of the address.
+func watched(t *testing.T, address netip.Addr) (lab *rig.Lab, a, b *rig.Port, w *rig.Witness) {
+	t.Helper()
+	lab = rig.Start(t)
+	sw, a, b := pair(lab)
+	eye := lab.Host("witness").Plug(sw, "eth0",
+		netip.MustParsePrefix("192.0.2.99/24"), netip.MustParsePrefix("2001:db8::99/64"))
+	return lab, a, b, eye.Witness(address, 2*time.Millisecond)
+}
+
+// awaitOwners waits until the newest round was answered by exactly these.
+func awaitOwners(t *testing.T, w *rig.Witness, since time.Time, owners ...string) {
+	t.Helper()
+	if awaitTrue(5*time.Second, func() bool {
+		spans := w.Holders(since, time.Now())
+		return len(spans) > 0 && slices.Equal(spans[len(spans)-1].Owners, owners)
+	}) != 0 {
+		t.Fatalf("owners %v were not seen: %v", owners, w.Holders(since, time.Now()))
+	}
+}
+
+func TestWitnessSeesTwoOwners(t *testing.T) {
+	for _, address := range []netip.Prefix{shared, shared6} {
+		t.Run(address.Addr().String(), func(t *testing.T) {
+			_, a, b, w := watched(t, address.Addr())
+			begin := time.Now()
+			awaitOwners(t, w, begin)
+			own(t, a, address)
+			awaitOwners(t, w, begin, "hist-a")
+			if dual := w.Dual(begin, time.Now()); dual != 0 {
+				t.Errorf("one owner, but two answered for %v", dual)
+			}
+			both := time.Now()
+			own(t, b, address)
+			awaitOwners(t, w, both, "hist-a", "hist-b")
+			time.Sleep(100 * time.Millisecond)
+			disown(t, a, address)
+			alone := time.Now()
+			awaitOwners(t, w, alone, "hist-b")
+			if dual := w.Dual(both, alone); dual < 50*time.Millisecond || dual > alone.Sub(both) {
+				t.Errorf("two answered for %v of %v", dual, alone.Sub(both))
+			}
+			if n := len(w.Announcements(begin, time.Now())); n != 0 {
+				t.Errorf("%d announcements, but nobody announced", n)
+			}
+		})
+	}
+}
+
+func TestWitnessSeesAnnouncements(t *testing.T) {
+	for _, form := range []arp.Operation{arp.OperationRequest, arp.OperationReply} {
+		_, _, b, w := watched(t, shared.Addr())
+		begin := time.Now()
+		announce(t, b, form)
+		if awaitTrue(5*time.Second, func() bool { return len(w.Announcements(begin, time.Now())) == 1 }) != 0 {
+			t.Fatalf("form %d: %v", form, w.Announcements(begin, time.Now()))
+		}
+		if owner := w.Announcements(begin, time.Now())[0].Owner; owner != "hist-b" {
+			t.Errorf("form %d: announced by %q", form, owner)
+		}
+	}
+}
+
+// announce sends one gratuitous ARP from a port.
+func announce(t *testing.T, p *rig.Port, form arp.Operation) {
+	t.Helper()
+	err := p.Host().Do(func() error {
+		card, err := net.InterfaceByName(p.Name())
+		if err != nil {
+			return err
+		}
+		client, err := arp.Dial(card)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		message, err := arp.NewPacket(form, p.MAC(), shared.Addr(), p.MAC(), shared.Addr())
+		if err != nil {
+			return err
+		}
+		return client.WriteTo(message, ethernet.Broadcast)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
