@@ -19,7 +19,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/release", change(s, s.release))
 	mux.HandleFunc("POST /v1/suspend", change(s, s.suspend))
 	mux.HandleFunc("POST /v1/resume", change(s, s.resume))
-	mux.HandleFunc("POST /v1/restart", change(s, s.daemon.Restart))
+	mux.HandleFunc("POST /v1/restart", change(s, s.restart))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, Errorf(CodeUsage, "no such call: %s %.64q", r.Method, r.URL.Path))
 	})
@@ -80,7 +80,7 @@ func (s *Server) release(ctx context.Context, q ReleaseRequest) (Change, error) 
 	if err := namesOf(s.daemon.Status()).checkToken(q.Token); err != nil {
 		return Change{}, err
 	}
-	return s.daemon.Release(ctx, q)
+	return filled(s.daemon.Release(ctx, q))
 }
 
 func (s *Server) suspend(ctx context.Context, q SuspendRequest) (Change, error) {
@@ -91,7 +91,7 @@ func (s *Server) suspend(ctx context.Context, q SuspendRequest) (Change, error) 
 	if err := n.checkNode(q.Node); err != nil {
 		return Change{}, err
 	}
-	return s.daemon.Suspend(ctx, q)
+	return filled(s.daemon.Suspend(ctx, q))
 }
 
 func (s *Server) resume(ctx context.Context, q ResumeRequest) (Change, error) {
@@ -102,7 +102,19 @@ func (s *Server) resume(ctx context.Context, q ResumeRequest) (Change, error) {
 	if err := n.checkNode(q.Node); err != nil {
 		return Change{}, err
 	}
-	return s.daemon.Resume(ctx, q)
+	return filled(s.daemon.Resume(ctx, q))
+}
+
+func (s *Server) restart(ctx context.Context, q RestartRequest) (Change, error) {
+	return filled(s.daemon.Restart(ctx, q))
+}
+
+// filled replaces a nil list, so that a reader of the JSON never meets null.
+func filled(c Change, err error) (Change, error) {
+	if c.Moves == nil {
+		c.Moves = []MoveResult{}
+	}
+	return c, err
 }
 
 // events answers with one page, or with page after page.

@@ -12,11 +12,11 @@ func pair() Status {
 		Started: at.Add(-76 * time.Hour), PID: 812, Layer: "valid_lft", Taken: at,
 		Nodes: []NodeStatus{
 			{
-				Name: "hist-a", Self: true, Slot: 0, State: NodeUp, Priority: 200, Version: "1.0.0", ConfigDigest: "3f2a91c0",
+				Name: "hist-a", Self: true, Slot: 1, State: NodeUp, Priority: 200, Version: "1.0.0", ConfigDigest: "3f2a91c0",
 				Clock: ClockStatus{OffsetMS: f(0), DoubtMS: f(0), Verdict: ClockWithin, Synchronised: new(true)},
 			},
 			{
-				Name: "hist-b", Slot: 1, State: NodeUp, Priority: 100, HeardAgeMS: f(24.5), Version: "1.0.0", ConfigDigest: "3f2a91c0",
+				Name: "hist-b", Slot: 2, State: NodeUp, Priority: 100, HeardAgeMS: f(24.5), Version: "1.0.0", ConfigDigest: "3f2a91c0",
 				Paths: []PathStatus{
 					{Local: "192.0.2.11", Remote: "192.0.2.12", Up: true, LossRatio: 0.008, RoundTripMS: f(0.3), HeardAgeMS: f(24.5)},
 					{Local: "198.51.100.1", Remote: "198.51.100.2", Up: false, LossRatio: 1},
@@ -26,7 +26,7 @@ func pair() Status {
 		},
 		Tokens: []TokenStatus{{
 			Name: "vip:front", Kind: "vip", State: "active", Holder: "hist-a", Holders: []string{"hist-a"},
-			Epoch: 17<<8 | 0, Since: at.Add(-75 * time.Hour), SinceMS: f(75 * 3600e3), Addresses: []string{"192.0.2.10/24"},
+			Epoch: 17<<8 | 1, Since: at.Add(-75 * time.Hour), SinceMS: f(75 * 3600e3), Addresses: []string{"192.0.2.10/24"},
 			Eligible: []Eligibility{
 				{Node: "hist-a", Fit: true, Priority: 200},
 				{Node: "hist-b", Fit: false, Priority: 100, Reasons: []string{"link down"}},
