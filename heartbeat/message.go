@@ -59,6 +59,7 @@ type Message struct {
 	Synced bool          // the sender's kernel calls its clock synchronised
 	Want   bool          // the sender lacks pages of the receiver's claims
 	Hold   time.Duration // Restarting: how long it may be silent
+	Dead   time.Duration // the sender's dead time
 	Seq    uint64        // number of this send in the session, from 1
 	Sent   clock.Instant // the sender's boot clock at the send
 	Wall   clock.Wall    // the sender's wall clock at the send
@@ -96,7 +97,7 @@ type Claim struct {
 	Epoch   uint64        // of the sender's grant
 	Seen    uint64        // highest epoch granted or seen
 	About   uint64        // epoch that Verb speaks of
-	Tenure  time.Duration // held without a break; sent in milliseconds
+	Since   clock.Instant // held without a break since, on the sender's boot clock; 0 if not held
 }
 
 // Order asks another node to do what an operator ordered here; it is repeated

@@ -22,15 +22,15 @@ import (
 //	+-----------------------------------------------------+
 //	| receipts n | build length | claims n (2)            |
 //	+-----------------------------------------------------+
-//	build, heard × 30, orders × 15, receipts × 6, claims × 44
+//	build, heard × 30, orders × 15, receipts × 6, claims × 48
 //
 // flags: bit 0 synchronised, bit 1 want pages; the others must be 0.
 const (
-	headerSize  = 52
+	headerSize  = 54
 	heardSize   = 30
 	orderSize   = 15
 	receiptSize = 6
-	claimSize   = 44
+	claimSize   = 48
 )
 
 const (
@@ -74,6 +74,7 @@ func (m *Message) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, m.Edition)
 	b = append(b, m.Page, m.Pages, byte(len(m.Heard)), byte(len(m.Orders)), byte(len(m.Receipts)), byte(len(m.Build)))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(m.Claims)))
+	b = binary.BigEndian.AppendUint16(b, milliseconds16(m.Dead))
 	b = append(b, m.Build...)
 	for i := range m.Heard {
 		b = m.Heard[i].append(b)
@@ -116,7 +117,7 @@ func (c *Claim) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, c.Epoch)
 	b = binary.BigEndian.AppendUint64(b, c.Seen)
 	b = binary.BigEndian.AppendUint64(b, c.About)
-	return binary.BigEndian.AppendUint32(b, milliseconds32(c.Tenure))
+	return binary.BigEndian.AppendUint64(b, uint64(c.Since))
 }
 
 // Parse reads one message, which must fill b exactly. What it returns keeps no
@@ -137,6 +138,7 @@ func Parse(b []byte) (*Message, error) {
 		Digest:  binary.BigEndian.Uint64(b[32:]),
 		Edition: binary.BigEndian.Uint32(b[40:]),
 		Page:    b[44], Pages: b[45],
+		Dead: time.Duration(binary.BigEndian.Uint16(b[52:])) * time.Millisecond,
 	}
 	flags := binary.BigEndian.Uint16(b[4:])
 	m.Synced, m.Want = flags&flagSynced != 0, flags&flagWant != 0
@@ -225,14 +227,10 @@ func parseClaim(b []byte) Claim {
 		Epoch:   binary.BigEndian.Uint64(b[16:]),
 		Seen:    binary.BigEndian.Uint64(b[24:]),
 		About:   binary.BigEndian.Uint64(b[32:]),
-		Tenure:  time.Duration(binary.BigEndian.Uint32(b[40:])) * time.Millisecond,
+		Since:   clock.Instant(binary.BigEndian.Uint64(b[40:])),
 	}
 }
 
 func milliseconds16(d time.Duration) uint16 {
 	return uint16(min(max(d.Milliseconds(), 0), math.MaxUint16))
-}
-
-func milliseconds32(d time.Duration) uint32 {
-	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32))
 }

@@ -82,10 +82,33 @@ type Reserve struct{ HighWater uint64 }
 // Changed says that the claims are to be said anew, at once.
 type Changed struct{}
 
+// Refusal says why an operator's wish can't be.
+type Refusal uint8
+
+// The refusals; Accepted is none.
+const (
+	Accepted Refusal = iota
+	NotHeld
+	UnderWay
+	NoSuchNode
+	NotHeard
+	NotFit
+	NotTaken
+)
+
+// String returns the refusal as an operator reads it.
+func (r Refusal) String() string {
+	if r > NotTaken {
+		return "refused"
+	}
+	return [...]string{"accepted", "no node holds it", "another move is under way", "the node is not configured for it",
+		"the node is not heard", "the node is not fit to take it", "the node did not take it"}[r]
+}
+
 // Refused tells an operator why a move can't be.
 type Refused struct {
 	Token int
-	Why   string
+	Why   Refusal
 }
 
 func (Acquire) action()  {}

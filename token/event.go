@@ -16,12 +16,14 @@ type Tick struct{}
 type Word struct {
 	Peer    uint8
 	Hold    time.Duration // it announced that it may be silent for so long
+	Dead    time.Duration // its own dead time
 	Echoed  clock.Instant // our newest send that this message echoes, 0 if it proves nothing
 	Silence time.Duration // how long nothing had been heard of it before
 	New     bool          // first of a new session
 	Fresh   bool          // newer than every earlier one: only then does it count as heard
 	Knows   uint32        // the newest edition of our claims that the peer has whole
-	Claims  []Claim       // aligned with Config.Tokens if they changed, else nil
+	Changed bool          // Claims is set: they are others than before
+	Claims  []Claim       // by the tokens' numbers
 	Current bool          // the claims known of it are those it has now
 }
 
@@ -101,23 +103,33 @@ type Reserved struct {
 	OK        bool
 }
 
+// Restate makes a new edition although no claim changed: whoever knows it knows
+// whatever else was said with it.
+type Restate struct{}
+
+// Reconfigure replaces the tokens by those of a new configuration. A token
+// keeps its number as long as the machine lives; one that is gone is dropped.
+type Reconfigure struct{ Tokens []Spec }
+
 // Thaw says that the node did not run for longer than a dead time.
 type Thaw struct{}
 
-func (Tick) event()     {}
-func (Word) event()     {}
-func (Foreign) event()  {}
-func (Up) event()       {}
-func (Failed) event()   {}
-func (Down) event()     {}
-func (Fitness) event()  {}
-func (Standing) event() {}
-func (Gate) event()     {}
-func (Move) event()     {}
-func (Unpin) event()    {}
-func (SetBits) event()  {}
-func (Adopt) event()    {}
-func (Recall) event()   {}
-func (Recorded) event() {}
-func (Reserved) event() {}
-func (Thaw) event()     {}
+func (Tick) event()        {}
+func (Word) event()        {}
+func (Foreign) event()     {}
+func (Up) event()          {}
+func (Failed) event()      {}
+func (Down) event()        {}
+func (Fitness) event()     {}
+func (Standing) event()    {}
+func (Gate) event()        {}
+func (Move) event()        {}
+func (Unpin) event()       {}
+func (SetBits) event()     {}
+func (Adopt) event()       {}
+func (Recall) event()      {}
+func (Recorded) event()    {}
+func (Reserved) event()    {}
+func (Restate) event()     {}
+func (Reconfigure) event() {}
+func (Thaw) event()        {}

@@ -55,7 +55,7 @@ func (m *Machine) offered(now clock.Instant, i int) {
 		m.drop(i, h.cause)
 	case answered && v.Verb == Decline, m.reached(now, h.until), !m.alive(now, p):
 		if h.pinned {
-			m.do(Refused{Token: i, Why: "the node does not take it"})
+			m.do(Refused{Token: i, Why: NotTaken})
 		}
 		*h = handover{decline: h.decline}
 		t.reoffer = now.Add(giveAgain)
@@ -125,17 +125,17 @@ func (m *Machine) move(now clock.Instant, e Move) {
 	j := m.place(e.To)
 	switch {
 	case t.phase != Holding:
-		m.do(Refused{Token: e.Token, Why: "not held here"})
+		m.do(Refused{Token: e.Token, Why: NotHeld})
 	case e.To == m.config.Self:
 		t.pinned = true
 	case t.handover.verb == Offer && t.handover.pinned:
-		m.do(Refused{Token: e.Token, Why: "a move is under way"})
+		m.do(Refused{Token: e.Token, Why: UnderWay})
 	case j < 0 || t.spec.member(e.To) == nil:
-		m.do(Refused{Token: e.Token, Why: "no such node"})
+		m.do(Refused{Token: e.Token, Why: NoSuchNode})
 	case !m.alive(now, &m.peers[j]):
-		m.do(Refused{Token: e.Token, Why: "the node is not heard"})
+		m.do(Refused{Token: e.Token, Why: NotHeard})
 	case t.views[j].Reasons.level() == 0:
-		m.do(Refused{Token: e.Token, Why: "the node is not fit"})
+		m.do(Refused{Token: e.Token, Why: NotFit})
 	default:
 		m.offer(now, t, e.To, Operator, true)
 	}

@@ -58,7 +58,7 @@ func causeOf(r Reason) Cause {
 // confirm, the claim still says so.
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
-	t.phase, t.cause, t.limit, t.held = Dropping, c, 0, true
+	t.phase, t.cause, t.limit, t.held, t.removed = Dropping, c, 0, true, false
 	t.yield, t.rivalled = yield{}, false
 	if t.handover.verb == Offer {
 		t.handover = handover{decline: t.handover.decline}

@@ -16,6 +16,7 @@ type Machine struct {
 	start   clock.Instant // of listening
 	foreign clock.Instant // first foreign frame since start, 0 if none
 	edition uint32        // counts changes of the claims
+	stale   bool          // a new edition is due whatever the claims are
 	epochs  epochs
 	next    clock.Instant // earliest instant consulted that lies ahead
 	actions []Action
@@ -147,6 +148,10 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.recorded(now, ev)
 	case Reserved:
 		m.epochs.answer(now, ev)
+	case Restate:
+		m.stale = true
+	case Reconfigure:
+		m.reconfigure(now, ev.Tokens)
 	case Thaw:
 		m.thaw(now)
 	}
@@ -209,7 +214,11 @@ func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 // restate compares what is to be said of every token with what was said last.
 // Any difference makes a new edition: a peer that knows it knows all of this.
 func (m *Machine) restate() {
-	changed := false
+	changed := m.stale
+	if m.stale {
+		m.edition++
+		m.stale = false
+	}
 	for i := range m.tokens {
 		t := &m.tokens[i]
 		c := m.claim(t)

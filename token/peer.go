@@ -12,6 +12,7 @@ type peer struct {
 	heard  clock.Instant // newest fresh word, or the start of listening
 	ever   bool          // heard since then
 	hold   time.Duration
+	dead   time.Duration // its own dead time: it may rely on a longer one than ours
 	since  clock.Instant // heard without a gap of D since
 	echo   clock.Instant // our newest send that it has echoed
 	proof  clock.Instant // the same, by a word that its present claims go with
@@ -71,7 +72,7 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	}
 	m.endSolo(now, p, w)
 	m.refresh(now, p, i, w)
-	if w.Claims != nil {
+	if w.Changed {
 		p.proof, p.knows = 0, 0
 		for j := range m.tokens {
 			m.tokens[j].see(now, i, w.Claims[j])
@@ -113,7 +114,7 @@ func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
 			m.tokens[j].views[i].fitAt, m.tokens[j].views[i].unfitAt = 0, 0
 		}
 	}
-	p.heard, p.hold, p.ever = now, w.Hold, true
+	p.heard, p.hold, p.dead, p.ever = now, w.Hold, w.Dead, true
 }
 
 // renew forgets what an earlier session of the peer said.

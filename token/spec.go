@@ -43,7 +43,7 @@ type Record struct {
 	To     uint8
 }
 
-// Config is what the machine is told once, and again at a reload.
+// Config is what the machine is told once.
 type Config struct {
 	Self      uint8
 	Interval  time.Duration // I

@@ -111,7 +111,7 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if t.lasting() {
 		return blocked
 	}
-	wait := m.config.Dead
+	wait := max(m.config.Dead, p.dead)
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}

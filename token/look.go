@@ -1,0 +1,112 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// View is what this node knows of one token, for status.
+type View struct {
+	Spec    Spec
+	Phase   Phase
+	Epoch   uint64
+	Seen    uint64
+	Tenure  time.Duration
+	Cause   Cause
+	Pinned  bool
+	Reasons Reason
+	Limit   clock.Instant // of the lease
+	Moves   int           // failbacks within the hour
+	Peers   []PeerView
+}
+
+// PeerView is what one other node says of the token.
+type PeerView struct {
+	Slot  uint8
+	Alive bool
+	Claim Claim
+}
+
+// Tokens returns how many numbers are in use; the tokens are 0 to Tokens()−1.
+func (m *Machine) Tokens() int { return len(m.tokens) }
+
+// Spec returns the token's specification; without members it is gone.
+func (m *Machine) Spec(i int) *Spec { return &m.tokens[i].spec }
+
+// Phase returns how far this node is with the token.
+func (m *Machine) Phase(i int) Phase { return m.tokens[i].phase }
+
+// Look returns what is known of the token at now.
+func (m *Machine) Look(now clock.Instant, i int) View {
+	t := &m.tokens[i]
+	v := View{Spec: t.spec, Phase: t.phase, Epoch: t.epoch, Seen: t.seen, Tenure: t.tenure(now), Cause: t.cause,
+		Pinned: t.pinned, Reasons: t.fitness, Limit: t.limit, Moves: len(t.moves)}
+	for j := range m.peers {
+		p := &m.peers[j]
+		if t.spec.member(p.slot) != nil {
+			v.Peers = append(v.Peers, PeerView{Slot: p.slot, Alive: m.heardNow(now, p), Claim: t.views[j].Claim})
+		}
+	}
+	return v
+}
+
+// Holder returns the slot of the one heard or own holder whose resource is up,
+// and how many hold; 0 if none.
+func (m *Machine) Holder(now clock.Instant, i int) (slot uint8, holders int) {
+	t := &m.tokens[i]
+	if t.phase != Idle {
+		slot, holders = m.config.Self, 1
+	}
+	for j := range m.peers {
+		if p := &m.peers[j]; p.known && t.views[j].holds() && m.heardNow(now, p) {
+			holders++
+			if slot == 0 {
+				slot = p.slot
+			}
+		}
+	}
+	return slot, holders
+}
+
+// Active returns the slot of the node whose resource is up and announced.
+func (m *Machine) Active(now clock.Instant, i int) uint8 {
+	t := &m.tokens[i]
+	if t.phase == Holding {
+		return m.config.Self
+	}
+	for j := range m.peers {
+		if p := &m.peers[j]; p.known && t.views[j].Phase == Holding && m.heardNow(now, p) {
+			return p.slot
+		}
+	}
+	return 0
+}
+
+// KnownBy reports whether every peer that is heard knows the edition.
+func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
+	for j := range m.peers {
+		if p := &m.peers[j]; m.heardNow(now, p) && p.knows < edition {
+			return false
+		}
+	}
+	return true
+}
+
+// Idle reports whether nothing is held or being dropped.
+func (m *Machine) Idle() bool {
+	for i := range m.tokens {
+		if m.tokens[i].phase != Idle {
+			return false
+		}
+	}
+	return true
+}
+
+// Listening reports whether the node has not found out yet who is there.
+func (m *Machine) Listening() bool { return m.listens }
+
+// heardNow is alive without asking to be woken.
+func (m *Machine) heardNow(now clock.Instant, p *peer) bool {
+	return p.ever && now < p.silentAt(m.config.Dead)
+}

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"vipd/heartbeat"
+	"vipd/token"
+)
+
+// Event is something that happened. The machine takes its own events below,
+// heartbeat.Received, and from the hands token.Up, Failed, Down, Recorded,
+// Reserved, Adopt, Recall, Fitness and Foreign.
+type Event any
+
+// Tick is the passing of time: the deadline was reached.
+type Tick struct{}
+
+// Verb is what an operator may order.
+type Verb uint8
+
+// The verbs.
+const (
+	Move    Verb = 1 + iota // the token to the node
+	Unpin                   // the token back to policy
+	Suspend                 // the node
+	Resume                  // the node
+)
+
+// Command is an operator's order, answered by exactly one Reply.
+type Command struct {
+	ID    uint64
+	Verb  Verb
+	Token int
+	Node  uint8
+}
+
+// Stop gives everything away; Exit follows when that is done and known.
+type Stop struct{}
+
+// Restart announces a short absence; Reexec follows when every peer knows.
+type Restart struct{}
+
+// Suspended sets at start what the disk remembers.
+type Suspended struct{ On bool }
+
+// Synced says whether the kernel calls this host's clock synchronised.
+type Synced struct{ On bool }
+
+// Reload replaces the tokens and the digest by those of a new configuration.
+type Reload struct {
+	Tokens []token.Spec
+	Digest uint64
+}
+
+// Action is something to do, in order. It is one of this package's actions
+// below, heartbeat.Say, heartbeat.Retire, or token.Acquire, Drop, Announce,
+// Lease, Store and Reserve.
+type Action any
+
+// Words replaces what the beats say. It comes before the Say that needs it.
+type Words struct{ heartbeat.Words }
+
+// Reply answers a Command.
+type Reply struct {
+	ID  uint64
+	Why token.Refusal // Accepted: done
+	// Late is set when time ran out before it was done.
+	Late bool
+}
+
+// KeepSuspended asks the disk to remember whether the node is suspended.
+type KeepSuspended struct{ On bool }
+
+// Exit says that nothing is held any more and that the peers know.
+type Exit struct{}
+
+// Reexec says that the peers will wait: the leases may be extended by Grace
+// from now, and the daemon may replace itself.
+type Reexec struct{}
+
+// Flush asks for what waited in the sockets to be thrown away.
+type Flush struct{}
+
+// Noted is what happened to a peer, for the journal.
+type Noted struct {
+	Peer uint8
+	What What
+}
+
+// What can happen to a peer.
+type What uint8
+
+// The things worth a line in the journal.
+const (
+	PeerHeard What = 1 + iota
+	PeerSilent
+	PeerRestarted
+	ConfigDiffers
+	ConfigAgrees
+	ClockBeyond
+	ClockWithin
+	Froze
+)
+
+// String returns it in plain words.
+func (w What) String() string {
+	return [...]string{"", "heard", "silent", "restarted", "configuration differs", "configuration agrees",
+		"clock more than one second off", "clock within one second", "this node did not run for longer than a dead time"}[w]
+}

@@ -1,0 +1,31 @@
+package node
+
+import (
+	"vipd/heartbeat/clock"
+	"vipd/token"
+)
+
+// leave ends a stop or a restart when the peers know, or after its limit.
+func (m *Machine) leave(now clock.Instant) {
+	if m.stopping != 0 && m.tokens.Idle() &&
+		(m.tokens.KnownBy(now, m.tokens.Edition()) || now >= m.stopping.Add(stopLimit)) {
+		m.do(Exit{})
+	}
+	r := &m.restart
+	if r.since == 0 || r.done {
+		return
+	}
+	if m.tokens.KnownBy(now, r.edition) || now >= r.since.Add(restartLimit) {
+		r.done = true
+		m.do(Reexec{})
+	}
+}
+
+// beginRestart announces that we shall be silent for a while and be back.
+func (m *Machine) beginRestart(now clock.Instant) {
+	if m.restart.since != 0 || m.stopping != 0 {
+		return
+	}
+	m.decide(now, token.Restate{})
+	m.restart = restart{since: now, edition: m.tokens.Edition()}
+}

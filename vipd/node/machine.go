@@ -1,0 +1,229 @@
+package node
+
+import (
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/token"
+)
+
+// Times of the node's own doings.
+const (
+	commandLimit = 5 * time.Second         // an operator's order takes no longer
+	stopLimit    = time.Second             // waiting for the peers to know that we resigned
+	restartLimit = time.Second             // waiting for the peers to know that we restart
+	Grace        = 2 * time.Second         // lease of what a restarting daemon leaves up
+	hold         = Grace + Grace/4         // what its peers are asked to wait: W for that lease
+	maxCommands  = heartbeat.MaxOrders * 4 // under way at a time
+)
+
+// Config is what the machine is told once.
+type Config struct {
+	Self    uint8
+	Session uint64
+	Peers   []uint8
+	Digest  uint64
+	Build   string
+	token.Config
+}
+
+// Machine is one node's mind.
+type Machine struct {
+	config Config
+	beats  *heartbeat.Machine
+	tokens *token.Machine
+
+	numbers   map[uint64]int // token ID → number
+	peers     []peer         // by place in config.Peers
+	says      []heartbeat.Say
+	claims    []heartbeat.Claim // as of the newest edition
+	suspended bool
+	stopping  clock.Instant // since, 0 if not
+	restart   restart
+	synced    bool
+	commands  []command
+	orders    uint32 // newest ID
+	receipts  []receipt
+	refusal   token.Refusal // of the order being executed
+	due       clock.Instant
+	actions   []Action
+	scratch   []token.Claim
+}
+
+// peer is what the node notes of another one beside what the machines know.
+type peer struct {
+	slot    uint8
+	alive   bool
+	differs bool
+	beyond  bool
+	remap   bool
+}
+
+type restart struct {
+	since   clock.Instant // 0: none under way
+	edition uint32
+	done    bool
+}
+
+// New returns the machine of a node that has just begun to listen.
+func New(c Config, now clock.Instant) *Machine {
+	c.Config.Self = c.Self
+	m := &Machine{config: c, numbers: map[uint64]int{}}
+	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Peers: c.Peers,
+		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease}, now)
+	m.tokens = token.New(c.Config, now)
+	for _, slot := range c.Peers {
+		m.peers = append(m.peers, peer{slot: slot})
+	}
+	m.index()
+	m.restate(now)
+	return m
+}
+
+// index learns the tokens' numbers by their IDs.
+func (m *Machine) index() {
+	clear(m.numbers)
+	for i := range m.tokens.Tokens() {
+		m.numbers[m.tokens.Spec(i).ID] = i
+	}
+}
+
+// Deadline is when the machine wants its next Tick.
+func (m *Machine) Deadline() clock.Instant { return m.due }
+
+// Beats and Tokens let status look into the machines; nobody may step them.
+func (m *Machine) Beats() *heartbeat.Machine { return m.beats }
+
+// Tokens returns the machine that decides; nobody else may step it.
+func (m *Machine) Tokens() *token.Machine { return m.tokens }
+
+// Step takes what happened at now and returns what to do, valid until the next
+// Step.
+func (m *Machine) Step(now clock.Instant, ev Event) []Action {
+	m.actions, m.says = m.actions[:0], m.says[:0]
+	edition := m.tokens.Edition()
+	if r, ok := ev.(heartbeat.Received); ok {
+		m.beat(now, r)
+	} else {
+		m.beat(now, heartbeat.Tick{})
+		m.handle(now, ev)
+	}
+	m.watch(now)
+	m.command(now)
+	m.leave(now)
+	m.speak(now, m.tokens.Edition() != edition)
+	m.schedule(now)
+	return m.actions
+}
+
+// beat steps the heartbeat machine and tells the token machine what it says.
+func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
+	for _, a := range m.beats.Step(now, ev) {
+		switch a := a.(type) {
+		case heartbeat.Say:
+			m.says = append(m.says, a)
+		case heartbeat.Word:
+			m.word(now, a)
+		case heartbeat.Thawed:
+			m.do(Noted{Peer: m.config.Self, What: Froze})
+			m.do(Flush{})
+			m.decide(now, token.Thaw{})
+		default:
+			m.do(a)
+		}
+	}
+}
+
+func (m *Machine) handle(now clock.Instant, ev Event) {
+	switch ev := ev.(type) {
+	case Command:
+		m.order(now, ev)
+	case Stop:
+		if m.stopping == 0 {
+			m.stopping = now
+			m.stand(now)
+		}
+	case Restart:
+		m.beginRestart(now)
+	case Suspended:
+		m.suspended = ev.On
+		m.stand(now)
+	case Synced:
+		m.synced = ev.On
+	case Reload:
+		m.reload(now, ev)
+	case token.Event:
+		m.decide(now, ev)
+	case Tick:
+		m.decide(now, token.Tick{})
+	}
+}
+
+// decide steps the token machine. What it answers is done in its order; a
+// changed claim is said at once, which speak sees by the edition.
+func (m *Machine) decide(now clock.Instant, ev token.Event) {
+	for _, a := range m.tokens.Step(now, ev) {
+		switch a := a.(type) {
+		case token.Changed:
+		case token.Refused:
+			m.refused(a)
+		default:
+			m.do(a)
+		}
+	}
+}
+
+// stand tells the token machine what speaks against the node as a whole.
+func (m *Machine) stand(now clock.Instant) {
+	var r token.Reason
+	if m.suspended {
+		r |= token.Suspend
+	}
+	if m.stopping != 0 {
+		r |= token.Stopping
+	}
+	m.decide(now, token.Standing{Reasons: r})
+}
+
+// State is what the node is doing as a whole.
+func (m *Machine) State() heartbeat.State {
+	switch {
+	case m.stopping != 0:
+		return heartbeat.Stopping
+	case m.restart.since != 0:
+		return heartbeat.Restarting
+	case m.suspended:
+		return heartbeat.Suspended
+	case m.tokens.Listening():
+		return heartbeat.Starting
+	}
+	return heartbeat.Up
+}
+
+func (m *Machine) reload(now clock.Instant, r Reload) {
+	m.config.Digest = r.Digest
+	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
+	m.index()
+	for i := range m.peers {
+		m.peers[i].remap = true
+	}
+	m.decide(now, token.Restate{})
+}
+
+func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
+
+// schedule sets the deadline: the earliest that any part wants.
+func (m *Machine) schedule(now clock.Instant) {
+	m.due = clock.Min(m.beats.Deadline(), m.tokens.Deadline())
+	for i := range m.commands {
+		m.due = clock.Min(m.due, m.commands[i].limit)
+	}
+	if m.stopping != 0 {
+		m.due = clock.Min(m.due, m.stopping.Add(stopLimit))
+	}
+	if m.restart.since != 0 && !m.restart.done {
+		m.due = clock.Min(m.due, m.restart.since.Add(restartLimit))
+	}
+	m.due = max(m.due, now+1)
+}

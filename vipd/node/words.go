@@ -1,0 +1,153 @@
+package node
+
+import (
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/token"
+)
+
+// pinnedFlag marks a claim whose token an operator has put where it is.
+const pinnedFlag = 1
+
+// word takes one message of a peer that counts.
+func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
+	p := m.peer(w.From)
+	if w.New && p.alive {
+		m.do(Noted{Peer: w.From, What: PeerRestarted})
+	}
+	if w.Fresh {
+		m.compare(now, p, w)
+	}
+	tw := token.Word{
+		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Echoed: w.Echoed, Silence: w.Silence, New: w.New,
+		Fresh: w.Fresh, Knows: w.Knows, Current: w.Current,
+	}
+	if w.Current && (w.Changed || p.remap) {
+		tw.Changed, tw.Claims, p.remap = true, m.read(w.Claims, w.Message.Sent), false
+	}
+	m.decide(now, tw)
+	if w.Fresh && w.Echoed != 0 {
+		m.obey(now, w)
+	}
+}
+
+// read turns a peer's claims into those of our tokens. What it doesn't speak
+// of it is not configured for.
+func (m *Machine) read(claims []heartbeat.Claim, sent clock.Instant) []token.Claim {
+	m.scratch = m.scratch[:0]
+	for range m.tokens.Tokens() {
+		m.scratch = append(m.scratch, token.Claim{Reasons: token.Unconfigured})
+	}
+	for _, c := range claims {
+		i, ok := m.numbers[c.Token]
+		if !ok {
+			continue
+		}
+		t := token.Claim{
+			Phase: token.Phase(c.Phase), Verb: token.Verb(c.Verb), To: c.To, Pinned: c.Flags&pinnedFlag != 0,
+			Reasons: token.Reason(c.Reasons), Epoch: c.Epoch, Seen: c.Seen, About: c.About,
+		}
+		if t.Phase != token.Idle && c.Since <= sent {
+			t.Tenure = sent.Sub(c.Since)
+		}
+		m.scratch[i] = t
+	}
+	return m.scratch
+}
+
+// restate writes our claims for the wire.
+func (m *Machine) restate(now clock.Instant) {
+	list := make([]heartbeat.Claim, 0, m.tokens.Tokens())
+	for i, c := range m.tokens.Claims(now, nil) {
+		spec := m.tokens.Spec(i)
+		if spec.Members == nil && c.Phase == token.Idle {
+			continue
+		}
+		h := heartbeat.Claim{
+			Token: spec.ID, Phase: uint8(c.Phase), Verb: uint8(c.Verb), To: c.To, Reasons: uint32(c.Reasons),
+			Epoch: c.Epoch, Seen: c.Seen, About: c.About,
+		}
+		if c.Pinned {
+			h.Flags |= pinnedFlag
+		}
+		if c.Phase != token.Idle {
+			h.Since = now.Add(-c.Tenure)
+		}
+		list = append(list, h)
+	}
+	m.claims = list
+}
+
+// speak hands the beats their new words, then says what is to be said at once:
+// a changed claim to all, an answer or an ask to one.
+func (m *Machine) speak(now clock.Instant, changed bool) {
+	if changed {
+		m.restate(now)
+	}
+	m.do(Words{m.words(now)})
+	if changed {
+		m.do(heartbeat.Say{Kind: heartbeat.Beat, Whole: true})
+	}
+	for _, s := range m.says {
+		m.do(s)
+	}
+}
+
+func (m *Machine) words(now clock.Instant) heartbeat.Words {
+	w := heartbeat.Words{
+		State: m.State(), Synced: m.synced, Want: m.beats.Want(), Digest: m.config.Digest, Build: m.config.Build,
+		Heard:   m.beats.Heard(now, make([]heartbeat.Heard, 0, len(m.peers))),
+		Edition: m.tokens.Edition(), Claims: m.claims,
+	}
+	if m.restart.since != 0 {
+		w.Hold = hold
+	}
+	w.Orders, w.Receipts = m.openOrders(), m.openReceipts()
+	return w
+}
+
+// compare looks whether the peer's configuration and clock agree with ours. If
+// not, nothing moves to it by itself.
+func (m *Machine) compare(now clock.Instant, p *peer, w heartbeat.Word) {
+	differs := w.Message.Digest != m.config.Digest
+	if differs != p.differs {
+		m.do(Noted{Peer: p.slot, What: choose(differs, ConfigDiffers, ConfigAgrees)})
+	}
+	verdict := m.beats.Peer(p.slot).Clock.At(now).Verdict()
+	beyond := verdict == clock.Beyond || verdict == clock.CannotTell && p.beyond
+	if beyond != p.beyond {
+		m.do(Noted{Peer: p.slot, What: choose(beyond, ClockBeyond, ClockWithin)})
+	}
+	if closed := differs || beyond; closed != (p.differs || p.beyond) {
+		m.decide(now, token.Gate{Peer: p.slot, Closed: closed})
+	}
+	p.differs, p.beyond = differs, beyond
+}
+
+// watch notes which peers came and went.
+func (m *Machine) watch(now clock.Instant) {
+	for i := range m.peers {
+		p := &m.peers[i]
+		b := m.beats.Peer(p.slot)
+		if alive := b.Session != 0 && b.Silence(now) < m.config.Dead; alive != p.alive {
+			p.alive = alive
+			m.do(Noted{Peer: p.slot, What: choose(alive, PeerHeard, PeerSilent)})
+		}
+	}
+}
+
+func choose(b bool, yes, no What) What {
+	if b {
+		return yes
+	}
+	return no
+}
+
+func (m *Machine) peer(slot uint8) *peer {
+	for i := range m.peers {
+		if m.peers[i].slot == slot {
+			return &m.peers[i]
+		}
+	}
+	return nil
+}
