@@ -1,133 +1,117 @@
 package multicast
 
 import (
-	"fmt"
+	"crypto/rand"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"vipd/testlab/rig"
 )
 
+func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
+
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second
 
-// quiet is how long a test listens for what must not happen. It runs only after
-// something that was sent later has arrived, so it need not be long.
+// quiet is how long a test listens for what must not happen. What is asked for
+// was sent to this host's kernel before; it would be there.
 const quiet = 20 * time.Millisecond
 
-// host is a network namespace of its own with eth0 in it.
+// port is the port of every test.
+const port = 7000
+
+// host is a machine with a card in a network, and its addresses there.
 type host struct {
-	t  *testing.T
-	ns netns.NsHandle
-	nl *netlink.Handle
-	v4 netip.Addr
-	v6 netip.Addr
+	*rig.Host
+	t    *testing.T
+	card string
+	v4   netip.Addr
+	v6   netip.Addr
 }
 
-// newLAN makes hosts 10.0.0.1, 10.0.0.2 and so on, fd00::1 and so on, with a
-// cable between the first two: eth0 on both ends.
+// newLAN makes two hosts on one switch: 10.0.0.1 and 10.0.0.2, fd00::1 and
+// fd00::2, both on eth0.
 func newLAN(t *testing.T) (a, b *host) {
 	t.Helper()
-	rig.Need(t, rig.Netns)
-	a, b = newHost(t, 1), newHost(t, 2)
-	cable := &netlink.Veth{
-		LinkAttrs:     netlink.LinkAttrs{Name: "eth0"},
-		PeerName:      "eth0",
-		PeerNamespace: netlink.NsFd(int(b.ns)),
-	}
-	must(t, a.nl.LinkAdd(cable))
-	for _, h := range []*host{a, b} {
-		must(t, h.nl.LinkSetUp(h.link("lo")))
-		must(t, h.nl.LinkSetUp(h.link("eth0")))
-		h.addAddr(h.v4, 24)
-		h.addAddr(h.v6, 64)
-	}
-	a.waitUp()
-	b.waitUp()
+	lab := rig.Start(t)
+	lan := lab.Switch("lan")
+	a, b = plug(t, lab.Host("a"), lan, "eth0", 0, 1), plug(t, lab.Host("b"), lan, "eth0", 0, 2)
+	meet(a, b)
 	return a, b
 }
 
-// newHost makes a namespace. Its thread is thrown away.
-func newHost(t *testing.T, number byte) *host {
+// meet waits until the switch lets two hosts hear each other: a card may carry
+// before the switch's port forwards.
+func meet(a, b *host) {
+	a.t.Helper()
+	o := func(h *host) Options {
+		return Options{Local: h.v4, Group: netip.MustParseAddrPort("239.192.1.1:1"), Port: 1}
+	}
+	ca, cb := a.open(o(a)), b.open(o(b))
+	hears(a.t, ca, cb.Group())
+	hears(a.t, cb, ca.Group())
+	must(a.t, ca.Close())
+	must(a.t, cb.Close())
+}
+
+// hears waits until what one sends to the group from now on arrives at the other.
+func hears(t *testing.T, from *Conn, by *Socket) {
 	t.Helper()
-	made := make(chan netns.NsHandle, 1)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Unshare(unix.CLONE_NEWNET) != nil {
-			made <- netns.None()
-			return
+	hello, batch := rand.Text(), NewBatch(1, 2048)
+	eventually(t, "the group is heard", func() bool {
+		if err := from.SendGroup([]byte(hello)); err != nil && !Transient(err) {
+			t.Fatal(err)
 		}
-		ns, _ := netns.Get()
-		made <- ns
-	}()
-	ns := <-made
-	if ns <= 0 {
-		t.Fatal("no network namespace")
-	}
-	nl, err := netlink.NewHandleAt(ns)
-	must(t, err)
+		must(t, by.SetReadDeadline(time.Now().Add(quiet)))
+		n, _ := by.Read(batch)
+		return n == 1 && string(batch[0].Data) == hello
+	})
+}
+
+// plug gives a machine a card in network 10.0.net.0/24 and fd00:net::/64.
+func plug(t *testing.T, machine *rig.Host, sw *rig.Switch, card string, net, number byte) *host {
 	h := &host{
-		t: t, ns: ns, nl: nl,
-		v4: netip.AddrFrom4([4]byte{10, 0, 0, number}),
-		v6: netip.AddrFrom16([16]byte{0: 0xfd, 15: number}),
+		Host: machine, t: t, card: card,
+		v4: netip.AddrFrom4([4]byte{10, 0, net, number}),
+		v6: netip.AddrFrom16([16]byte{0: 0xfd, 3: net, 15: number}),
 	}
-	t.Cleanup(func() { nl.Close(); ns.Close() })
+	machine.Plug(sw, card, netip.PrefixFrom(h.v4, 24), netip.PrefixFrom(h.v6, 64))
 	return h
 }
 
-// in runs f on a thread inside the host.
-func (h *host) in(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if err := netns.Set(h.ns); err != nil {
-			h.t.Errorf("enter host: %v", err)
-			return
-		}
-		f()
-	}()
-	<-done
-}
-
 // open opens a path of the host, closed when the test ends.
-func (h *host) open(o Options) *Conn {
+func (h *host) open(o Options) (c *Conn) {
 	h.t.Helper()
-	var c *Conn
-	var err error
-	h.in(func() { c, err = Open(o) })
-	must(h.t, err)
+	must(h.t, h.Do(func() (err error) { c, err = Open(o); return err }))
 	h.t.Cleanup(func() { c.Close() })
 	return c
 }
 
 // join joins one more group.
-func (h *host) join(c *Conn, group netip.AddrPort) *Socket {
+func (h *host) join(c *Conn, group netip.AddrPort) (s *Socket) {
 	h.t.Helper()
-	var s *Socket
-	var err error
-	h.in(func() { s, err = c.Join(group) })
-	must(h.t, err)
+	must(h.t, h.Do(func() (err error) { s, err = c.Join(group); return err }))
 	return s
 }
 
-func (h *host) link(name string) netlink.Link {
+// link is the host's card.
+func (h *host) link() netlink.Link {
 	h.t.Helper()
-	link, err := h.nl.LinkByName(name)
+	link, err := h.Handle().LinkByName(h.card)
 	must(h.t, err)
 	return link
 }
 
-// addr is an address as netlink takes it; IPv6 without the wait for duplicates.
-func (h *host) addr(addr netip.Addr, bits int) *netlink.Addr {
+// address is an address as netlink takes it; IPv6 without the search for
+// duplicates.
+func address(addr netip.Addr, bits int) *netlink.Addr {
 	a := &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(bits, addr.BitLen())}}
 	if addr.Is6() {
 		a.Flags = unix.IFA_F_NODAD
@@ -135,22 +119,73 @@ func (h *host) addr(addr netip.Addr, bits int) *netlink.Addr {
 	return a
 }
 
+// addAddr gives the card an address.
 func (h *host) addAddr(addr netip.Addr, bits int) {
 	h.t.Helper()
-	must(h.t, h.nl.AddrAdd(h.link("eth0"), h.addr(addr, bits)))
+	must(h.t, h.Handle().AddrReplace(h.link(), address(addr, bits)))
 }
 
+// delAddr takes an address from the card.
 func (h *host) delAddr(addr netip.Addr, bits int) {
 	h.t.Helper()
-	must(h.t, h.nl.AddrDel(h.link("eth0"), h.addr(addr, bits)))
+	must(h.t, h.Handle().AddrDel(h.link(), address(addr, bits)))
 }
 
-// waitUp waits until eth0 carries traffic.
-func (h *host) waitUp() {
-	h.t.Helper()
-	eventually(h.t, "eth0 is up", func() bool {
-		return h.link("eth0").Attrs().OperState == netlink.OperUp
-	})
+// family is what a test needs to run over IPv4 and IPv6 alike.
+type family struct {
+	name         string
+	group, other netip.Addr
+	of           func(*host) netip.Addr
+	bits, max    int // of a prefix
+}
+
+var families = []family{
+	{"IPv4", netip.MustParseAddr("239.192.77.1"), netip.MustParseAddr("239.192.77.2"),
+		func(h *host) netip.Addr { return h.v4 }, 24, 32},
+	{"IPv6", netip.MustParseAddr("ff05::7:1"), netip.MustParseAddr("ff05::7:2"),
+		func(h *host) netip.Addr { return h.v6 }, 64, 128},
+}
+
+// overBoth runs a test over both families, each between two fresh hosts.
+func overBoth(t *testing.T, test func(t *testing.T, f family, a, b *host)) {
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			a, b := newLAN(t)
+			test(t, f, a, b)
+		})
+	}
+}
+
+// path are the usual options of a host: its address, the group, one port.
+func (f family) path(h *host) Options {
+	return Options{Local: f.of(h), Port: port, Group: netip.AddrPortFrom(f.group, port)}
+}
+
+// at is a host's unicast address and port.
+func (f family) at(h *host) netip.AddrPort { return netip.AddrPortFrom(f.of(h), port) }
+
+// expect reads one datagram and compares what it holds and who sent it.
+func expect(t *testing.T, s *Socket, want string, from netip.AddrPort) Datagram {
+	t.Helper()
+	batch := NewBatch(1, 2048)
+	must(t, s.SetReadDeadline(time.Now().Add(patience)))
+	if _, err := s.Read(batch); err != nil {
+		t.Fatalf("waiting for %q: %v", want, err)
+	}
+	if got := batch[0]; string(got.Data) != want || got.Addr != from {
+		t.Fatalf("got %q from %v, want %q from %v", got.Data, got.Addr, want, from)
+	}
+	return batch[0]
+}
+
+// expectNone fails when something arrives.
+func expectNone(t *testing.T, s *Socket) {
+	t.Helper()
+	batch := NewBatch(1, 2048)
+	must(t, s.SetReadDeadline(time.Now().Add(quiet)))
+	if n, err := s.Read(batch); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %q from %v (%v), want nothing", batch[0].Data, batch[0].Addr, err)
+	}
 }
 
 // eventually waits for a condition.
@@ -163,42 +198,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// read reads one batch.
-func read(t *testing.T, s *Socket, batch []Datagram) []Datagram {
-	t.Helper()
-	s.SetReadDeadline(time.Now().Add(patience))
-	n, err := s.Read(batch)
-	must(t, err)
-	return batch[:n]
-}
-
-// expect reads one datagram and compares what it holds and who sent it.
-func expect(t *testing.T, s *Socket, want string, from netip.AddrPort) Datagram {
-	t.Helper()
-	got := read(t, s, NewBatch(1, 2048))[0]
-	if string(got.Data) != want || got.Addr != from {
-		t.Fatalf("got %q from %v, want %q from %v", got.Data, got.Addr, want, from)
-	}
-	return got
-}
-
-// expectNone fails when something arrives.
-func expectNone(t *testing.T, s *Socket) {
-	t.Helper()
-	s.SetReadDeadline(time.Now().Add(quiet))
-	batch := NewBatch(1, 2048)
-	n, err := s.Read(batch)
-	if n != 0 || !os.IsTimeout(err) && !isDeadline(err) {
-		t.Fatalf("got %q from %v (%v), want nothing", batch[0].Data, batch[0].Addr, err)
-	}
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
-
-// text is a payload with a number in it.
-func text(i int) []byte { return fmt.Appendf(nil, "datagram %04d", i) }

@@ -31,6 +31,7 @@ func TestRefusals(t *testing.T) {
 		{"a version alone", []byte{Version}, ErrShort},
 		{"one byte short of a tag", good[:Overhead-1], ErrShort},
 		{"the next version", change(good, 0), ErrVersion},
+		{"the version before the first", make([]byte, 100), ErrVersion},
 		{"another version, short", []byte{0x16, 3, 1}, ErrVersion},
 		{"another cluster", by("mill", testKey(0)), ErrCluster},
 		{"another cluster's key too", by("mill", testKey(9)), ErrCluster},

@@ -39,6 +39,14 @@ func (l *lives) confirms(session uint64, want bool) {
 	}
 }
 
+// retires retires a session, which is refused and not to be confirmed then.
+func (l *lives) retires(session uint64) {
+	l.Helper()
+	l.opener.Retire(sender, session)
+	refuses(l.T, l.opener, l.says(session), ErrRetired)
+	l.confirms(session, false)
+}
+
 func TestReplayOfALiveSession(t *testing.T) {
 	l := newLives(t)
 	first := l.hears(1)
@@ -97,21 +105,25 @@ func TestRetire(t *testing.T) {
 	l := newLives(t)
 	l.hears(1)
 	l.confirms(1, true)
+	l.retires(1) // the live one
 	l.hears(2)
-	for _, session := range []uint64{1, 2, 3, 3} { // live, newcomer, never heard, twice
-		l.opener.Retire(sender, session)
-		refuses(t, l.opener, l.says(session), ErrRetired)
-	}
+	l.retires(2) // a newcomer
+	l.retires(3) // one that was never heard
+	l.retires(3)
 	l.hears(4)
-	for session := uint64(10); session < 10+maxRetired-1; session++ {
-		l.opener.Retire(sender, session)
+	l.confirms(4, true)
+}
+
+func TestOnlySoManyRetiredSessionsAreRemembered(t *testing.T) {
+	l := newLives(t)
+	for session := range uint64(maxRetired) {
+		l.retires(session)
+		l.retires(session) // again, and it takes no second place
 	}
-	refuses(t, l.opener, l.says(3), ErrRetired)
-	l.opener.Retire(sender, 99)
-	l.hears(3) // the oldest of nine is forgotten
-	if got := cap(l.opener.senders[sender].retired); got > 2*maxRetired {
-		t.Errorf("room for %d retired sessions", got)
-	}
+	refuses(t, l.opener, l.says(0), ErrRetired)
+	l.retires(maxRetired)
+	l.hears(0) // the oldest of nine is forgotten
+	refuses(t, l.opener, l.says(1), ErrRetired)
 }
 
 func TestSendersAreApart(t *testing.T) {
