@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Announce tells the LAN again where the token's addresses are: three times
-// within 150 ms, then as before.
+// Announce tells the LAN again where the token's addresses are: at once, after
+// 50 ms and after 150 ms. Run does it.
 func (h *Hands) Announce(name string) {
 	h.mu.Lock()
 	if t := h.tokens[name]; t != nil && t.held {
@@ -34,46 +34,79 @@ func (h *Hands) rouse() {
 // announceDue announces what is due, each token after asking its owner, and
 // returns when the next announcement is due (zero: none).
 func (h *Hands) announceDue(now time.Time) (next time.Time) {
-	type tenure struct {
-		name  string
-		epoch uint64
+	due := h.tenuresDue(now)
+	for _, d := range due {
+		owned := h.options.Owns(d.name, d.epoch)
+		h.tell(h.repeat(d, owned, now))
 	}
-	var due []tenure
+	return h.nextDue(now)
+}
+
+// tenure is a token under one epoch.
+type tenure struct {
+	name  string
+	epoch uint64
+}
+
+func (h *Hands) tenuresDue(now time.Time) (due []tenure) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, t := range h.tokens {
-		if t.due(now) {
+		if next := t.nextDue(now); !next.IsZero() && !now.Before(next) {
 			due = append(due, tenure{t.name, t.epoch})
 		}
 	}
-	h.mu.Unlock()
-	for _, d := range due {
-		owned := h.options.Owns(d.name, d.epoch)
-		h.mu.Lock()
-		var events []Event
-		// The token may have been dropped since, or taken anew.
-		if t := h.tokens[d.name]; t != nil && t.held && t.epoch == d.epoch && owned {
-			events = h.announce(t, now)
-		} else if t != nil && t.epoch == d.epoch {
-			t.stop()
-		}
-		h.mu.Unlock()
-		h.tell(events)
-	}
-	return h.nextDue()
+	return due
 }
 
-// due reports whether an address of t wants to be announced. One whose lifetime
-// has run out isn't ours to announce.
-func (t *token) due(now time.Time) bool {
-	if !t.held || t.expired(now) {
-		return false
+// repeat announces one tenure again, or stops that when its owner has it no
+// more. The token may have been dropped or taken anew since the owner was asked.
+func (h *Hands) repeat(d tenure, owned bool, now time.Time) []Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.tokens[d.name]
+	if t == nil || t.epoch != d.epoch || !t.wanted(now) {
+		return nil
+	}
+	if !owned {
+		t.stop()
+		return nil
+	}
+	v, err := h.look()
+	if err != nil {
+		t.postpone(now)
+		return nil
+	}
+	return h.announce(t, v, now)
+}
+
+func (h *Hands) nextDue(now time.Time) (next time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.tokens {
+		next = earlier(next, t.nextDue(now))
+	}
+	return next
+}
+
+// nextDue is when the first address of t wants to be announced (zero: none). One
+// whose lifetime has run out isn't ours to announce.
+func (t *token) nextDue(now time.Time) (next time.Time) {
+	if !t.wanted(now) {
+		return time.Time{}
 	}
 	for _, p := range t.places {
-		if p.announce.wanted(now) {
-			return true
-		}
+		next = earlier(next, p.announce.due)
 	}
-	return false
+	return next
+}
+
+// earlier is the earlier of two times, of which zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (t *token) stop() {
@@ -82,27 +115,22 @@ func (t *token) stop() {
 	}
 }
 
-func (h *Hands) nextDue() (next time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, t := range h.tokens {
-		for _, p := range t.places {
-			due := p.announce.due
-			if t.held && !due.IsZero() && (next.IsZero() || due.Before(next)) {
-				next = due
-			}
+// postpone is for when the host could not be looked at.
+func (t *token) postpone(now time.Time) {
+	for _, p := range t.places {
+		if p.announce.wanted(now) {
+			p.announce.due = now.Add(postponed)
 		}
 	}
-	return next
 }
 
 // announce sends the announcements of t that are due, within the rates.
-func (h *Hands) announce(t *token, now time.Time) (events []Event) {
+func (h *Hands) announce(t *token, v *view, now time.Time) (events []Event) {
 	for _, p := range t.places {
 		if !p.announce.wanted(now) {
 			continue
 		}
-		err := h.sendOne(p, now)
+		err := h.sendOne(p, v, now)
 		if err != nil && !p.failing {
 			events = append(events, AnnounceFailed{t.name, p.Prefix, err})
 		}
@@ -111,11 +139,7 @@ func (h *Hands) announce(t *token, now time.Time) (events []Event) {
 	return events
 }
 
-func (h *Hands) sendOne(p *place, now time.Time) error {
-	v, err := h.look()
-	if err != nil {
-		return err
-	}
+func (h *Hands) sendOne(p *place, v *view, now time.Time) error {
 	l, ok := v.byIndex(p.index)
 	if !ok {
 		p.announce.stop() // begun again when the interface is there

@@ -106,7 +106,10 @@ func openWire() (*wire, error) {
 	return &wire{fd: fd}, nil
 }
 
-func (w *wire) close() { unix.Close(w.fd) }
+func (w *wire) close() {
+	unix.Close(w.fd)
+	w.fd = -1 // the number may soon be another file's
+}
 
 // send gives the frame to the interface, by way of tc egress; a full queue is
 // an error and never a wait.

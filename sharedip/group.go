@@ -29,7 +29,10 @@ func openGroups() (*groups, error) {
 	return &groups{fd: fd, joined: make(map[membership]bool)}, nil
 }
 
-func (g *groups) close() { unix.Close(g.fd) }
+func (g *groups) close() {
+	unix.Close(g.fd)
+	g.fd = -1 // the number may soon be another file's
+}
 
 // set makes wanted the memberships, and returns how many could not be had.
 func (g *groups) set(wanted map[membership]bool) (failed int) {

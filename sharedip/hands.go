@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,74 +133,6 @@ func (h *Hands) Close() {
 	}
 }
 
-// Configure replaces the sets, and touches only what differs: an address that
-// a held token lost is removed, one that it gained is added and announced, a
-// token that is gone is dropped.
-func (h *Hands) Configure(sets []Set) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.seen = nil
-	v, err := h.look()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	fresh := make(map[string]*token, len(sets))
-	for _, set := range sets {
-		t := h.tokens[set.Token]
-		if t == nil {
-			t = &token{name: set.Token}
-		}
-		fresh[set.Token] = t
-		errs = append(errs, h.reshape(v, t, set.Addresses))
-	}
-	for name, t := range h.tokens {
-		if fresh[name] == nil && t.held {
-			errs = append(errs, h.takeOff(t.places))
-		}
-	}
-	h.tokens, h.owners = fresh, owners(fresh)
-	h.prejoin(v)
-	h.rouse()
-	return errors.Join(errs...)
-}
-
-func owners(tokens map[string]*token) map[netip.Addr]owner {
-	all := make(map[netip.Addr]owner)
-	for _, t := range tokens {
-		for _, p := range t.places {
-			all[p.Prefix.Addr()] = owner{t, p}
-		}
-	}
-	return all
-}
-
-// reshape gives t its new addresses.
-func (h *Hands) reshape(v *view, t *token, addresses []Address) error {
-	old := t.places
-	t.places = nil
-	var gained []*place
-	for _, a := range addresses {
-		i := slices.IndexFunc(old, func(p *place) bool { return p.Address == a })
-		if i >= 0 {
-			t.places = append(t.places, old[i])
-			old = slices.Delete(slices.Clone(old), i, i+1)
-			continue
-		}
-		p := &place{Address: a}
-		h.locate(v, p)
-		t.places, gained = append(t.places, p), append(gained, p)
-	}
-	if !t.held {
-		return nil
-	}
-	err := h.takeOff(old)
-	if len(gained) == 0 {
-		return err
-	}
-	return errors.Join(err, h.putOn(gained, time.Now()))
-}
-
 // look returns what is known of the host, by asking the kernel if need be.
 func (h *Hands) look() (*view, error) {
 	if h.seen != nil && h.watching {
@@ -221,7 +152,7 @@ type Counters struct {
 	Postponed uint64 // announcements that a rate held back
 	Resyncs   uint64 // times that the kernel's news overran us
 	Foreign   uint64 // netlink messages that were not the kernel's
-	Unjoined  uint64 // solicited-node groups that could not be joined beforehand
+	Unjoined  uint64 // failed attempts to join a solicited-node group beforehand
 }
 
 // Counters returns the counts so far.

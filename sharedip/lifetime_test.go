@@ -5,11 +5,14 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 // The kernel's own clock does this: nobody in this process helps, and Run,
 // which lives on, doesn't hinder.
 func TestSilentOwnerLosesItsAddresses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, both...)
 	w.runOnly()
 	w.take("vip:front", 1)
@@ -17,6 +20,9 @@ func TestSilentOwnerLosesItsAddresses(t *testing.T) {
 	w.await("both addresses gone", func() bool { return len(w.addresses()) == 0 })
 	if lived := time.Since(taken); lived < 2*time.Second {
 		t.Errorf("the addresses lived only %v", lived)
+	}
+	if due := w.hands.nextDue(time.Now()); !due.IsZero() {
+		t.Errorf("an announcement is still due at %v", due)
 	}
 	if err := w.hands.Renew(); !errors.Is(err, ErrExpired) {
 		t.Errorf("Renew after the end: %v", err)
@@ -31,6 +37,7 @@ func TestSilentOwnerLosesItsAddresses(t *testing.T) {
 }
 
 func TestRenewedAddressesStay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, both...)
 	w.take("vip:front", 1)
 	for end := time.Now().Add(lifetime*time.Second + time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -50,6 +57,26 @@ func TestRenewPutsBack(t *testing.T) {
 	if err := w.hands.Renew(); err != nil || !w.has(vip4) {
 		t.Fatalf("%v; the node has %v", err, w.addresses())
 	}
+}
+
+// An address put back lives no longer than the owner's last renewal allows.
+func TestPutBackIsNoRenewal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, both...)
+	w.runOnly()
+	w.take("vip:front", 1)
+	w.removeByHand(vip4)
+	w.await("the address", func() bool { return w.has(vip4) })
+	list, err := w.node.Handle().AddrList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if a.IP.Equal(vip4.Addr().AsSlice()) && a.ValidLft > lifetime-1 {
+			t.Errorf("put back for %d s", a.ValidLft)
+		}
+	}
+	w.await("the end of both", func() bool { return len(w.addresses()) == 0 })
 }
 
 // What a process left that was killed is found by the next one.

@@ -72,7 +72,7 @@ func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
 		}
 	}
 	for name, l := range h.states {
-		if _, still := used[name]; !still && l.Carrier {
+		if _, still := used[name]; !still && l.Carrier && !v.exists(name) {
 			events = append(events, LinkDown{name})
 		}
 	}

@@ -1,7 +1,6 @@
 package sharedip
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -50,6 +49,33 @@ func TestTwoHundredAddresses(t *testing.T) {
 	}
 }
 
+// A thousand addresses of both families, and all their solicited-node groups.
+func TestThousandAddresses(t *testing.T) {
+	w := newWorld(t)
+	set := manySet(w, "vip:many", 500)
+	for i := range 500 {
+		b := vip6.Addr().As16()
+		binary.BigEndian.PutUint32(b[12:], uint32(0x10000+i))
+		set.Addresses = append(set.Addresses, Address{Prefix: netip.PrefixFrom(netip.AddrFrom16(b), 64)})
+	}
+	if err := w.hands.Configure([]Set{set}); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	w.take("vip:many", 1)
+	if n := len(w.addresses()); n != 1000 {
+		t.Fatalf("%d addresses", n)
+	}
+	c := w.hands.Counters()
+	if c.Announced < 1500 || c.Unjoined != 0 {
+		t.Errorf("counters after Take: %+v", c)
+	}
+	w.drop("vip:many")
+	if n := len(w.addresses()); n != 0 {
+		t.Fatalf("%d addresses after Drop", n)
+	}
+}
+
 func TestTokensAreApart(t *testing.T) {
 	w := newWorld(t,
 		Set{"vip:a", []Address{{Prefix: vip4}, {Prefix: vip6}}},
@@ -70,7 +96,7 @@ func TestAllOrNone(t *testing.T) {
 	if err := w.hands.Configure(explicit); err != nil {
 		t.Fatal(err)
 	}
-	err := w.hands.Take(context.Background(), "vip:front", 1)
+	err := w.hands.Take("vip:front", 1)
 	if err == nil || !strings.HasPrefix(err.Error(), "take vip:front: add 2001:db8::10, interface eth0: ") {
 		t.Errorf("got %v", err)
 	}
@@ -113,5 +139,39 @@ func TestConfigureAgainstTheSameTouchesNothing(t *testing.T) {
 	}
 	if len(w.addresses()) != 2 || w.hands.Counters() != before {
 		t.Errorf("the node has %v; counters %+v", w.addresses(), w.hands.Counters())
+	}
+}
+
+// The time until 200 addresses are added and announced, and off again.
+func BenchmarkTakeAndDrop(b *testing.B) {
+	for _, n := range []int{1, 200, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b)
+			if err := w.hands.Configure([]Set{manySet(w, "vip:many", n)}); err != nil {
+				b.Fatal(err)
+			}
+			w.run()
+			for b.Loop() {
+				w.take("vip:many", 1)
+				w.drop("vip:many")
+			}
+		})
+	}
+}
+
+func BenchmarkRenew(b *testing.B) {
+	for _, n := range []int{1, 200, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b)
+			if err := w.hands.Configure([]Set{manySet(w, "vip:many", n)}); err != nil {
+				b.Fatal(err)
+			}
+			w.take("vip:many", 1)
+			for b.Loop() {
+				if err := w.hands.Renew(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -24,8 +24,15 @@ type schedule struct {
 	due   time.Time // zero: not wanted
 	begun time.Time
 	step  int // of repeats
-	sent  int // frames since the take
+	sent  int // frames ever
+	taken int // of them before the last take
 	last  [addressRate]time.Time
+}
+
+// take begins the series of a new tenure, whose first frames are spared.
+func (s *schedule) take(now time.Time) {
+	s.taken = s.sent
+	s.begin(now)
 }
 
 // begin wants the whole series of announcements from now on.
@@ -38,7 +45,7 @@ func (s *schedule) wanted(now time.Time) bool { return !s.due.IsZero() && !now.B
 // allow reports whether n frames may go out now, and postpones them if not.
 func (s *schedule) allow(now time.Time, n int, total *bucket) bool {
 	oldest := s.last[(s.sent+n-1)%addressRate]
-	if now.Sub(oldest) < time.Second || !total.take(now, n) && s.sent >= spared {
+	if now.Sub(oldest) < time.Second || !total.take(now, n) && s.sent-s.taken >= spared {
 		s.due = now.Add(postponed)
 		return false
 	}

@@ -48,6 +48,10 @@ func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*p
 		return nil, nil
 	}
 	said, err := h.kernel.add(changes(places), missing, uint32(left))
+	if t.expired(time.Now()) { // this process may have been frozen meanwhile
+		h.takeOff(places)
+		return nil, nil
+	}
 	for i, e := range said {
 		p := places[i]
 		switch e = errors.Join(e, err); {

@@ -32,7 +32,7 @@ var (
 
 // world is a node with hands, and a client, on one LAN.
 type world struct {
-	t            *testing.T
+	t            testing.TB
 	node, client *rig.Host
 	lan          *rig.Switch
 	port         *rig.Port
@@ -45,7 +45,7 @@ type world struct {
 }
 
 // newWorld makes the node at 192.0.2.1 and 2001:db8::1 and the client at 9.
-func newWorld(t *testing.T, sets ...Set) *world {
+func newWorld(t testing.TB, sets ...Set) *world {
 	t.Helper()
 	lab := rig.Start(t)
 	w := &world{t: t, node: lab.Host("node"), client: lab.Host("client"), owns: true}
@@ -127,14 +127,14 @@ func (w *world) runOnly() {
 
 func (w *world) take(token string, epoch uint64) {
 	w.t.Helper()
-	if err := w.hands.Take(context.Background(), token, epoch); err != nil {
+	if err := w.hands.Take(token, epoch); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *world) drop(token string) {
 	w.t.Helper()
-	if err := w.hands.Drop(context.Background(), token); err != nil {
+	if err := w.hands.Drop(token); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -1,14 +1,11 @@
 package sharedip
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // lifetime is how long an address lives in the kernel without Renew, in
@@ -27,28 +24,25 @@ var ErrExpired = errors.New("lifetime ran out before it was renewed")
 // once; Run repeats that. If one can't be added, none is. Taking a token that
 // is held, or whose addresses are there from an earlier process, adopts them
 // under the new epoch.
-func (h *Hands) Take(ctx context.Context, name string, epoch uint64) error {
+func (h *Hands) Take(name string, epoch uint64) error {
 	h.mu.Lock()
-	events, err := h.take(ctx, name, epoch)
+	events, err := h.take(name, epoch)
 	h.mu.Unlock()
 	h.tell(events)
 	h.rouse()
 	return err
 }
 
-func (h *Hands) take(ctx context.Context, name string, epoch uint64) ([]Event, error) {
+func (h *Hands) take(name string, epoch uint64) ([]Event, error) {
 	t := h.tokens[name]
 	if t == nil {
 		return nil, fmt.Errorf("take %s: no such token", name)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("take %s: %w", name, err)
-	}
 	now := time.Now()
-	err := h.hold(t, now)
-	if errors.Is(err, unix.ENODEV) {
-		h.seen = nil // the interface was made anew and the news is still on its way
-		err = h.hold(t, now)
+	v, err := h.hold(t, now)
+	if err != nil {
+		h.seen = nil // news of a change of the interfaces may be on its way
+		v, err = h.hold(t, now)
 	}
 	if err != nil {
 		h.takeOff(t.places)
@@ -57,24 +51,31 @@ func (h *Hands) take(ctx context.Context, name string, epoch uint64) ([]Event, e
 	}
 	t.held, t.epoch, t.fought = true, epoch, false
 	t.until = now.Add(lifetime * time.Second)
-	return h.announce(t, now), nil
+	return h.announce(t, v, now), nil
 }
 
 // hold finds the interface of every address of t and adds them all.
-func (h *Hands) hold(t *token, now time.Time) error {
+func (h *Hands) hold(t *token, now time.Time) (*view, error) {
 	v, err := h.look()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, p := range t.places {
+	if err := h.find(v, t.places); err != nil {
+		return nil, err
+	}
+	return v, h.putOn(t.places, now)
+}
+
+// find finds the interface of every place, or names the first without.
+func (h *Hands) find(v *view, places []*place) error {
+	for _, p := range places {
 		l, err := choose(v, h.options.Own, p.Address)
 		if err != nil {
 			return err
 		}
 		h.move(p, l.Index)
-		p.removals = nil
 	}
-	return h.putOn(t.places, now)
+	return nil
 }
 
 // move makes index the interface of p, and leaves nothing on the one before.
@@ -96,8 +97,8 @@ func (h *Hands) putOn(places []*place, now time.Time) error {
 		return err
 	}
 	for _, p := range places {
-		p.announce = schedule{last: p.announce.last}
-		p.announce.begin(now)
+		p.removals = nil
+		p.announce.take(now)
 	}
 	return nil
 }
@@ -145,7 +146,7 @@ func (h *Hands) name(index int) string {
 // Drop stops the announcements of the token and removes its addresses; when it
 // returns nil, the kernel has them no more. What an earlier process left is
 // removed too.
-func (h *Hands) Drop(ctx context.Context, name string) error {
+func (h *Hands) Drop(name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.tokens[name]

@@ -2,7 +2,6 @@ package sharedip
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"strings"
 	"testing"
@@ -28,7 +27,7 @@ func TestTakeAndDrop(t *testing.T) {
 
 func TestTakeOfUnknownToken(t *testing.T) {
 	w := newWorld(t)
-	if err := w.hands.Take(context.Background(), "vip:x", 1); err == nil || err.Error() != "take vip:x: no such token" {
+	if err := w.hands.Take("vip:x", 1); err == nil || err.Error() != "take vip:x: no such token" {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -3,11 +3,12 @@ package sharedip
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,6 +55,10 @@ func (v *view) byIndex(index int) (link, bool) {
 		}
 	}
 	return link{}, false
+}
+
+func (v *view) exists(name string) bool {
+	return slices.ContainsFunc(v.links, func(l link) bool { return l.Name == name })
 }
 
 // look reads all interfaces and addresses.
@@ -112,19 +117,15 @@ func parseLink(data []byte) (l link, ok bool) {
 	l.ethernet = binary.NativeEndian.Uint16(data[2:]) == unix.ARPHRD_ETHER
 	l.Up = flags&unix.IFF_UP != 0
 	l.Carrier = l.Up && flags&unix.IFF_LOWER_UP != 0
-	attributes, err := nl.ParseRouteAttr(data[unix.SizeofIfInfomsg:])
-	if err != nil {
-		return link{}, false
-	}
-	for _, a := range attributes {
-		switch a.Attr.Type {
+	for typ, value := range attributes(data[unix.SizeofIfInfomsg:]) {
+		switch typ {
 		case unix.IFLA_IFNAME:
-			l.Name = unix.ByteSliceToString(a.Value)
+			l.Name = unix.ByteSliceToString(value)
 		case unix.IFLA_ADDRESS:
-			l.MAC = append(net.HardwareAddr(nil), a.Value...)
+			l.MAC = slices.Clone(net.HardwareAddr(value))
 		case unix.IFLA_AF_SPEC:
-			l.arpIgnore = setting(a.Value, unix.AF_INET, 1, ipv4ARPIgnore)
-			l.forwarding = setting(a.Value, unix.AF_INET6, 2, ipv6Forwarding) != 0
+			l.arpIgnore = setting(value, unix.AF_INET, 1, ipv4ARPIgnore)
+			l.forwarding = setting(value, unix.AF_INET6, 2, ipv6Forwarding) != 0
 		}
 	}
 	return l, l.Name != ""
@@ -141,11 +142,11 @@ const (
 // each family, that holds the list of settings, each of four bytes.
 func setting(spec []byte, family, list uint16, place int) uint32 {
 	for _, part := range []uint16{family, list} {
-		attributes, err := nl.ParseRouteAttr(spec)
+		inner := spec
 		spec = nil
-		for _, a := range attributes {
-			if err == nil && a.Attr.Type&^unix.NLA_F_NESTED == part {
-				spec = a.Value
+		for typ, value := range attributes(inner) {
+			if typ == part {
+				spec = value
 			}
 		}
 	}
@@ -160,21 +161,17 @@ func parseAddress(data []byte) (a address, ok bool) {
 	if len(data) < unix.SizeofIfAddrmsg {
 		return address{}, false
 	}
-	attributes, err := nl.ParseRouteAttr(data[unix.SizeofIfAddrmsg:])
-	if err != nil {
-		return address{}, false
-	}
 	var local, remote netip.Addr
 	a.index, a.valid = int(binary.NativeEndian.Uint32(data[4:])), forever
-	for _, attribute := range attributes {
-		switch attribute.Attr.Type {
+	for typ, value := range attributes(data[unix.SizeofIfAddrmsg:]) {
+		switch typ {
 		case unix.IFA_LOCAL:
-			local, _ = netip.AddrFromSlice(attribute.Value)
+			local, _ = netip.AddrFromSlice(value)
 		case unix.IFA_ADDRESS:
-			remote, _ = netip.AddrFromSlice(attribute.Value)
+			remote, _ = netip.AddrFromSlice(value)
 		case unix.IFA_CACHEINFO:
-			if len(attribute.Value) >= 8 {
-				a.valid = binary.NativeEndian.Uint32(attribute.Value[4:])
+			if len(value) >= 8 {
+				a.valid = binary.NativeEndian.Uint32(value[4:])
 			}
 		}
 	}
@@ -183,4 +180,19 @@ func parseAddress(data []byte) (a address, ok bool) {
 	}
 	a.prefix = netip.PrefixFrom(local, int(data[1]))
 	return a, a.prefix.IsValid()
+}
+
+// attributes walks a list of attributes, each behind its length and type and
+// padded to four bytes, and ends where it makes no sense.
+func attributes(b []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= unix.SizeofRtAttr {
+			length := int(binary.NativeEndian.Uint16(b))
+			typ := binary.NativeEndian.Uint16(b[2:]) &^ unix.NLA_F_NESTED
+			if length < unix.SizeofRtAttr || length > len(b) || !yield(typ, b[unix.SizeofRtAttr:length]) {
+				return
+			}
+			b = b[min(len(b), (length+3)&^3):]
+		}
+	}
 }

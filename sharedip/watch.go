@@ -163,7 +163,7 @@ func (w *watcher) heat(now time.Time) {
 // work does what is due, and returns when there is more to do.
 func (w *watcher) work() (next time.Time) {
 	h, now := w.hands, time.Now()
-	if w.stale {
+	if w.stale || h.unseen() {
 		events, err := h.refresh(now, w.lost)
 		w.stale, w.lost = err != nil, w.lost && err != nil
 		h.tell(events)
@@ -176,6 +176,13 @@ func (w *watcher) work() (next time.Time) {
 		next = due
 	}
 	return next
+}
+
+// unseen reports whether the host has to be looked at again.
+func (h *Hands) unseen() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen == nil
 }
 
 // poll looks at the carriers themselves.

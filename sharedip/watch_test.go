@@ -215,6 +215,7 @@ func TestMessageNotFromTheKernel(t *testing.T) {
 }
 
 func TestOwnerIsAskedBeforeEachRepeat(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, both...)
 	w.run()
 	w.take("vip:front", 7)
