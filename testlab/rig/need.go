@@ -42,8 +42,9 @@ func Missing(t TB, means string, reason error) {
 	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv(requireVariable), ","), means) {
 		t.Fatalf("%s is required here: %v", means, reason)
+	} else {
+		t.Skipf("needs %s: %v", means, reason)
 	}
-	t.Skipf("needs %s: %v", means, reason)
 }
 
 // lacks says why the host does not provide the named means, nil when it does.

@@ -113,14 +113,19 @@ func (p *Port) atSwitch(what func(*netlink.Handle, netlink.Link) error) error {
 	return what(p.sw.space.handle, link)
 }
 
-// awaitCarrier returns when the host's kernel calls the card operational.
+// awaitCarrier returns when both ends of the cable call themselves operational: the
+// kernel tells them one after the other, and a switch passes no frame before.
 func (p *Port) awaitCarrier() error {
 	for end := time.Now().Add(linkLimit); ; time.Sleep(time.Millisecond) {
-		link, err := p.host.space.handle.LinkByName(p.name)
+		card, err := p.host.space.handle.LinkByName(p.name)
 		if err != nil {
 			return err
 		}
-		if link.Attrs().OperState == netlink.OperUp {
+		jack, err := p.sw.space.handle.LinkByName(p.jack)
+		if err != nil {
+			return err
+		}
+		if card.Attrs().OperState == netlink.OperUp && jack.Attrs().OperState == netlink.OperUp {
 			return nil
 		}
 		if time.Now().After(end) {

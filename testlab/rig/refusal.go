@@ -13,25 +13,20 @@ type Refusal struct {
 func (r *Refusal) Unwrap() error { return r.Reason }
 
 // Error gives the kernel's reason and how an administrator may allow it.
-func (r *Refusal) Error() string {
-	return "this host refuses private namespaces (" + r.Reason.Error() + "): " +
-		strings.Join(remedies(settingOf), ", ") + ", or use sudo"
+func (r *Refusal) Error() string { return refusalText(r.Reason, settingOf) }
+
+func refusalText(reason error, setting func(string) string) string {
+	return "this host refuses private namespaces (" + reason.Error() + "): " +
+		strings.Join(remedies(setting), ", ") + ", or use sudo"
 }
 
-// obstacles are the kernel settings that forbid an ordinary user's namespaces.
-var obstacles = []struct {
-	setting string // below /proc/sys
-	forbids string // the value that forbids
-	remedy  string
-}{
-	{setting: "kernel/unprivileged_userns_clone", forbids: "0",
-		remedy: "allow it with sysctl -w kernel.unprivileged_userns_clone=1"},
-	{setting: "kernel/apparmor_restrict_unprivileged_userns", forbids: "1",
-		remedy: "allow it with sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-	{setting: "user/max_user_namespaces", forbids: "0",
-		remedy: "allow it with sysctl -w user.max_user_namespaces=15000"},
-	{setting: "user/max_net_namespaces", forbids: "0",
-		remedy: "allow it with sysctl -w user.max_net_namespaces=15000"},
+// obstacles are the kernel settings, below /proc/sys, that forbid an ordinary user's
+// namespaces: the value that forbids, and one that allows.
+var obstacles = []struct{ setting, forbids, allows string }{
+	{"kernel/unprivileged_userns_clone", "0", "1"},
+	{"kernel/apparmor_restrict_unprivileged_userns", "1", "0"},
+	{"user/max_user_namespaces", "0", "15000"},
+	{"user/max_net_namespaces", "0", "15000"},
 }
 
 // remedies lists what to change, by the settings that stand in the way. When none
@@ -40,7 +35,7 @@ func remedies(setting func(string) string) []string {
 	var found []string
 	for _, o := range obstacles {
 		if setting(o.setting) == o.forbids {
-			found = append(found, o.remedy)
+			found = append(found, "allow it with sysctl -w "+strings.ReplaceAll(o.setting, "/", ".")+"="+o.allows)
 		}
 	}
 	if found == nil {
