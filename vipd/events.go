@@ -156,12 +156,12 @@ func (p *eventPrinter) printEvent(e control.Event) (err error) {
 	if p.json {
 		return json.NewEncoder(p.out).Encode(e)
 	}
-	_, err = fmt.Fprintln(p.out, eventLine(e))
+	_, err = fmt.Fprintln(p.out, eventLine(e, time.Local))
 	return err
 }
 
-// eventLine is an event in words, with the local time of this host.
-func eventLine(e control.Event) string {
+// eventLine is an event in words, with the time of a zone.
+func eventLine(e control.Event, zone *time.Location) string {
 	about, text := e.Token, e.Text
 	if about == "" {
 		about = e.Node
@@ -172,7 +172,7 @@ func eventLine(e control.Event) string {
 	if text == "" {
 		text = e.From + " -> " + e.To
 	}
-	line := fmt.Sprintf("%s  %-12s  %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), printable(about), printable(text))
+	line := fmt.Sprintf("%s  %-12s  %s", e.Time.In(zone).Format("2006-01-02 15:04:05.000"), printable(about), printable(text))
 	if e.Cause != control.NoCause {
 		line += fmt.Sprintf("  (%s)", e.Cause)
 	}

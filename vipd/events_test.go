@@ -11,8 +11,6 @@ import (
 )
 
 func TestEventLine(t *testing.T) {
-	defer func(l *time.Location) { time.Local = l }(time.Local)
-	time.Local = time.UTC
 	tests := []struct {
 		event control.Event
 		want  string
@@ -26,7 +24,7 @@ func TestEventLine(t *testing.T) {
 	}
 	for _, tt := range tests {
 		tt.event.Time = now
-		if got := eventLine(tt.event); got != tt.want {
+		if got := eventLine(tt.event, time.UTC); got != tt.want {
 			t.Errorf("got  %q\nwant %q", got, tt.want)
 		}
 	}
