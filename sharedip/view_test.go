@@ -33,14 +33,14 @@ func TestAddressMessage(t *testing.T) {
 		prefix, want string
 	}{
 		{"192.0.2.10/32", `
-			44000000 1400 0501 07000000 00000000 // length, RTM_NEWADDR, request replace create, sequence, port
+			44000000 1400 0105 07000000 00000000 // length, RTM_NEWADDR, request replace create, sequence, port
 			02 20 00 fd 03000000                 // AF_INET, /32, flags, scope link, interface 3
 			0800 0200 c000020a                   // IFA_LOCAL
 			0800 0100 c000020a                   // IFA_ADDRESS
 			1400 0600 00000000 03000000 00000000 00000000 // IFA_CACHEINFO: preferred 0, valid 3
 			0800 0800 00000000                   // IFA_FLAGS`},
 		{"2001:db8::10/128", `
-			5c000000 1400 0501 07000000 00000000
+			5c000000 1400 0105 07000000 00000000
 			0a 80 00 00 03000000                 // AF_INET6, /128, flags, scope universe, interface 3
 			1400 0200 20010db8000000000000000000000010
 			1400 0100 20010db8000000000000000000000010
