@@ -19,6 +19,9 @@ const roleVariable = "VIPD_RIG_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
+		if role == "refused" {
+			forbidNamespaces()
+		}
 		if err := rig.Enter(); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -62,6 +65,29 @@ var roles = map[string]func() int{
 		}
 		return 0
 	},
+}
+
+// forbidNamespaces makes the kernel refuse any more of them, to the user namespace that
+// the test which plays this role made for it.
+func forbidNamespaces() {
+	if ids, _ := os.ReadFile("/proc/self/uid_map"); strings.Contains(string(ids), "4294967295") {
+		return // the host's own: not ours to change
+	}
+	os.WriteFile("/proc/sys/user/max_net_namespaces", []byte("0"), 0)
+}
+
+func TestRefusalReachesTheUser(t *testing.T) {
+	rig.Need(t, rig.Netns)
+	out, code := run(t, "refused", func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+		}
+	})
+	if code != 1 || !strings.Contains(out, "sysctl -w user.max_net_namespaces=") || !strings.Contains(out, "sudo") {
+		t.Errorf("exit code %d, output %q", code, out)
+	}
 }
 
 // run plays a role in a process of its own and returns its output and exit code.
