@@ -260,7 +260,7 @@ func (w *Receive) reset(code uint8) {
 // sent is looked after from now on.
 func (w *Receive) NCF(now Instant, s packet.Seq) {
 	n := s.From(w.next)
-	if !w.joined || w.end != nil || n < 0 || n >= len(w.slots) {
+	if !w.joined || n < 0 || n >= len(w.slots) || w.end != nil && s.After(w.endLead) {
 		return
 	}
 	w.see(now, s)

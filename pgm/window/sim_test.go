@@ -1,0 +1,355 @@
+package window
+
+import (
+	"bytes"
+	"container/heap"
+	"flag"
+	"fmt"
+	"sort"
+	"testing"
+	"time"
+
+	"vipd/pgm/packet"
+)
+
+var (
+	schedules = flag.Int("schedules", 1500, "how many simulated schedules to run")
+	oneSeed   = flag.Uint64("seed", 0, "run this schedule alone")
+)
+
+// reach counts how often each state and event was reached.
+type reach struct {
+	n         map[string]int
+	steps     int
+	simulated time.Duration
+}
+
+func (r *reach) count(s string) { r.n[s]++ }
+
+// mustReach are the states and transitions that a run of any length has to
+// show.
+var mustReach = []string{
+	"backOff", "waitNCF", "waitData", "have", "passed", "message", "fragmented", "hole", "broken", "finish", "reset",
+	"blocked", "left behind", "caught up", "kept", "duplicate", "old", "beyond the window", "stale SPM", "NCF suppressed", "late join",
+}
+
+func TestSimulation(t *testing.T) {
+	reached := &reach{n: map[string]int{}}
+	first, count := uint64(1), uint64(*schedules)
+	if *oneSeed != 0 {
+		first, count = *oneSeed, 1
+	}
+	for seed := first; seed < first+count; seed++ {
+		w := drawWorld(seed, reached)
+		if err := w.run(); err != nil {
+			t.Fatalf("seed %d: at %v: %v\n%v\nagain with -seed %d", seed, time.Duration(w.now), err, w.draw, seed)
+		}
+		if w.faults < 3 {
+			t.Fatalf("seed %d: only %d faults", seed, w.faults)
+		}
+		reached.simulated += time.Duration(w.now)
+	}
+	if *oneSeed != 0 {
+		return
+	}
+	t.Logf("%d schedules, %d steps, %v simulated", count, reached.steps, reached.simulated.Round(time.Second))
+	for _, s := range mustReach {
+		if reached.n[s] == 0 {
+			t.Errorf("%q was never reached", s)
+		}
+	}
+	var names []string
+	for s, n := range reached.n {
+		names = append(names, fmt.Sprintf("%s %d", s, n))
+	}
+	sort.Strings(names)
+	t.Logf("reached: %q", names)
+}
+
+// step is the world's shortest tick.
+const step = time.Millisecond
+
+// run plays the schedule, then lets the faults stop and waits for everybody to
+// finish.
+func (w *world) run() error {
+	patience := w.end.Add(30 * time.Second)
+	for !w.allFinished() {
+		if w.now > patience {
+			return fmt.Errorf("live-lock: %s", w.unfinished())
+		}
+		if w.now >= w.end {
+			w.draw.loss, w.draw.dup = 0, 0
+		}
+		if err := w.tick(); err != nil {
+			return err
+		}
+		w.now = w.nextMoment()
+		w.reached.steps++
+	}
+	return nil
+}
+
+// nextMoment skips time in which nothing happens, 10 ms at most.
+func (w *world) nextMoment() Instant {
+	soon := min(w.now.Add(10*step), w.timer.Deadline())
+	if w.now < w.end {
+		soon = min(soon, w.nextSend)
+	}
+	if len(w.flights) > 0 {
+		soon = min(soon, w.flights[0].at)
+	}
+	for _, l := range w.receivers {
+		soon = min(soon, l.w.Deadline())
+	}
+	return max(soon, w.now.Add(step))
+}
+
+func (w *world) allFinished() bool {
+	for _, l := range w.receivers {
+		if !l.finished {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) unfinished() string {
+	s := ""
+	for i, l := range w.receivers {
+		s += fmt.Sprintf("receiver %d: finished %v next %d lead %d waiting %d; ", i, l.finished, l.w.Next(), l.w.Lead(), l.w.Waiting())
+	}
+	return fmt.Sprintf("%s source %d..%d", s, w.send.Trail(), w.send.Lead())
+}
+
+// tick is one step of the source, the network and the receivers.
+func (w *world) tick() error {
+	if w.now < w.end && w.now >= w.nextSend {
+		w.sendMessage()
+		w.nextSend = w.now.Add(w.draw.interval)
+	}
+	w.send.Advance(w.now, w.flow.Hold(w.send.Next()))
+	if w.send.Trail().Before(w.lastTrail) {
+		return fmt.Errorf("trail went back from %d to %d", w.lastTrail, w.send.Trail())
+	}
+	w.lastTrail = w.send.Trail()
+	if w.timer.Due(w.now) {
+		w.sendSPM(w.now >= w.end)
+		if w.timer.Deadline() <= w.now {
+			return fmt.Errorf("SPM deadline stays in the past")
+		}
+	}
+	for len(w.flights) > 0 && w.flights[0].at <= w.now {
+		w.land(heap.Pop(&w.flights).(flight))
+	}
+	if w.wrong != nil {
+		return w.wrong
+	}
+	for i, l := range w.receivers {
+		if err := w.listen(i, l); err != nil {
+			return fmt.Errorf("receiver %d: %w", i, err)
+		}
+	}
+	if w.now >= w.nextTell {
+		w.tell()
+		w.nextTell = w.now.Add(10 * time.Millisecond)
+	}
+	return nil
+}
+
+// tell carries the receivers' progress to the source.
+func (w *world) tell() {
+	if !w.draw.flow {
+		return
+	}
+	for i, l := range w.receivers {
+		if !l.w.Joined() || within(l.deaf, w.now) {
+			continue
+		}
+		p := Progress{Next: l.w.Next(), Edge: l.w.Room(), Lost: uint64(l.lost)}
+		if w.flow.Report(i, p, w.send.Trail(), w.send.Next()) {
+			w.reached.count("caught up")
+		}
+	}
+}
+
+// land delivers one packet.
+func (w *world) land(f flight) {
+	p := &w.scratch
+	if err := p.Parse(f.b); err != nil {
+		panic(err) // our own octets
+	}
+	if f.to < 0 {
+		w.hearNAK(p)
+		return
+	}
+	l := w.receivers[f.to]
+	if w.now < l.bornAt || within(l.deaf, w.now) || l.finished {
+		return
+	}
+	switch p.Type {
+	case packet.SPM:
+		w.reached.count(l.w.SPM(w.now, p).String())
+	case packet.NCF:
+		for _, s := range append([]packet.Seq{p.Seq}, p.Options.NAKList...) {
+			if n := s.From(l.w.next); l.w.joined && n >= 0 && s.Before(l.w.edge) && l.w.slots[l.w.index(s)].state == backOff {
+				w.reached.count("NCF suppressed")
+			}
+			l.w.NCF(w.now, s)
+		}
+	default:
+		w.reached.count(l.w.Data(w.now, p, append([]byte(nil), p.Payload...)).String())
+	}
+	if !l.started && l.w.Joined() {
+		l.started, l.pos = true, l.w.Next()
+		if l.pos.Before(p.Trail) {
+			w.wrong = fmt.Errorf("receiver %d joined at %d, before the trail %d", f.to, l.pos, p.Trail)
+		}
+		if l.pos != w.draw.first {
+			w.reached.count("late join")
+		}
+	}
+}
+
+// listen lets a receiver ask for what is due and hand on what is ready.
+func (w *world) listen(i int, l *listener) error {
+	var due [63]packet.Seq
+	for rounds := 0; ; rounds++ {
+		asked := l.w.Due(w.now, due[:0])
+		if len(asked) == 0 {
+			break
+		}
+		if rounds > 1<<12 {
+			return fmt.Errorf("asks without end")
+		}
+		if l.naks += len(asked); l.naks > 200*(len(w.messages)+1)*w.draw.fragments {
+			return fmt.Errorf("asked %d times", l.naks)
+		}
+		nak := packet.Packet{Type: packet.NAK, Seq: asked[0], Source: worldSource, Group: worldGroup}
+		if len(asked) > 1 {
+			nak.Options.With(packet.OptNAKList).NAKList = asked[1:]
+		}
+		w.fly(-1, i, nak.Append(nil))
+	}
+	if d := l.w.Deadline(); d <= w.now {
+		return fmt.Errorf("deadline %v stays in the past", time.Duration(d))
+	}
+	if err := w.audit(l.w); err != nil {
+		return err
+	}
+	if within(l.stalled, w.now) {
+		return nil
+	}
+	for {
+		item := l.w.Pull()
+		if item.Kind == Nothing {
+			return nil
+		}
+		if err := w.check(l, item); err != nil {
+			return err
+		}
+	}
+}
+
+// audit compares the queues with the slots, now and then.
+func (w *world) audit(r *Receive) error {
+	if w.r.IntN(64) != 0 {
+		return nil
+	}
+	waiting := 0
+	for s := r.next; s.Before(r.edge); s = s.Add(1) {
+		sl := &r.slots[r.index(s)]
+		w.reached.count([]string{"unknown", "backOff", "waitNCF", "waitData", "have", "passed", "gaveUp"}[sl.state])
+		if sl.state.waiting() {
+			waiting++
+			if sl.seq != s {
+				return fmt.Errorf("slot of %d is named %d", s, sl.seq)
+			}
+		}
+	}
+	queued := 0
+	for q := range r.queues {
+		last := Instant(0)
+		for i := r.queues[q].first; i != none; i = r.slots[i].next {
+			if r.slots[i].deadline < last {
+				return fmt.Errorf("queue %d out of order", q)
+			}
+			last = r.slots[i].deadline
+			queued++
+		}
+	}
+	if waiting != r.Waiting() || waiting != queued {
+		return fmt.Errorf("%d numbers wait, %d are queued, %d are counted", waiting, queued, r.Waiting())
+	}
+	return nil
+}
+
+// check holds what a receiver hands on against what was sent.
+func (w *world) check(l *listener, item Item) error {
+	switch item.Kind {
+	case Message:
+		return w.checkMessage(l, item.Message)
+	case Hole:
+		return w.checkHole(l, item.Loss)
+	}
+	l.finished = true
+	if item.End.Reset {
+		w.reached.count("reset")
+	}
+	w.reached.count("finish")
+	if w.now < w.end || item.End.Reset != w.draw.reset || item.End.Reset != (item.End.Code == 2) {
+		return fmt.Errorf("ended with %+v", item.End)
+	}
+	if l.started && l.pos != w.send.Next() {
+		return fmt.Errorf("ended at %d, source sent up to %d", l.pos, w.send.Lead())
+	}
+	return nil
+}
+
+func (w *world) checkMessage(l *listener, m []byte) error {
+	if i, ok := w.firstOf[l.pos]; !ok {
+		// A message may only be skipped silently when it began before we joined.
+		if l.got > 0 || l.lost > 0 {
+			return fmt.Errorf("message %x at %d, where none starts", m, l.pos)
+		}
+		for w.firstOf[l.pos] == 0 && l.pos != w.messages[0].first && l.pos.Before(w.send.Next()) {
+			l.pos = l.pos.Add(1)
+		}
+	} else if !bytes.Equal(w.messages[i].body, m) {
+		return fmt.Errorf("at %d got %x, want %x", l.pos, m, w.messages[i].body)
+	}
+	sent := w.messages[w.firstOf[l.pos]]
+	if !bytes.Equal(sent.body, m) {
+		return fmt.Errorf("at %d got %x, want %x", l.pos, m, sent.body)
+	}
+	w.reached.count("message")
+	if sent.first != sent.last {
+		w.reached.count("fragmented")
+	}
+	l.pos, l.afterHole = sent.last.Add(1), false
+	l.got++
+	return nil
+}
+
+func (w *world) checkHole(l *listener, h Loss) error {
+	w.reached.count("hole")
+	if h.Broken > 0 {
+		w.reached.count("broken")
+	}
+	switch {
+	case h.First.Before(l.pos), l.got+l.lost > 0 && h.First != l.pos:
+		return fmt.Errorf("hole %+v, expected it at %d", h, l.pos)
+	case h.Count() != h.Last.From(h.First)+1:
+		return fmt.Errorf("hole %+v counts %d", h, h.Count())
+	case l.afterHole:
+		return fmt.Errorf("hole %+v is the same as the one before it", h)
+	case h.GaveUp > 0:
+		return fmt.Errorf("hole %+v: gave up with %d tries to go", h, 200)
+	case h.Passed > 0 && !h.First.Before(w.send.Trail()) && !w.draw.reset:
+		return fmt.Errorf("hole %+v, but the source can repair from %d", h, w.send.Trail())
+	case w.draw.flow && !l.leftBehind && !w.draw.reset && l.w.first == w.draw.first:
+		return fmt.Errorf("hole %+v in spite of flow control", h)
+	}
+	l.pos, l.afterHole = h.Last.Add(1), true
+	l.lost += h.Count()
+	return nil
+}
