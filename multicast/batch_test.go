@@ -90,8 +90,12 @@ func TestDatagramsOfEverySize(t *testing.T) {
 		for _, size := range []int{0, 1, 999, 1000, 1001, 5000} {
 			must(t, ca.Send(bytes.Repeat([]byte{7}, size), f.at(b)))
 			must(t, cb.Unicast().SetReadDeadline(time.Now().Add(patience)))
+			batch[0].SegmentSize = 99 // what an earlier Read left
 			n, err := cb.Unicast().Read(batch)
 			must(t, err)
+			if batch[0].SegmentSize != 0 {
+				t.Errorf("%d bytes: segments of %d", size, batch[0].SegmentSize)
+			}
 			if got := batch[0]; n != 1 || len(got.Data) != min(size, 1000) || got.Truncated != (size > 1000) {
 				t.Errorf("%d bytes: got %d, truncated %v", size, len(got.Data), got.Truncated)
 			}

@@ -14,7 +14,7 @@ import (
 
 // bindUnicast opens the socket of the local address: it receives what is sent to
 // that address and sends everything, groups included.
-func bindUnicast(o Options, iface *net.Interface) (*net.UDPConn, error) {
+func bindUnicast(o Options, iface *net.Interface) (*Socket, error) {
 	at := netip.AddrPortFrom(o.Local, o.Port)
 	conn, err := bind(at, iface, func(fd int) error {
 		if o.Share {
@@ -31,25 +31,20 @@ func bindUnicast(o Options, iface *net.Interface) (*net.UDPConn, error) {
 		conn.Close()
 		return nil, fmt.Errorf("set up multicast on %s: %w", iface.Name, err)
 	}
-	return conn, nil
+	return Wrap(conn, iface)
 }
 
 // bindGroup opens a socket that hears one group on one interface and nothing
 // else. Binding to the group keeps other groups of the port out; binding to the
-// interface keeps the same group out where another path hears it, which for IPv6
-// nothing else does.
-func bindGroup(o Options, group netip.AddrPort, iface *net.Interface) (*net.UDPConn, error) {
+// interface keeps the same group out where another path hears it. Together they
+// do all that IP_MULTICAST_ALL = 0 does, and do it for IPv6 too.
+func bindGroup(o Options, group netip.AddrPort, iface *net.Interface) (*Socket, error) {
 	conn, err := bind(group, iface, func(fd int) error {
 		if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 			return err
 		}
 		if err := unix.BindToDevice(fd, iface.Name); err != nil {
 			return os.NewSyscallError("SO_BINDTODEVICE", err)
-		}
-		if group.Addr().Is4() {
-			if err := setInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0); err != nil {
-				return err
-			}
 		}
 		return o.prepare(fd)
 	})
@@ -60,7 +55,12 @@ func bindGroup(o Options, group netip.AddrPort, iface *net.Interface) (*net.UDPC
 		conn.Close()
 		return nil, fmt.Errorf("join %s on %s: %w", group.Addr(), iface.Name, err)
 	}
-	return conn, nil
+	s, err := Wrap(conn, iface)
+	if err != nil {
+		return nil, err
+	}
+	s.multicast = true
+	return s, nil
 }
 
 // bind opens a UDP socket at an address. It doesn't use net.ListenPacket, which

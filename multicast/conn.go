@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 )
 
 // Conn is one path: a local address, and the groups heard on its interface.
@@ -14,36 +13,38 @@ type Conn struct {
 	iface   *net.Interface
 	unicast *Socket
 	group   *Socket // nil without Options.Group
-
-	mu     sync.Mutex
-	joined []*Socket // all groups, that of the options included
 }
 
 // Open opens a path. It must be called on a thread in the network namespace that
 // the path belongs to. Where no interface has the local address yet, or it is
 // still being checked for duplicates, the error is [Transient].
 func Open(o Options) (*Conn, error) {
+	c, err := open(o)
+	if err != nil {
+		return nil, fmt.Errorf("open path on %s: %w", o.Local, err)
+	}
+	return c, nil
+}
+
+// open does the work of Open.
+func open(o Options) (*Conn, error) {
 	if err := o.check(); err != nil {
-		return nil, fmt.Errorf("open path: %w", err)
+		return nil, err
 	}
 	iface, err := interfaceOf(o.Local)
 	if err != nil {
-		return nil, fmt.Errorf("open path: %w", err)
-	}
-	udp, err := bindUnicast(o, iface)
-	if err != nil {
-		return nil, fmt.Errorf("open path: %w", err)
+		return nil, err
 	}
 	c := &Conn{options: o, iface: iface}
-	if c.unicast, err = Wrap(udp, iface); err != nil {
-		udp.Close()
-		return nil, fmt.Errorf("open path: %w", err)
+	if c.unicast, err = bindUnicast(o, iface); err != nil {
+		return nil, err
 	}
-	if o.Group.IsValid() {
-		if c.group, err = c.Join(o.Group); err != nil {
-			c.Close()
-			return nil, fmt.Errorf("open path: %w", err)
-		}
+	if !o.Group.IsValid() {
+		return c, nil
+	}
+	if c.group, err = bindGroup(o, o.Group, iface); err != nil {
+		c.unicast.Close()
+		return nil, err
 	}
 	return c, nil
 }
@@ -58,25 +59,17 @@ func (c *Conn) Group() *Socket { return c.group }
 func (c *Conn) Interface() *net.Interface { return c.iface }
 
 // Join joins one more group on the path's interface and returns the socket that
-// hears it, and it alone. Closing the socket leaves the group. Join must be
-// called on a thread in the path's network namespace.
+// hears it, and it alone. The socket belongs to the caller; closing it leaves the
+// group. Join must be called on a thread in the path's network namespace.
 func (c *Conn) Join(group netip.AddrPort) (*Socket, error) {
-	if err := c.options.checkGroup(group); err != nil {
-		return nil, fmt.Errorf("join group: %w", err)
-	}
-	udp, err := bindGroup(c.options, group, c.iface)
+	err := c.options.checkGroup(group)
 	if err != nil {
 		return nil, fmt.Errorf("join group: %w", err)
 	}
-	s, err := Wrap(udp, c.iface)
+	s, err := bindGroup(c.options, group, c.iface)
 	if err != nil {
-		udp.Close()
 		return nil, fmt.Errorf("join group: %w", err)
 	}
-	s.multicast = true
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.joined = append(c.joined, s)
 	return s, nil
 }
 
@@ -93,17 +86,12 @@ func (c *Conn) SendGroup(payload []byte) error {
 	return c.unicast.Send(payload, c.options.Group)
 }
 
-// Close closes all sockets of the path, which leaves its groups and ends every
-// Read with net.ErrClosed.
+// Close closes the sockets of the path, which leaves its group and ends every
+// Read with net.ErrClosed. Sockets of further groups stay open.
 func (c *Conn) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	err := c.unicast.Close()
-	for _, s := range c.joined {
-		// A group that was left before is closed already.
-		if e := s.Close(); !errors.Is(e, net.ErrClosed) {
-			err = errors.Join(err, e)
-		}
+	if c.group != nil {
+		err = errors.Join(err, c.group.Close())
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package multicast
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -45,6 +46,19 @@ func TestLinkLocalPath(t *testing.T) {
 	got := expect(t, cb.Group(), "to all", from)
 	must(t, cb.Send([]byte("answer"), got.Addr))
 	expect(t, ca.Unicast(), "answer", netip.AddrPortFrom(b.v6.WithZone("eth0"), port))
+
+	other := a.open(Options{Local: netip.MustParseAddr("fd00::1"), Port: port + 1})
+	must(t, other.Send([]byte("from another scope"), netip.AddrPortFrom(b.v6, port)))
+	expect(t, cb.Unicast(), "from another scope", other.Unicast().Local())
+}
+
+func TestMappedAddressesAreIPv4(t *testing.T) {
+	a, b := newLAN(t)
+	mapped := func(addr netip.Addr) netip.Addr { return netip.AddrFrom16(addr.As16()) }
+	ca := a.open(Options{Local: mapped(a.v4), Port: port})
+	cb := b.open(Options{Local: b.v4, Port: port})
+	must(t, ca.Send([]byte("x"), netip.AddrPortFrom(mapped(b.v4), port)))
+	expect(t, cb.Unicast(), "x", netip.AddrPortFrom(a.v4, port))
 }
 
 func TestGroupsOnOnePortDontLeak(t *testing.T) {
@@ -156,28 +170,6 @@ func TestCloseEndsARead(t *testing.T) {
 	})
 }
 
-func TestOptionsRefused(t *testing.T) {
-	local, group := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddrPort("239.192.77.1:7000")
-	cases := []struct {
-		name    string
-		options Options
-	}{
-		{"no local address", Options{Group: group}},
-		{"every local address", Options{Local: netip.IPv4Unspecified()}},
-		{"a group as local address", Options{Local: group.Addr()}},
-		{"TTL below 0", Options{Local: local, TTL: -1}},
-		{"TTL above 255", Options{Local: local, TTL: 256}},
-		{"a group that is none", Options{Local: local, Group: netip.MustParseAddrPort("10.0.0.9:7000")}},
-		{"a group without a port", Options{Local: local, Group: netip.AddrPortFrom(group.Addr(), 0)}},
-		{"a group of the other family", Options{Local: netip.IPv6Loopback(), Group: group}},
-	}
-	for _, c := range cases {
-		if _, err := Open(c.options); err == nil || Transient(err) {
-			t.Errorf("%s: %v, want a lasting error", c.name, err)
-		}
-	}
-}
-
 func TestPathWithoutAGroup(t *testing.T) {
 	a, _ := newLAN(t)
 	c := a.open(Options{Local: a.v4})
@@ -192,5 +184,39 @@ func TestPathWithoutAGroup(t *testing.T) {
 	}
 	if err := a.Do(func() error { _, err := c.Join(netip.MustParseAddrPort("[ff05::1]:7000")); return err }); err == nil {
 		t.Error("joined a group of the other family")
+	}
+}
+
+// Raw IP sockets are opened elsewhere; reading and writing them is the same.
+func TestWrapARawSocket(t *testing.T) {
+	const protocol, header = "ip4:113", 20 // PGM; bytes of an IPv4 header
+	a, b := newLAN(t)
+	open := func(h *host) (s *Socket) {
+		must(t, h.Do(func() error {
+			conn, err := net.ListenIP(protocol, &net.IPAddr{IP: h.v4.AsSlice()})
+			if err != nil {
+				return err
+			}
+			iface, err := net.InterfaceByName(h.card)
+			if err != nil {
+				return err
+			}
+			s, err = Wrap(conn, iface)
+			return err
+		}))
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	sa, sb := open(a), open(b)
+	if got := sa.Local(); got != netip.AddrPortFrom(a.v4, 0) {
+		t.Errorf("bound to %v", got)
+	}
+	if n, err := sa.Write(numbered(3, 500, Datagram{Addr: netip.AddrPortFrom(b.v4, 0)})); n != 3 || err != nil {
+		t.Fatalf("wrote %d, %v", n, err)
+	}
+	for i, got := range readAll(t, sb, 3, 3) {
+		if want := fmt.Sprintf("%06d", i); len(got) != header+500 || string(got[header:header+6]) != want {
+			t.Errorf("got %d bytes, %q, want %q", len(got), got[header:header+6], want)
+		}
 	}
 }

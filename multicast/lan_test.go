@@ -98,6 +98,7 @@ func (h *host) open(o Options) (c *Conn) {
 func (h *host) join(c *Conn, group netip.AddrPort) (s *Socket) {
 	h.t.Helper()
 	must(h.t, h.Do(func() (err error) { s, err = c.Join(group); return err }))
+	h.t.Cleanup(func() { s.Close() })
 	return s
 }
 

@@ -34,11 +34,12 @@ type Socket struct {
 
 // Wrap makes a Socket of a packet connection that was opened elsewhere, such as
 // one for raw IP. The interface is that of its link-local addresses. The
-// connection belongs to the Socket from now on. Of a raw IPv4 socket, Read
-// returns the IP header too.
+// connection belongs to the Socket from now on; after an error it is closed. Of a
+// raw IPv4 socket, Read returns the IP header too.
 func Wrap(conn PacketConn, iface *net.Interface) (*Socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
+		conn.Close()
 		return nil, fmt.Errorf("wrap socket: %w", err)
 	}
 	s := &Socket{conn: conn, raw: raw, iface: iface}
