@@ -41,7 +41,7 @@ func change[Q, A any](s *Server, do func(context.Context, Q) (A, error)) http.Ha
 		who := callerFrom(r)
 		log := s.log.With("call", r.URL.Path, "uid", who.UID, "pid", who.PID)
 		if !s.socket.rights.mayChange(who) {
-			log.Warn("control: refused")
+			log.Warn("control: request refused: no permission")
 			refuse(w, Errorf(CodePermission, "only root and members of the group %s may do this", Group))
 			return
 		}
@@ -56,11 +56,12 @@ func change[Q, A any](s *Server, do func(context.Context, Q) (A, error)) http.Ha
 		ctx, cancel := context.WithTimeout(r.Context(), ChangeLimit)
 		defer cancel()
 		a, err := do(ctx, q)
-		log.Info("control: asked", "request", q, "err", err)
 		if err != nil {
+			log.Warn("control: request failed", "request", q, "err", err)
 			refuse(w, err)
 			return
 		}
+		log.Info("control: request done", "request", q)
 		answer(w, http.StatusOK, a)
 	}
 }

@@ -55,7 +55,8 @@ func Dial(runDir string) *Client {
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
-	return s, c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+	err = c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+	return s, err
 }
 
 // Events asks for the events after number since, within readLimit; Page.Next
@@ -64,33 +65,39 @@ func (c *Client) Events(ctx context.Context, since uint64) (p Page, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	q := url.Values{"since": {strconv.FormatUint(since, 10)}}
-	return p, c.call(ctx, http.MethodGet, "/v1/events?"+q.Encode(), nil, &p)
+	err = c.call(ctx, http.MethodGet, "/v1/events?"+q.Encode(), nil, &p)
+	return p, err
 }
 
 // Move, and the calls below, wait for the daemon's answer: the daemon itself
 // keeps to ChangeLimit, ctx may be shorter.
 func (c *Client) Move(ctx context.Context, r MoveRequest) (a MoveResult, err error) {
-	return a, c.change(ctx, "/v1/move", r, &a)
+	err = c.change(ctx, "/v1/move", r, &a)
+	return a, err
 }
 
 // Release gives a token back to policy.
 func (c *Client) Release(ctx context.Context, r ReleaseRequest) (a Change, err error) {
-	return a, c.change(ctx, "/v1/release", r, &a)
+	err = c.change(ctx, "/v1/release", r, &a)
+	return a, err
 }
 
 // Suspend takes a node out of service.
 func (c *Client) Suspend(ctx context.Context, r SuspendRequest) (a Change, err error) {
-	return a, c.change(ctx, "/v1/suspend", r, &a)
+	err = c.change(ctx, "/v1/suspend", r, &a)
+	return a, err
 }
 
 // Resume brings a node back.
 func (c *Client) Resume(ctx context.Context, r ResumeRequest) (a Change, err error) {
-	return a, c.change(ctx, "/v1/resume", r, &a)
+	err = c.change(ctx, "/v1/resume", r, &a)
+	return a, err
 }
 
 // Restart returns when the daemon has agreed; Restarted waits for the end.
 func (c *Client) Restart(ctx context.Context, r RestartRequest) (a Change, err error) {
-	return a, c.change(ctx, "/v1/restart", r, &a)
+	err = c.change(ctx, "/v1/restart", r, &a)
+	return a, err
 }
 
 // Restarted waits until a process that was not started at the given time

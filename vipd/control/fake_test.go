@@ -16,6 +16,7 @@ type fakeDaemon struct {
 	asked  []any
 	wait   bool // block in Move until ctx ends
 	err    error
+	onExec func() // called in Restart, as a daemon ends its server there
 }
 
 func (f *fakeDaemon) note(q any) error {
@@ -65,6 +66,9 @@ func (f *fakeDaemon) Resume(_ context.Context, q ResumeRequest) (Change, error) 
 }
 
 func (f *fakeDaemon) Restart(_ context.Context, q RestartRequest) (Change, error) {
+	if f.onExec != nil {
+		f.onExec()
+	}
 	return Change{Text: "restarting", DryRun: q.DryRun}, f.note(q)
 }
 

@@ -261,6 +261,28 @@ func TestStopEndsMove(t *testing.T) {
 	}
 }
 
+// TestRestartAnswers: a daemon ends its server as soon as a restart is
+// agreed; the answer leaves all the same, before Run returns.
+func TestRestartAnswers(t *testing.T) {
+	for range 20 {
+		dir, d := shortDir(t), &fakeDaemon{status: pair()}
+		s, err := Listen(dir, d, NewJournal(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		d.onExec = cancel
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		if _, err := Dial(dir).Restart(t.Context(), RestartRequest{}); err != nil {
+			t.Errorf("Restart: %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+}
+
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel() // it mostly waits
 	dir, _ := serve(t, &fakeDaemon{status: pair()})
