@@ -60,12 +60,8 @@ func (b *batch) call(number, fd uintptr) {
 	for {
 		n, _, errno := unix.Syscall6(number, fd, uintptr(unsafe.Pointer(&b.headers)),
 			uintptr(b.count), unix.MSG_DONTWAIT, 0, 0)
-		b.done, b.errno = int(n), errno
-		if errno == 0 {
-			return
-		}
-		b.done = 0
 		if errno != unix.EINTR {
+			b.done, b.errno = int(n), errno // of an error, done says nothing
 			return
 		}
 	}

@@ -10,12 +10,12 @@ import (
 // goroutines may use it, and all readers of one session should: a datagram that
 // was heard on one path is then a replay on every other.
 //
-// It remembers at most two sessions of each of [MaxSenders] senders, about
-// 20 KiB in all. Nothing is remembered of a datagram that did not open.
+// It remembers at most two sessions and 8 retired ones of each of [MaxSenders]
+// senders. Nothing is remembered of a datagram that did not open.
 //
 // Refusing a forged datagram costs one GCM where it claims a session that is
-// known, and a key derivation as well, a few microseconds and some garbage,
-// where it claims one that is not.
+// known (0.2 µs for 128 bytes on a server's core, no garbage), and a key derivation
+// as well where it claims one that is not (2 µs and 2 KiB of garbage).
 type Opener struct {
 	mu      sync.Mutex
 	ring    *Ring
@@ -72,8 +72,8 @@ func (o *Opener) open(dst, datagram []byte) (Header, []byte, Refusal) {
 		}
 	}
 	aead := o.cipher(known, key, header)
-	clear := datagram[:HeaderSize]
-	payload, err := aead.Open(dst, clear[atNonce:], datagram[HeaderSize:], clear)
+	aad := datagram[:HeaderSize]
+	payload, err := aead.Open(dst, aad[atNonce:], datagram[HeaderSize:], aad)
 	if err != nil {
 		return header, nil, ErrForged
 	}

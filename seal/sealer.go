@@ -67,6 +67,6 @@ func (s *Sealer) Seal(dst, payload []byte) []byte {
 	}
 	start := len(dst)
 	dst = header.append(slices.Grow(dst, Overhead+len(payload)))
-	clear := dst[start:]
-	return key.aead.Seal(dst, clear[atNonce:], payload, clear)
+	aad := dst[start:]
+	return key.aead.Seal(dst, aad[atNonce:], payload, aad)
 }
