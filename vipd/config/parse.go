@@ -73,9 +73,8 @@ func (r *reader) decode() (table, bool) {
 // refuseSyntax takes the offset from the library; its line is wrong at the end of a file.
 func (r *reader) refuseSyntax(err error) {
 	var syntax toml.ParseError
-	if errors.As(err, &syntax) {
-		r.refuse(syntax.Position.Start, "", "not TOML: "+strings.TrimSuffix(syntax.Message, "."), "")
-		return
+	if !errors.As(err, &syntax) {
+		syntax.Message = err.Error()
 	}
-	r.refuse(0, "", "not TOML: "+err.Error(), "")
+	r.refuse(syntax.Position.Start, "", "not TOML: "+strings.TrimSuffix(syntax.Message, "."), "")
 }

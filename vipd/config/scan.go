@@ -60,13 +60,13 @@ func (s *scanner) header() (*place, bool) {
 	}
 	at, _ := s.root.descend(parts)
 	switch {
+	case !at.defined:
+		at.key, at.value, at.defined = parts[0].offset, parts[0].offset, true
 	case array:
 		at.children = nil // the keys of the element before are not given twice
-	case at.defined:
+	default:
 		s.again = append(s.again, repeat{at.path, parts[0].offset, at.key})
-		return at, true
 	}
-	at.key, at.value, at.defined = parts[0].offset, parts[0].offset, true
 	return at, true
 }
 
@@ -276,13 +276,13 @@ func (s *scanner) take(want string) bool {
 
 // unclosed blames the opening bracket when the text ends before the closing one.
 func (s *scanner) unclosed(open int, what string) bool {
-	if s.failed != nil || s.pos < len(s.text) {
+	if s.pos < len(s.text) {
 		return false
 	}
 	return s.fail(open, "this "+what+" is never closed")
 }
 
-// fail keeps the innermost reason. It returns false for its callers to return.
+// fail keeps the first reason, which is the innermost. It returns false for its callers to return.
 func (s *scanner) fail(offset int, reason string) bool {
 	if s.failed == nil {
 		s.failed = &fault{offset, reason}
