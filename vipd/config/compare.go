@@ -54,6 +54,7 @@ func (root table) sharedOnce(s Settings) {
 			owner[p.Addr()] = "an address of vip " + v.Name
 		}
 	}
+	delete(owner, netip.Addr{}) // what was refused is nobody's
 	for _, v := range s.VIPs {
 		at := root.at.find("vip", v.Name, "prove")
 		for i, a := range v.Prove {
@@ -96,7 +97,7 @@ func (v VIP) open(nodes []Node, near func(netip.Addr) bool) string {
 	return strings.Join(names, ", ")
 }
 
-// ties warns of equal priorities: once for what the nodes bring to most vips, and for each vip with its own.
+// ties warns of equal priorities: once for the nodes' own, and for each vip that has others.
 func (root table) ties(s Settings) {
 	plain := len(s.VIPs) == 0
 	for _, v := range s.VIPs {

@@ -2,8 +2,14 @@ package config
 
 import "strings"
 
+// maxWord bounds what is compared: the longest name has 63 letters.
+const maxWord = 64
+
 // nearest is the known word that was probably meant by word, or empty when none is close.
 func nearest(word string, known []string) string {
+	if len(word) > maxWord {
+		return ""
+	}
 	best, least := "", 1+max(1, len(word)/3) // one slip in three letters is still a slip
 	for _, k := range known {
 		d := distance(strings.ToLower(word), strings.ToLower(k))

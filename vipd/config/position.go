@@ -26,12 +26,12 @@ func newSource(file, text string) source {
 // problem places a reason at an offset, in bytes from the start of the text.
 func (s source) problem(offset int, key, reason, hint string) Problem {
 	offset = max(0, min(offset, len(s.text)))
-	line := sort.SearchInts(s.lines, offset+1) - 1
-	column := utf8.RuneCountInString(s.text[s.lines[line]:offset]) + 1
-	return Problem{File: s.file, Line: line + 1, Column: column, Key: key, Reason: reason, Hint: hint}
+	line := s.line(offset)
+	column := utf8.RuneCountInString(s.text[s.lines[line-1]:offset]) + 1
+	return Problem{File: s.file, Line: line, Column: column, Key: key, Reason: reason, Hint: hint}
 }
 
-// line of an offset, from 1.
+// line is the number of the line that holds an offset, from 1.
 func (s source) line(offset int) int { return sort.SearchInts(s.lines, offset+1) }
 
 // unreadable finds the first thing that no configuration may contain, before anything tries to make sense of the text.

@@ -19,8 +19,7 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// TestReferenceDefaults: each default that the file shows behind a # is the one that holds without it, and every key
-// that is known is shown.
+// TestReferenceDefaults: each default that the file shows behind a # is the one that holds without it.
 func TestReferenceDefaults(t *testing.T) {
 	text, err := read(reference)
 	if err != nil {
