@@ -55,16 +55,12 @@ func (b *batch) init() {
 	}
 }
 
-// call makes a system call on the datagrams that are offered, without waiting.
+// call makes a system call on the datagrams that are offered. It never waits, so
+// no signal interrupts it. After an error, done says nothing.
 func (b *batch) call(number, fd uintptr) {
-	for {
-		n, _, errno := unix.Syscall6(number, fd, uintptr(unsafe.Pointer(&b.headers)),
-			uintptr(b.count), unix.MSG_DONTWAIT, 0, 0)
-		if errno != unix.EINTR {
-			b.done, b.errno = int(n), errno // of an error, done says nothing
-			return
-		}
-	}
+	n, _, errno := unix.Syscall6(number, fd, uintptr(unsafe.Pointer(&b.headers)),
+		uintptr(b.count), unix.MSG_DONTWAIT, 0, 0)
+	b.done, b.errno = int(n), errno
 }
 
 // offer gives the buffers of the datagrams to the next receive.

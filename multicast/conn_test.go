@@ -32,24 +32,32 @@ func TestUnicastAndMulticastBetweenTwoHosts(t *testing.T) {
 	})
 }
 
+// Link-local addresses are alike on every card; the path's own must be meant.
 func TestLinkLocalPath(t *testing.T) {
-	a, b := newLAN(t)
+	lab := rig.Start(t)
+	plug(t, lab.Host("a"), lab.Switch("other"), "eth0", 0, 1)
+	lan := lab.Switch("lan")
+	a, b := plug(t, lab.Host("a"), lan, "eth1", 1, 1), plug(t, lab.Host("b"), lan, "eth1", 1, 2)
+	meet(a, b)
+	global := Options{Local: a.v6, Port: port + 1}
 	a.v6, b.v6 = netip.MustParseAddr("fe80::a"), netip.MustParseAddr("fe80::b")
 	a.addAddr(a.v6, 64)
 	b.addAddr(b.v6, 64)
-	o := func(h *host) Options {
-		return Options{Local: h.v6.WithZone("eth0"), Port: port, Group: netip.MustParseAddrPort("[ff02::7:1]:7000")}
+	path := func(h *host) Options {
+		return Options{Local: h.v6.WithZone("eth1"), Port: port, Group: netip.MustParseAddrPort("[ff02::7:1]:7000")}
 	}
-	ca, cb := a.open(o(a)), b.open(o(b))
-	from := netip.AddrPortFrom(a.v6.WithZone("eth0"), port)
+	ca, cb := a.open(path(a)), b.open(path(b))
 	must(t, ca.SendGroup([]byte("to all")))
-	got := expect(t, cb.Group(), "to all", from)
+	got := expect(t, cb.Group(), "to all", netip.AddrPortFrom(a.v6.WithZone("eth1"), port))
 	must(t, cb.Send([]byte("answer"), got.Addr))
-	expect(t, ca.Unicast(), "answer", netip.AddrPortFrom(b.v6.WithZone("eth0"), port))
+	expect(t, ca.Unicast(), "answer", netip.AddrPortFrom(b.v6.WithZone("eth1"), port))
+	if at := cb.Unicast().Local(); at != netip.AddrPortFrom(b.v6.WithZone("eth1"), port) {
+		t.Errorf("bound to %v", at)
+	}
 
-	other := a.open(Options{Local: netip.MustParseAddr("fd00::1"), Port: port + 1})
-	must(t, other.Send([]byte("from another scope"), netip.AddrPortFrom(b.v6, port)))
-	expect(t, cb.Unicast(), "from another scope", other.Unicast().Local())
+	wide := a.open(global)
+	must(t, wide.Send([]byte("from a wider scope"), netip.AddrPortFrom(b.v6, port)))
+	expect(t, cb.Unicast(), "from a wider scope", wide.Unicast().Local())
 }
 
 func TestMappedAddressesAreIPv4(t *testing.T) {

@@ -50,15 +50,20 @@ func Wrap(conn PacketConn, iface *net.Interface) (*Socket, error) {
 
 // Local returns the address and port that the socket is bound to.
 func (s *Socket) Local() netip.AddrPort {
+	var at netip.AddrPort
 	switch addr := s.conn.LocalAddr().(type) {
 	case *net.UDPAddr:
-		at := addr.AddrPort()
-		return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+		at = addr.AddrPort()
 	case *net.IPAddr:
 		ip, _ := netip.AddrFromSlice(addr.IP)
-		return netip.AddrPortFrom(ip.Unmap().WithZone(addr.Zone), 0)
+		at = netip.AddrPortFrom(ip.WithZone(addr.Zone), 0)
 	}
-	return netip.AddrPort{}
+	ip := at.Addr().Unmap()
+	if ip.Zone() != "" {
+		// Package net remembers names of interfaces across network namespaces.
+		ip = ip.WithZone(s.iface.Name)
+	}
+	return netip.AddrPortFrom(ip, at.Port())
 }
 
 // Read waits for datagrams and fills the batch with those that are there, at
