@@ -88,15 +88,13 @@ func TestTokensAreApart(t *testing.T) {
 	}
 }
 
-// The second address can't be added, so the first is taken back.
+// The second address can't be added, so the first is taken back, also when the
+// token was held before.
 func TestAllOrNone(t *testing.T) {
-	w := newWorld(t, both...)
+	w := newWorld(t, Set{"vip:front", []Address{{vip4, "eth0"}, {vip6, "eth0"}}})
+	w.take("vip:front", 1)
 	w.node.Set("net/ipv6/conf/eth0/disable_ipv6", "1")
-	explicit := []Set{{"vip:front", []Address{{vip4, "eth0"}, {vip6, "eth0"}}}}
-	if err := w.hands.Configure(explicit); err != nil {
-		t.Fatal(err)
-	}
-	err := w.hands.Take("vip:front", 1)
+	err := w.hands.Take("vip:front", 2)
 	if err == nil || !strings.HasPrefix(err.Error(), "take vip:front: add 2001:db8::10, interface eth0: ") {
 		t.Errorf("got %v", err)
 	}
@@ -130,6 +128,21 @@ func TestConfigureTouchesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// One loses the address that the other gains, whatever the order.
+func TestConfigureMovesAnAddressBetweenTokens(t *testing.T) {
+	front, back := Address{Prefix: vip4}, Address{Prefix: vip6}
+	w := newWorld(t, Set{"vip:a", []Address{front}}, Set{"vip:b", []Address{back}})
+	w.take("vip:a", 1)
+	w.take("vip:b", 2)
+	if err := w.hands.Configure([]Set{{"vip:a", []Address{back}}, {"vip:b", []Address{front}}}); err != nil {
+		t.Fatal(err)
+	}
+	w.drop("vip:a")
+	if got := fmt.Sprint(w.addresses()); got != "[192.0.2.10/32]" {
+		t.Errorf("the node has %s", got)
+	}
+}
+
 func TestConfigureAgainstTheSameTouchesNothing(t *testing.T) {
 	w := newWorld(t, both...)
 	w.take("vip:front", 1)
@@ -142,7 +155,7 @@ func TestConfigureAgainstTheSameTouchesNothing(t *testing.T) {
 	}
 }
 
-// The time until 200 addresses are added and announced, and off again.
+// The time until all addresses are added and announced once, and off again.
 func BenchmarkTakeAndDrop(b *testing.B) {
 	for _, n := range []int{1, 200, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -132,6 +132,15 @@ func (w *world) take(token string, epoch uint64) {
 	}
 }
 
+// takeAndSettle takes both addresses and waits until all three announcements of
+// them, each of two ARP forms and one NA, are out: the next has another cause.
+func (w *world) takeAndSettle() {
+	w.t.Helper()
+	before := w.hands.Counters().Announced
+	w.take("vip:front", 1)
+	w.await("the series", func() bool { return w.hands.Counters().Announced == before+9 })
+}
+
 func (w *world) drop(token string) {
 	w.t.Helper()
 	if err := w.hands.Drop(token); err != nil {

@@ -67,7 +67,8 @@ func FuzzParse(f *testing.F) {
 	}
 	l := append(make([]byte, unix.SizeofIfInfomsg), 9, 0, unix.IFLA_IFNAME, 0, 'e', 't', 'h', '0', 0, 0, 0, 0)
 	f.Add(l)
-	f.Add(l[:len(l)-3]) // the last attribute without its padding
+	f.Add(l[:len(l)-3])                                                            // the last attribute without its padding
+	f.Add(append(make([]byte, unix.SizeofIfInfomsg), 200, 0, unix.IFLA_IFNAME, 0)) // claims more than there is
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if a, ok := parseAddress(b); ok && !a.prefix.IsValid() {
 			t.Errorf("an address that is none: %+v", a)

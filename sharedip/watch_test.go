@@ -16,9 +16,7 @@ func TestPutBack(t *testing.T) {
 	w.take("vip:front", 1)
 	for _, p := range []netip.Prefix{vip4, vip6} {
 		w.removeByHand(p)
-		w.await("word of the removal", func() bool {
-			return w.told(func(e Event) bool { return e == AddressGone{"vip:front", p, 1} })
-		})
+		w.is(AddressGone{"vip:front", p, 1})
 		if !w.has(p) {
 			t.Errorf("%s has not been put back", p)
 		}
@@ -41,6 +39,9 @@ func TestOwnDropIsNotPutBack(t *testing.T) {
 	if got := w.hands.Counters().PutBack; got != 1 {
 		t.Errorf("%d put back, want 1", got)
 	}
+	if w.told(func(e Event) bool { _, lost := e.(AddressLost); return lost }) {
+		t.Error("news of an address that is there again was taken for a loss")
+	}
 }
 
 func TestFought(t *testing.T) {
@@ -50,11 +51,9 @@ func TestFought(t *testing.T) {
 	for i := range fightRemovals {
 		w.await("the address", func() bool { return w.has(vip4) })
 		w.removeByHand(vip4)
-		w.await("word of the removal", func() bool {
-			return w.told(func(e Event) bool { return e == AddressGone{"vip:front", vip4, i + 1} })
-		})
+		w.is(AddressGone{"vip:front", vip4, i + 1})
 	}
-	w.await("Fought", func() bool { return w.told(func(e Event) bool { return e == Fought{"vip:front"} }) })
+	w.is(Fought{"vip:front"})
 	w.removeByHand(vip4)
 	if err := w.hands.Renew(); err != nil {
 		t.Fatal(err)
@@ -67,38 +66,57 @@ func TestFought(t *testing.T) {
 	w.await("the address", func() bool { return w.has(vip4) })
 }
 
+// is waits for one event.
+func (w *world) is(e Event) {
+	w.t.Helper()
+	w.await(fmt.Sprintf("%T%+v", e, e), func() bool { return w.told(func(got Event) bool { return got == e }) })
+}
+
 func TestCarrier(t *testing.T) {
 	w := newWorld(t, both...)
 	w.run()
-	w.take("vip:front", 1)
-	is := func(e Event) func() bool {
-		return func() bool { return w.told(func(got Event) bool { return got == e }) }
-	}
-	w.await("LinkUp at the start", is(LinkUp{"eth0"}))
+	w.takeAndSettle()
+	w.is(LinkUp{"eth0"})
 	w.port.Down()
-	w.await("LinkDown", is(LinkDown{"eth0"}))
+	w.is(LinkDown{"eth0"})
 	if w.hands.Links()["eth0"].Carrier {
 		t.Error("Links still shows a carrier")
 	}
 	frames := w.listen(unix.ETH_P_IPV6)
 	w.port.Up()
 	w.await("the carrier", func() bool { return w.hands.Links()["eth0"].Carrier })
-	w.next(frames, isNA) // announced again, to the ports that may have moved
+	w.next(frames, isNA) // announced again, for the switches that forgot
+}
+
+func TestTakeWithoutCarrier(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.port.Down()
+	w.is(LinkDown{"eth0"})
+	w.take("vip:front", 1)
+	if !w.told(func(e Event) bool { f, ok := e.(AnnounceFailed); return ok && f.Prefix == vip6 }) {
+		t.Error("nobody was told that nobody was told")
+	}
+	frames := w.listen(unix.ETH_P_IPV6)
+	w.port.Up()
+	w.next(frames, isNA)
 }
 
 // IPv6 loses its addresses when a card is set down; that is no fight.
 func TestCardSetDown(t *testing.T) {
 	w := newWorld(t, both...)
 	w.run()
-	w.take("vip:front", 1)
+	w.takeAndSettle()
+	frames := w.listen(unix.ETH_P_IPV6)
 	card, err := w.node.Handle().LinkByName("eth0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.node.Handle().LinkSetDown(card)
 	w.await("the removal", func() bool { return !w.has(vip6) })
-	w.await("LinkDown", func() bool { return w.told(func(e Event) bool { return e == LinkDown{"eth0"} }) })
+	w.is(LinkDown{"eth0"})
 	w.node.Handle().LinkSetUp(card)
+	w.next(frames, isNA)
 	w.await("the address", func() bool { return w.has(vip6) && w.has(vip4) })
 	if w.told(func(e Event) bool { _, gone := e.(AddressGone); return gone }) {
 		t.Error("taken for a removal by someone")
@@ -108,7 +126,7 @@ func TestCardSetDown(t *testing.T) {
 func TestRenamedRecreatedAndNewMAC(t *testing.T) {
 	w := newWorld(t, both...)
 	w.run()
-	w.take("vip:front", 1)
+	w.takeAndSettle()
 	node := w.node.Handle()
 	card, err := node.LinkByName("eth0")
 	if err != nil {
@@ -137,7 +155,7 @@ func TestRenamedRecreatedAndNewMAC(t *testing.T) {
 	if err := node.LinkDel(card); err != nil {
 		t.Fatal(err)
 	}
-	w.await("LinkDown", func() bool { return w.told(func(e Event) bool { return e == LinkDown{"lan0"} }) })
+	w.is(LinkDown{"lan0"})
 	w.node.Plug(w.lan, "eth0", netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"))
 	w.await("both addresses on the new card", func() bool { return w.has(vip4) && w.has(vip6) })
 	w.next(frames, func(f []byte) bool {
@@ -165,9 +183,7 @@ func TestOverrun(t *testing.T) {
 		return w.hands.Counters().Resyncs > 0
 	})
 	w.await("the address", func() bool { return w.has(vip4) })
-	w.await("word of the removal", func() bool {
-		return w.told(func(e Event) bool { return e == AddressGone{"vip:front", vip4, 1} })
-	})
+	w.is(AddressGone{"vip:front", vip4, 1})
 }
 
 // flood changes a hundred addresses in one system call, at last the held one.
@@ -219,11 +235,10 @@ func TestOwnerIsAskedBeforeEachRepeat(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, both...)
 	w.run()
-	w.take("vip:front", 7)
-	const all = 3 * (2 + 1) // announcements, each of two ARP forms and one NA
-	w.await("the series", func() bool { return w.hands.Counters().Announced == all })
+	w.takeAndSettle()
+	all := w.hands.Counters().Announced
 	w.mu.Lock()
-	if got := fmt.Sprint(w.asked); got != "[vip:front 7 vip:front 7]" {
+	if got := fmt.Sprint(w.asked); got != "[vip:front 1 vip:front 1]" {
 		t.Errorf("asked %s", got)
 	}
 	w.owns = false
