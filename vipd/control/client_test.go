@@ -1,0 +1,52 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+)
+
+func TestNobodyAnswers(t *testing.T) {
+	t.Parallel() // it mostly waits
+	dir := shortDir(t)
+	if _, err := Dial(dir).Status(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("no socket: %v", err)
+	}
+	frozen, err := net.Listen("unix", SocketPath(dir)) // accepts nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	if _, err := Dial(dir).Status(t.Context()); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("a frozen daemon: %v", err)
+	}
+}
+
+func TestRestarted(t *testing.T) {
+	dir := shortDir(t)
+	old := pair().Started
+	_, stop := start(t, dir, &fakeDaemon{status: pair()}, NewJournal())
+	type result struct {
+		s   Status
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		s, err := Dial(dir).Restarted(t.Context(), old)
+		done <- result{s, err}
+	}()
+	stop()
+	anew := &fakeDaemon{status: pair()}
+	anew.setStarted(old.Add(time.Hour))
+	start(t, dir, anew, NewJournal())
+	if r := <-done; r.err != nil || !r.s.Started.Equal(old.Add(time.Hour)) {
+		t.Errorf("got %v, %v", r.s.Started, r.err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := Dial(dir).Restarted(ctx, old.Add(time.Hour)); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("no new process: %v", err)
+	}
+}
