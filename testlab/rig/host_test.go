@@ -3,6 +3,7 @@ package rig_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -193,6 +194,51 @@ func TestPowerCutKillsDescendants(t *testing.T) {
 	}
 	if _, err := a.Host().Start(rig.Process{Path: "/bin/true"}); err == nil {
 		t.Error("a host without power runs programs")
+	}
+}
+
+// callAndHold is a program with an open connection, which its death would end properly.
+func callAndHold(address string) int {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return 1
+	}
+	conn.Write([]byte("hello"))
+	time.Sleep(time.Minute)
+	return 0
+}
+
+func TestPowerCutIsSilent(t *testing.T) {
+	lab := rig.Start(t)
+	_, a, b := pair(lab)
+	var listener net.Listener
+	err := b.Host().Do(func() (err error) {
+		listener, err = net.Listen("tcp", at(addressB, port).String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if _, err := a.Host().Start(rig.Process{
+		Path: "/proc/self/exe", Args: []string{at(addressB, port).String()},
+		Env: []string{roleVariable + "=calling"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	buffer := make([]byte, 16)
+	if n, err := conn.Read(buffer); err != nil || string(buffer[:n]) != "hello" {
+		t.Fatalf("read %q, %v", buffer[:n], err)
+	}
+	a.Host().Destroy()
+	conn.SetReadDeadline(time.Now().Add(6 * quiet))
+	if _, err := conn.Read(buffer); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the dead host was heard: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ethernet"
+	"github.com/mdlayher/ndp"
 
 	"vipd/testlab/rig"
 )
@@ -63,27 +64,40 @@ func TestWitnessSeesTwoOwners(t *testing.T) {
 }
 
 func TestWitnessSeesAnnouncements(t *testing.T) {
-	for _, form := range []arp.Operation{arp.OperationRequest, arp.OperationReply} {
-		_, _, b, w := watched(t, shared.Addr())
-		begin := time.Now()
-		announce(t, b, form)
-		if awaitTrue(5*time.Second, func() bool { return len(w.Announcements(begin, time.Now())) == 1 }) != 0 {
-			t.Fatalf("form %d: %v", form, w.Announcements(begin, time.Now()))
-		}
-		if owner := w.Announcements(begin, time.Now())[0].Owner; owner != "hist-b" {
-			t.Errorf("form %d: announced by %q", form, owner)
-		}
+	tests := []struct {
+		name     string
+		address  netip.Addr
+		announce func(*testing.T, *rig.Port)
+	}{
+		{"ARP request", shared.Addr(), func(t *testing.T, p *rig.Port) { announce(t, p, arp.OperationRequest) }},
+		{"ARP reply", shared.Addr(), func(t *testing.T, p *rig.Port) { announce(t, p, arp.OperationReply) }},
+		{"advertisement", shared6.Addr(), advertise},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, b, w := watched(t, tt.address)
+			begin := time.Now()
+			tt.announce(t, b)
+			if awaitTrue(5*time.Second, func() bool { return len(w.Announcements(begin, time.Now())) > 0 }) != 0 {
+				t.Fatal("not seen")
+			}
+			got := w.Announcements(begin, time.Now())
+			if len(got) != 1 || got[0].Owner != "hist-b" {
+				t.Errorf("saw %v", got)
+			}
+			for _, s := range w.Holders(begin, time.Now()) {
+				if len(s.Owners) != 0 {
+					t.Errorf("taken for an answer: %v", s)
+				}
+			}
+		})
 	}
 }
 
 // announce sends one gratuitous ARP from a port.
 func announce(t *testing.T, p *rig.Port, form arp.Operation) {
 	t.Helper()
-	err := p.Host().Do(func() error {
-		card, err := net.InterfaceByName(p.Name())
-		if err != nil {
-			return err
-		}
+	fromCard(t, p, func(card *net.Interface) error {
 		client, err := arp.Dial(card)
 		if err != nil {
 			return err
@@ -94,6 +108,34 @@ func announce(t *testing.T, p *rig.Port, form arp.Operation) {
 			return err
 		}
 		return client.WriteTo(message, ethernet.Broadcast)
+	})
+}
+
+// advertise sends one unsolicited neighbour advertisement from a port.
+func advertise(t *testing.T, p *rig.Port) {
+	t.Helper()
+	fromCard(t, p, func(card *net.Interface) error {
+		conn, _, err := ndp.Listen(card, ndp.Addr(address6B.Addr().String()))
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		return conn.WriteTo(&ndp.NeighborAdvertisement{
+			Override: true, TargetAddress: shared6.Addr(),
+			Options: []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: p.MAC()}},
+		}, nil, netip.IPv6LinkLocalAllNodes())
+	})
+}
+
+// fromCard does something with a port's card, inside its host.
+func fromCard(t *testing.T, p *rig.Port, do func(*net.Interface) error) {
+	t.Helper()
+	err := p.Host().Do(func() error {
+		card, err := net.InterfaceByName(p.Name())
+		if err != nil {
+			return err
+		}
+		return do(card)
 	})
 	if err != nil {
 		t.Fatal(err)
