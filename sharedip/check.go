@@ -40,7 +40,7 @@ func (h *Hands) Check() []error {
 func (h *Hands) checkPlace(v *view, p *place, all uint32) (errs []error) {
 	addr := p.Prefix.Addr()
 	for _, a := range v.addresses {
-		if a.prefix.Addr() == addr && !a.ours() {
+		if a.prefix.Addr() == addr {
 			l, _ := v.byIndex(a.index)
 			errs = append(errs, fmt.Errorf("%s is configured on %s by someone else: remove it from the network configuration", addr, l.Name))
 		}

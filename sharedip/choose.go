@@ -67,7 +67,7 @@ func (v *view) describe() string {
 	for _, l := range v.links {
 		words := []string{l.Name}
 		for _, a := range v.addresses {
-			if a.index == l.Index && !a.prefix.Addr().IsLinkLocalUnicast() && !a.ours() {
+			if a.index == l.Index && !a.prefix.Addr().IsLinkLocalUnicast() {
 				words = append(words, a.prefix.String())
 			}
 		}

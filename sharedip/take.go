@@ -172,8 +172,8 @@ func (h *Hands) sweep(t *token) error {
 		return err
 	}
 	var left []*place
-	for _, a := range v.addresses {
-		if a.ours() && t.has(a.prefix.Addr()) {
+	for _, a := range v.shared {
+		if t.has(a.prefix.Addr()) {
 			left = append(left, &place{Address: Address{Prefix: a.prefix}, index: a.index})
 		}
 	}
@@ -235,12 +235,9 @@ func (h *Hands) Held() (map[string][]netip.Prefix, error) {
 		return nil, err
 	}
 	held := make(map[string][]netip.Prefix)
-	for _, t := range h.tokens {
-		for _, p := range t.places {
-			prefix := single(p.Prefix.Addr())
-			if slices.ContainsFunc(v.addresses, func(a address) bool { return a.ours() && a.prefix == prefix }) {
-				held[t.name] = append(held[t.name], p.Prefix)
-			}
+	for _, a := range v.shared {
+		if o, ok := h.owners[a.prefix.Addr()]; ok {
+			held[o.token.name] = append(held[o.token.name], o.place.Prefix)
 		}
 	}
 	return held, nil

@@ -45,7 +45,8 @@ func (a address) ours() bool { return a.prefix.IsSingleIP() && a.valid <= lifeti
 // view is the interfaces and addresses of this host at one moment.
 type view struct {
 	links     []link
-	addresses []address
+	addresses []address // but for the shared ones
+	shared    []address // put there by this room, in this process or an earlier one
 }
 
 func (v *view) byIndex(index int) (link, bool) {
@@ -72,8 +73,10 @@ func (c *conn) look() (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	err = c.dump(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg), func() { v.addresses = nil }, func(data []byte) {
-		if a, ok := parseAddress(data); ok {
+	err = c.dump(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg), func() { v.addresses, v.shared = nil, nil }, func(data []byte) {
+		if a, ok := parseAddress(data); ok && a.ours() {
+			v.shared = append(v.shared, a)
+		} else if ok {
 			v.addresses = append(v.addresses, a)
 		}
 	})

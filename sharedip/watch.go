@@ -21,6 +21,9 @@ const (
 	// hotInterval: the kernel may delay its next event by 0.8 s.
 	hotTime     = time.Second
 	hotInterval = 2 * time.Millisecond
+	// refreshGap is the least time between two looks at the whole host, however
+	// fast it changes.
+	refreshGap = 2 * time.Millisecond
 )
 
 // notice is one piece of news from the kernel.
@@ -133,6 +136,7 @@ type watcher struct {
 	hands    *Hands
 	stale    bool // the view has to be read again
 	lost     bool // and news has been lost before
+	fresh    time.Time
 	hotUntil time.Time
 	pollAt   time.Time
 }
@@ -163,19 +167,33 @@ func (w *watcher) heat(now time.Time) {
 // work does what is due, and returns when there is more to do.
 func (w *watcher) work() (next time.Time) {
 	h, now := w.hands, time.Now()
-	if w.stale || h.unseen() {
-		events, err := h.refresh(now, w.lost)
-		w.stale, w.lost = err != nil, w.lost && err != nil
-		h.tell(events)
-	}
 	if !now.Before(w.pollAt) {
 		w.poll(now)
 	}
 	next = w.pollAt
-	if due := h.announceDue(now); !due.IsZero() && due.Before(next) {
-		next = due
+	if w.stale = w.stale || h.unseen(); w.stale && now.Sub(w.fresh) >= refreshGap {
+		events, err := h.refresh(now, w.lost)
+		w.stale, w.lost = err != nil, w.lost && err != nil
+		w.fresh = now
+		h.tell(events)
 	}
-	return next
+	if w.stale {
+		next = earlier(next, w.fresh.Add(refreshGap))
+	}
+	return earlier(next, h.announceDue(now))
+}
+
+// poll looks at the carriers themselves.
+func (w *watcher) poll(now time.Time) {
+	if w.hands.linksDiffer() {
+		w.stale = true
+		w.heat(now)
+	}
+	interval := w.hands.options.Interval
+	if now.Before(w.hotUntil) {
+		interval = min(interval, hotInterval)
+	}
+	w.pollAt = now.Add(interval)
 }
 
 // unseen reports whether the host has to be looked at again.
@@ -183,19 +201,4 @@ func (h *Hands) unseen() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.seen == nil
-}
-
-// poll looks at the carriers themselves.
-func (w *watcher) poll(now time.Time) {
-	interval := w.hands.options.Interval
-	if now.Before(w.hotUntil) {
-		interval = min(interval, hotInterval)
-	}
-	w.pollAt = now.Add(interval)
-	if w.hands.linksDiffer() {
-		w.heat(now)
-		events, err := w.hands.refresh(now, false)
-		w.stale = err != nil
-		w.hands.tell(events)
-	}
 }
