@@ -18,7 +18,12 @@ import (
 	"vipd/testlab/rig"
 )
 
-func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(holderVariable) != "" {
+		os.Exit(hold())
+	}
+	os.Exit(rig.Main(m))
+}
 
 // limit is how long a test waits for what should happen at once.
 const limit = 10 * time.Second
