@@ -39,7 +39,7 @@ func beFirst() int {
 
 // startInside prepares the namespaces and starts the program proper in them.
 func startInside(outside string) (int, error) {
-	if err := mounts(); err != nil {
+	if err := mounts(false); err != nil {
 		return 0, err
 	}
 	if err := loopbackUp(); err != nil {
@@ -57,24 +57,6 @@ func startInside(outside string) (int, error) {
 		return 0, fmt.Errorf("start %s in private namespaces: %w", os.Args[0], err)
 	}
 	return pid, nil
-}
-
-// mounts detaches this mount namespace from the host's and puts fresh file systems
-// where the old ones speak of the host. Only the first two rows must succeed: a
-// container may forbid the rest, and then the host's view stays, read by nobody.
-func mounts() error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make the mounts private: %w", err)
-	}
-	const plain = unix.MS_NOSUID | unix.MS_NODEV
-	if err := unix.Mount("tmpfs", "/run", "tmpfs", plain, "mode=755,size=64m"); err != nil {
-		return fmt.Errorf("mount a private /run: %w", err)
-	}
-	unix.Mount("proc", "/proc", "proc", plain|unix.MS_NOEXEC, "")
-	unix.Mount("sysfs", "/sys", "sysfs", plain|unix.MS_NOEXEC, "")
-	unix.Mount("bpf", "/sys/fs/bpf", "bpf", plain|unix.MS_NOEXEC, "mode=700")
-	unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", plain|unix.MS_NOEXEC, "")
-	return nil
 }
 
 // loopbackUp brings up the loopback device of the current network namespace.

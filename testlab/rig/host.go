@@ -52,6 +52,25 @@ func (h *Host) Handle() *netlink.Handle { return h.space.handle }
 // opened by it belong to the host for good. Goroutines that job starts are outside.
 func (h *Host) Do(job func() error) error { return h.space.do(job) }
 
+// Path is where this process finds a file of the host, in its /run for instance.
+func (h *Host) Path(file string) string {
+	return fmt.Sprintf("/proc/self/task/%d/root%s", h.space.tid, file)
+}
+
+// Shell is the command line by which an administrator of the machine, outside, opens a
+// shell in the host; it is empty where the way can't be known.
+func (h *Host) Shell() string {
+	first, user := Outside()
+	if first == 0 || !procIsOurs() {
+		return ""
+	}
+	way := fmt.Sprintf("sudo nsenter -t %d -m -p", first)
+	if user {
+		way = fmt.Sprintf("nsenter -t %d -U --preserve-credentials -m -p", first)
+	}
+	return fmt.Sprintf("%s nsenter -t %d -m -n -u sh", way, h.space.tid)
+}
+
 // Set writes one of the host's kernel settings, such as "net/ipv4/ip_forward".
 func (h *Host) Set(name, value string) {
 	if err := h.space.set(name, value); err != nil {

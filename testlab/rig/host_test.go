@@ -92,6 +92,35 @@ func TestRebornHostIsEmptyAndHasItsOldCards(t *testing.T) {
 	}
 }
 
+func TestDiskOutlivesAPowerCut(t *testing.T) {
+	lab := rig.Start(t)
+	file := filepath.Join(rig.Disk, "kept")
+	a := lab.Host("hist-a")
+	if err := a.Do(func() error { return os.WriteFile(file, []byte("hello"), 0o600) }); err != nil {
+		t.Fatal(err)
+	}
+	a.Do(func() error { return os.WriteFile("/run/own", []byte("own"), 0o600) })
+	if got, err := os.ReadFile(a.Path("/run/own")); err != nil || string(got) != "own" {
+		t.Errorf("from outside its /run has %q, %v", got, err)
+	}
+	a.Destroy()
+	reborn := lab.Host("hist-a")
+	err := reborn.Do(func() error {
+		got, err := os.ReadFile(file)
+		if err == nil && string(got) != "hello" {
+			t.Errorf("the disk has %q", got)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != "hello" {
+		t.Errorf("this process sees %q, %v", got, err)
+	}
+	os.Remove(file)
+}
+
 func TestFaultOnACableOutlivesAPowerCut(t *testing.T) {
 	lab := rig.Start(t)
 	sw, a, b := pair(lab)

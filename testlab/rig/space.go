@@ -26,6 +26,7 @@ var kinds = []struct {
 type space struct {
 	handle *netlink.Handle
 	files  []*os.File // the namespaces, in the order of kinds
+	tid    int        // of the thread, as this pid namespace counts
 	thread chan func()
 	ended  chan struct{}
 }
@@ -58,6 +59,7 @@ func (s *space) live(name string, made chan<- error) {
 }
 
 func (s *space) make(name string) error {
+	s.tid = unix.Gettid()
 	flags := unix.CLONE_FS
 	for _, k := range kinds {
 		flags |= k.flag
@@ -65,7 +67,7 @@ func (s *space) make(name string) error {
 	if err := unix.Unshare(flags); err != nil {
 		return fmt.Errorf("unshare: %w", err)
 	}
-	if err := mounts(); err != nil {
+	if err := mounts(true); err != nil {
 		return err
 	}
 	if err := unix.Sethostname([]byte(name)); err != nil {

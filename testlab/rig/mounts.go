@@ -1,0 +1,52 @@
+package rig
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Disk is a directory that this process and all hosts share. It outlives power cuts, as
+// a disk does, and vanishes with the laboratory.
+const Disk = "/run/disk"
+
+// mounts detaches the current mount namespace from the one it was copied from and puts
+// fresh file systems where the old ones speak of another machine. What a container may
+// forbid is only tried: the old view stays then, and nothing here reads it.
+func mounts(inHost bool) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	if err := mountRun(inHost); err != nil {
+		return fmt.Errorf("mount a private /run: %w", err)
+	}
+	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	unix.Mount("proc", "/proc", "proc", plain, "")
+	unix.Mount("sysfs", "/sys", "sysfs", plain, "")
+	unix.Mount("bpf", "/sys/fs/bpf", "bpf", plain, "mode=700")
+	unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", plain, "")
+	return nil
+}
+
+// mountRun mounts an empty /run with nothing in it but the disk: a new one, or in a
+// host the laboratory's.
+func mountRun(inHost bool) error {
+	var disk string
+	if inHost {
+		fd, err := unix.Open(Disk, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		disk = fmt.Sprintf("/proc/self/fd/%d", fd)
+	}
+	err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=64m")
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(Disk, 0o755); err != nil || !inHost {
+		return err
+	}
+	return unix.Mount(disk, Disk, "", unix.MS_BIND, "")
+}
