@@ -15,8 +15,8 @@ func TestSilentOwnerLosesItsAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, both...)
 	w.runOnly()
-	w.take("vip:front", 1)
 	taken := time.Now()
+	w.take("vip:front", 1)
 	w.await("both addresses gone", func() bool { return len(w.addresses()) == 0 })
 	if lived := time.Since(taken); lived < 2*time.Second {
 		t.Errorf("the addresses lived only %v", lived)
@@ -40,12 +40,15 @@ func TestRenewedAddressesStay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, both...)
 	w.take("vip:front", 1)
-	for end := time.Now().Add(lifetime*time.Second + time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if err := w.hands.Renew(); err != nil {
-			t.Fatal(err)
+	last := time.Now()
+	for end := last.Add((lifetime + 1) * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		err := w.hands.Renew()
+		if stalled := time.Since(last); stalled > 2*time.Second {
+			t.Skipf("this machine stood still for %v, longer than the test can judge", stalled)
 		}
-		if len(w.addresses()) != 2 {
-			t.Fatalf("the node has %v", w.addresses())
+		last = time.Now()
+		if err != nil || len(w.addresses()) != 2 {
+			t.Fatalf("Renew: %v; the node has %v", err, w.addresses())
 		}
 	}
 }

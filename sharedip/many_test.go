@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -169,6 +170,22 @@ func BenchmarkTakeAndDrop(b *testing.B) {
 				w.drop("vip:many")
 			}
 		})
+	}
+}
+
+// The time from a removal by hand until the address is back.
+func BenchmarkPutBack(b *testing.B) {
+	w := newWorld(b, both...)
+	w.run()
+	for b.Loop() {
+		b.StopTimer()
+		w.take("vip:front", 1) // a new tenure, so that it never comes to a fight
+		put := w.hands.Counters().PutBack
+		b.StartTimer()
+		w.removeByHand(vip4)
+		for w.hands.Counters().PutBack == put {
+			runtime.Gosched()
+		}
 	}
 }
 

@@ -88,6 +88,19 @@ func TestCarrier(t *testing.T) {
 	w.next(frames, isNA) // announced again, for the switches that forgot
 }
 
+// The kernel may keep its word on a carrier back for most of a second; here for
+// good. The state of the card itself tells all the same.
+func TestCarrierWithoutEvents(t *testing.T) {
+	w := newWorld(t, both...)
+	w.hands.watch.raw.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_DROP_MEMBERSHIP, unix.RTNLGRP_LINK)
+	})
+	w.run()
+	w.is(LinkUp{"eth0"})
+	w.port.Down()
+	w.is(LinkDown{"eth0"})
+}
+
 func TestTakeWithoutCarrier(t *testing.T) {
 	w := newWorld(t, both...)
 	w.run()
