@@ -10,6 +10,7 @@ const (
 	OwnEcho               // our own send came back
 	NotAPeer              // a slot that the configuration doesn't have
 	OldSession            // from a session that a newer one has replaced
+	Unproven              // from a session that has yet to echo ours
 	Waited                // lay in our socket across a freeze, or too long to mean anything
 	FromFuture            // echoes a send that we have not made yet
 	Repeated              // a copy of one that came by another way
@@ -19,7 +20,7 @@ const (
 
 // String returns the name under which the reason is counted.
 func (r DropReason) String() string {
-	return [...]string{"kept", "own-echo", "not-a-peer", "old-session", "waited", "from-future", "repeated", "malformed"}[r]
+	return [...]string{"kept", "own-echo", "not-a-peer", "old-session", "unproven", "waited", "from-future", "repeated", "malformed"}[r]
 }
 
 // Drops counts by reason.

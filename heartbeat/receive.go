@@ -5,6 +5,9 @@ import "vipd/heartbeat/clock"
 // receive takes one message, or counts why it changes nothing.
 func (m *Machine) receive(now clock.Instant, r Received) {
 	p, reason := m.admit(now, r)
+	if reason == Unproven && r.Message.Kind != Answer {
+		m.actions = append(m.actions, Say{Kind: Answer, To: r.From, Path: r.Path})
+	}
 	if reason != Kept {
 		m.drops[reason]++
 		return
@@ -60,14 +63,15 @@ func (m *Machine) admit(now clock.Instant, r Received) (*Peer, DropReason) {
 		return nil, OldSession
 	}
 	if r.Session != p.Session && p.Session != 0 && !m.succeeds(now, p, r) {
-		return nil, OldSession
+		return nil, Unproven
 	}
 	return p, Kept
 }
 
 // succeeds reports whether a message of another session shows that the peer
 // has started anew: it echoes our session freshly, which no recording can, or
-// the session that we know has been silent for a dead time.
+// the session that we know has been silent for a dead time. Until then it is
+// answered, so that it can echo us, and changes nothing.
 func (m *Machine) succeeds(now clock.Instant, p *Peer, r Received) bool {
 	echo, ok := r.Message.Echo(m.config.Self, m.config.Session)
 	return ok && now.Sub(echo.Sent) <= m.config.Dead || p.Silence(now) > m.config.Dead

@@ -17,14 +17,13 @@ const (
 // both sides of a cut grant, and grow across restarts because the disk knows a
 // counter that none went beyond.
 type epochs struct {
-	base     uint64 // highest counter an earlier run may have granted
 	reserved uint64 // counters up to here may be granted
 	asked    uint64 // being reserved, 0 if nothing
 	retry    clock.Instant
 }
 
 // after returns the counter that follows the seen epoch.
-func (e *epochs) after(seen uint64) uint64 { return max(Counter(seen), e.base) + 1 }
+func (e *epochs) after(seen uint64) uint64 { return Counter(seen) + 1 }
 
 // left reports whether a grant after seen is within what is reserved.
 func (e *epochs) left(seen uint64) bool { return e.after(seen) <= e.reserved }
@@ -40,7 +39,7 @@ func (e *epochs) answer(now clock.Instant, r Reserved) {
 // reserve asks the disk for more counters when they run low.
 func (m *Machine) reserve(now clock.Instant) {
 	e := &m.epochs
-	need := e.base
+	need := uint64(0)
 	for i := range m.tokens {
 		need = max(need, Counter(m.tokens[i].seen))
 	}

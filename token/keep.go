@@ -97,7 +97,7 @@ func (m *Machine) down(i int) {
 func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	t := &m.tokens[e.Token]
 	m.listens = false
-	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, max(t.seen, e.Epoch), e.Pinned
+	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, e.Epoch, e.Pinned
 	t.since, t.cause = now.Add(-e.Tenure), Restarted
 	for i := range m.peers {
 		p := &m.peers[i]

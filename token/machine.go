@@ -80,16 +80,24 @@ type yield struct {
 // New returns the machine of a node that has just begun to listen.
 func New(c Config, now clock.Instant) *Machine {
 	m := &Machine{config: c, listens: true, start: now, edition: 1, next: now}
-	m.epochs = epochs{base: c.HighWater, reserved: c.HighWater}
+	m.epochs = epochs{reserved: c.HighWater}
 	for _, spec := range c.Tokens {
 		for _, member := range spec.Members {
 			m.addPeer(member.Slot, now)
 		}
 	}
 	for _, spec := range c.Tokens {
-		m.tokens = append(m.tokens, state{spec: spec, changed: 1, views: make([]view, len(m.peers)), fitAt: now})
+		fresh := m.fresh(spec, now)
+		fresh.views = make([]view, len(m.peers))
+		m.tokens = append(m.tokens, fresh)
 	}
 	return m
+}
+
+// fresh returns a token of which this run knows nothing. An earlier run may have
+// granted any epoch up to the high water, so that counts as seen.
+func (m *Machine) fresh(spec Spec, now clock.Instant) state {
+	return state{spec: spec, fitAt: now, changed: m.edition + 1, seen: m.config.HighWater<<8 | uint64(m.config.Self)}
 }
 
 // Edition counts the changes of the claims; it goes with them on the wire.

@@ -54,7 +54,7 @@ func (m *Machine) afterMeeting(now clock.Instant, i int) {
 	}
 	t.yield = yield{}
 	switch {
-	case t.seen > t.epoch && m.epochs.left(t.seen):
+	case t.phase == Holding && !t.lasting() && t.seen > t.epoch && m.epochs.left(t.seen) && m.gaveUp(now, t, Granter(t.seen)):
 		m.grant(t)
 		m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
 		m.do(Announce{Token: i, Epoch: t.epoch})
@@ -62,6 +62,14 @@ func (m *Machine) afterMeeting(now clock.Instant, i int) {
 		m.do(Announce{Token: i, Epoch: t.epoch})
 	}
 	t.rivalled = false
+}
+
+// gaveUp reports whether the node that granted a higher epoch is heard and holds
+// nothing. One that is silent may hold beyond a cut, where a race for the higher
+// epoch, told across by a third node, would never end.
+func (m *Machine) gaveUp(now clock.Instant, t *state, granter uint8) bool {
+	j := m.place(granter)
+	return j < 0 || m.alive(now, &m.peers[j]) && m.peers[j].known && !t.views[j].holds()
 }
 
 // loses decides a meeting: the unfit loses; else, with Auto Failback and open

@@ -78,7 +78,7 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 			m.tokens[j].see(now, i, w.Claims[j])
 		}
 	}
-	p.known = w.Current
+	p.known = w.Current && (p.known || w.Changed)
 	if w.Current && w.Echoed != 0 {
 		p.proof, p.knows = w.Echoed, max(p.knows, w.Knows)
 	}

@@ -38,7 +38,7 @@ func (m *Machine) number(now clock.Instant, spec Spec) int {
 			free = i
 		}
 	}
-	fresh := state{spec: spec, fitAt: now, changed: m.edition + 1}
+	fresh := m.fresh(spec, now)
 	if free < 0 {
 		m.tokens = append(m.tokens, fresh)
 		return len(m.tokens) - 1

@@ -64,11 +64,11 @@ func (m *Machine) settle(now clock.Instant, i int) {
 func (m *Machine) recall(now clock.Instant, e Recall) {
 	t := &m.tokens[e.Token]
 	t.record = e.Record
-	t.seen = max(t.seen, e.Record.Epoch)
 	if !t.lasting() || !e.Record.Holder || t.phase != Idle {
 		return
 	}
 	m.listens = false
+	t.seen = e.Record.Epoch
 	t.phase, t.epoch, t.since, t.cause, t.limit = Taking, e.Record.Epoch, now, Restarted, clock.Never
 	m.do(Lease{Token: e.Token, Limit: t.limit, Epoch: t.epoch})
 	m.do(Acquire{Token: e.Token, Epoch: t.epoch, Cause: Restarted, From: m.config.Self})

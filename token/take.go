@@ -94,10 +94,10 @@ func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
 	if v.Verb == Release && !given || !given && m.outranks(t, i) {
 		return blocked
 	}
-	if m.proven(now, p) && p.knows >= t.changed {
+	if m.proven(now, p) && p.knows >= t.changed && m.claim(t) == t.said {
 		return byWord
 	}
-	if v.unfitAt != 0 && m.reached(now, v.unfitAt.Add(m.config.Dead)) {
+	if v.unfitAt != 0 && !t.lasting() && m.reached(now, v.unfitAt.Add(m.config.Dead)) {
 		return bySilence
 	}
 	return blocked

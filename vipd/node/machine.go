@@ -11,7 +11,7 @@ import (
 // Times of the node's own doings.
 const (
 	commandLimit = 5 * time.Second         // an operator's order takes no longer
-	stopLimit    = time.Second             // waiting for the peers to know that we resigned
+	stopLimit    = 2 * time.Second         // waiting for the hands, and for the peers to know
 	restartLimit = time.Second             // waiting for the peers to know that we restart
 	Grace        = 2 * time.Second         // lease of what a restarting daemon leaves up
 	hold         = Grace + Grace/4         // what its peers are asked to wait: W for that lease
@@ -40,6 +40,7 @@ type Machine struct {
 	claims    []heartbeat.Claim // as of the newest edition
 	suspended bool
 	stopping  clock.Instant // since, 0 if not
+	left      bool          // Exit was said
 	restart   restart
 	synced    bool
 	commands  []command
@@ -129,6 +130,7 @@ func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
 			m.do(Noted{Peer: m.config.Self, What: Froze})
 			m.do(Flush{})
 			m.decide(now, token.Thaw{})
+			m.reread()
 		default:
 			m.do(a)
 		}
@@ -205,10 +207,16 @@ func (m *Machine) reload(now clock.Instant, r Reload) {
 	m.config.Digest = r.Digest
 	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
 	m.index()
+	m.reread()
+	m.decide(now, token.Restate{})
+}
+
+// reread has every peer's claims read again with its next word: the token
+// machine has forgotten them, or counts its tokens differently.
+func (m *Machine) reread() {
 	for i := range m.peers {
 		m.peers[i].remap = true
 	}
-	m.decide(now, token.Restate{})
 }
 
 func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
@@ -219,7 +227,7 @@ func (m *Machine) schedule(now clock.Instant) {
 	for i := range m.commands {
 		m.due = clock.Min(m.due, m.commands[i].limit)
 	}
-	if m.stopping != 0 {
+	if m.stopping != 0 && !m.left {
 		m.due = clock.Min(m.due, m.stopping.Add(stopLimit))
 	}
 	if m.restart.since != 0 && !m.restart.done {

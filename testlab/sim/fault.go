@@ -1,0 +1,161 @@
+package sim
+
+import (
+	"time"
+
+	"vipd/token"
+	"vipd/vipd/node"
+)
+
+// Inject schedules a fault: its beginning and its end.
+func (w *World) Inject(f Fault) {
+	w.At(int64(f.At), func() { w.check.disturb(); w.begin(f) })
+	w.At(int64(f.At+f.For), func() { w.check.disturb(); w.end(f) })
+}
+
+func (w *World) begin(f Fault) {
+	h := w.Hosts[f.A]
+	switch f.Kind {
+	case Crash:
+		h.Kill()
+	case Reboot:
+		h.PowerOff()
+	case Freeze:
+		h.Freeze()
+	case Terminate:
+		h.step(node.Stop{})
+	case Restart:
+		h.step(node.Restart{})
+	case LinkLoss:
+		w.setLink(h, true)
+	case SickCheck:
+		w.fitness(h, token.CheckFailing)
+	case Suspension:
+		h.step(node.Command{ID: w.random.uint64(), Verb: node.Suspend, Node: h.Slot})
+	case MoveTo:
+		w.Hosts[f.B].step(node.Command{ID: w.random.uint64(), Verb: node.Move, Token: f.Amount, Node: h.Slot})
+	case MuteCrash:
+		w.isolate(f.A, true, false)
+		w.At(w.Now+int64(muteFor(&w.Plan, f.Amount)), func() { h.Kill(); w.isolate(f.A, false, false) })
+	case DiskFull:
+		h.disk.broken = true
+	default:
+		w.disturbNetwork(f, true)
+	}
+}
+
+func (w *World) end(f Fault) {
+	h := w.Hosts[f.A]
+	switch f.Kind {
+	case Crash, Terminate, Restart, Reboot, MuteCrash:
+		w.revive(h)
+	case Freeze:
+		h.Thaw()
+	case LinkLoss:
+		w.setLink(h, false)
+	case SickCheck:
+		w.fitness(h, 0)
+	case Suspension:
+		h.step(node.Command{ID: w.random.uint64(), Verb: node.Resume, Node: h.Slot})
+		h.disk.suspended = false
+	case MoveTo:
+		for i := range w.Hosts {
+			w.Hosts[i].step(node.Command{ID: w.random.uint64(), Verb: node.Unpin, Token: f.Amount})
+		}
+	case DiskFull:
+		h.disk.broken = false
+	default:
+		w.disturbNetwork(f, false)
+	}
+}
+
+// revive brings the host and its daemon back, once the daemon is gone: one that
+// was asked to stop may still be saying good-bye.
+func (w *World) revive(h *Host) {
+	h.PowerOn()
+	h.Start()
+	if h.machine != nil && h.machine.State() >= 4 {
+		w.At(w.Now+int64(100*time.Millisecond), func() { w.check.disturb(); w.revive(h) })
+	}
+}
+
+func (w *World) disturbNetwork(f Fault, on bool) {
+	switch f.Kind {
+	case CutOne:
+		w.Cut(f.A, f.B, f.Paths, on)
+	case CutBoth:
+		w.Cut(f.A, f.B, f.Paths, on)
+		w.Cut(f.B, f.A, f.Paths, on)
+	case CutTail:
+		w.Cut(f.B, f.A, f.Paths, on)
+		if on {
+			w.Cut(f.A, f.B, f.Paths, on)
+			return
+		}
+		w.At(w.Now+int64(f.Amount)*1e6, func() { w.check.disturb(); w.Cut(f.A, f.B, f.Paths, false) })
+	case Isolate:
+		w.isolate(f.A, on, true)
+	case CutAll:
+		for a := range w.Hosts {
+			for b := range w.Hosts {
+				if a != b {
+					w.Cut(a, b, 1<<w.Plan.Paths-1, on)
+				}
+			}
+		}
+	case Lossy, Slow:
+		w.degrade(f, on)
+	}
+}
+
+// isolate cuts what the node sends, and with both also what it is sent.
+func (w *World) isolate(a int, on, both bool) {
+	for b := range w.Hosts {
+		if b == a {
+			continue
+		}
+		w.Cut(a, b, 1<<w.Plan.Paths-1, on)
+		if both {
+			w.Cut(b, a, 1<<w.Plan.Paths-1, on)
+		}
+	}
+}
+
+func (w *World) degrade(f Fault, on bool) {
+	sign := -1
+	if on {
+		sign = 1
+	}
+	for a := range w.links {
+		for b := range w.links[a] {
+			for p := range w.links[a][b] {
+				l := &w.links[a][b][p]
+				if f.Kind == Lossy {
+					l.loss += sign * f.Amount
+				} else {
+					l.delay += time.Duration(sign*f.Amount) * time.Millisecond
+				}
+			}
+		}
+	}
+}
+
+func (w *World) setLink(h *Host, off bool) {
+	for i := range h.linkOff {
+		h.linkOff[i] = off
+	}
+	if off {
+		w.fitness(h, token.LinkDown)
+	} else {
+		w.fitness(h, 0)
+	}
+}
+
+func (w *World) fitness(h *Host, r token.Reason) {
+	for i := range h.kernel {
+		if h.linkOff[i] {
+			r |= token.LinkDown
+		}
+		h.after(0, func() { h.step(token.Fitness{Token: i, Reasons: r}) })
+	}
+}

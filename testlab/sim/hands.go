@@ -1,0 +1,138 @@
+package sim
+
+import (
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/token"
+	"vipd/vipd/node"
+)
+
+// do is the host's hands, disk and thread that beats.
+func (h *Host) do(now clock.Instant, a node.Action) {
+	w := h.world
+	w.check.action(h, a)
+	switch a := a.(type) {
+	case node.Words:
+		h.pacer.Say(a.Words)
+	case heartbeat.Say:
+		h.say(a)
+	case token.Lease:
+		h.lease(a)
+	case token.Acquire:
+		h.acquire(a)
+	case token.Drop:
+		h.after(w.handsTime(), func() {
+			h.kernel[a.Token] = entry{}
+			w.check.answering(h, a.Token)
+			h.step(token.Down{Token: a.Token})
+		})
+	case token.Announce:
+		h.announce(a.Token, a.Epoch)
+	case token.Store:
+		h.after(w.diskTime(), func() {
+			if !h.disk.broken {
+				h.disk.records[a.Token] = a.Record
+			}
+			h.step(token.Recorded{Token: a.Token, OK: !h.disk.broken})
+		})
+	case token.Reserve:
+		h.after(w.diskTime(), func() {
+			if !h.disk.broken {
+				h.disk.highWater = a.HighWater
+			}
+			h.step(token.Reserved{HighWater: a.HighWater, OK: !h.disk.broken})
+		})
+	case node.KeepSuspended:
+		h.disk.suspended = a.On
+	case node.Flush:
+		h.socket = nil
+	case node.Exit:
+		h.Kill()
+	case node.Reexec:
+		h.reexec(now)
+	}
+}
+
+// lease writes the kernel's expiry: min(limit, newest send + L).
+func (h *Host) lease(a token.Lease) {
+	k := &h.kernel[a.Token]
+	k.limit = a.Limit
+	if a.Limit == 0 {
+		k.expiry = 0
+		return
+	}
+	k.epoch = a.Epoch
+	h.renew(a.Token)
+	h.world.check.answering(h, a.Token)
+}
+
+func (h *Host) renew(i int) {
+	k := &h.kernel[i]
+	if k.limit != 0 {
+		k.expiry = clock.Min(k.limit, h.pacer.Sent().Add(h.world.Plan.Lease()))
+	}
+}
+
+func (h *Host) acquire(a token.Acquire) {
+	w := h.world
+	h.after(w.handsTime(), func() {
+		k := &h.kernel[a.Token]
+		if !h.machine.Tokens().Owns(a.Token, a.Epoch) {
+			return
+		}
+		if w.Plan.HandsFail > 0 && w.random.below(1000) < w.Plan.HandsFail {
+			h.step(token.Failed{Token: a.Token, Epoch: a.Epoch})
+			return
+		}
+		k.up, k.since = true, h.now()
+		w.check.answering(h, a.Token)
+		h.announce(a.Token, k.epoch)
+		h.step(token.Up{Token: a.Token, Epoch: a.Epoch})
+	})
+}
+
+// announce tells the LAN at once and after 50 and 150 ms, asking each time
+// whether the token is still held.
+func (h *Host) announce(i int, epoch uint64) {
+	for _, d := range [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond} {
+		h.after(d, func() {
+			if h.machine.Tokens().Owns(i, epoch) && h.kernel[i].up && !h.linkOff[i] {
+				h.world.check.announced(h, i)
+			}
+		})
+	}
+}
+
+// say sends one message, or all its pages, to one node or to all.
+func (h *Host) say(s heartbeat.Say) {
+	now := h.now()
+	if h.pacer.Wedged(now) {
+		return
+	}
+	pages := 1
+	if s.Whole {
+		pages = h.pacer.Pages()
+	}
+	for page := range pages {
+		m := h.pacer.Compose(s.Kind, page, now, h.wallNow())
+		for i := range h.kernel {
+			h.renew(i)
+			h.world.check.answering(h, i)
+		}
+		h.world.send(h, s, m)
+	}
+}
+
+// reexec replaces the daemon by a new one under leases that last Grace.
+func (h *Host) reexec(now clock.Instant) {
+	for i := range h.kernel {
+		if k := &h.kernel[i]; k.up {
+			k.expiry = now.Add(node.Grace)
+			k.limit = 0
+		}
+	}
+	h.Kill()
+	h.world.At(h.world.Now+int64(20*time.Millisecond), h.Start)
+}

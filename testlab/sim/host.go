@@ -1,0 +1,247 @@
+package sim
+
+import (
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/token"
+	"vipd/vipd/node"
+)
+
+// Host is one machine: a kernel that may answer on addresses, a disk, and a
+// daemon that may be running, frozen or dead.
+type Host struct {
+	Slot  uint8
+	Name  string
+	world *World
+	ppm   int64 // how fast its clock runs
+	boot  int64 // world time of its boot: its boot clock began at 0
+	wall  int64 // how far its wall clock is ahead of the world
+
+	alive   bool // the machine has power
+	machine *node.Machine
+	pacer   *heartbeat.Pacer
+	session uint64
+	life    int // counts starts of the daemon
+	frozen  bool
+	socket  []packet // what arrived while frozen
+	late    []func() // what the hands would have done while frozen
+	wake    int64    // newest tick scheduled
+	Steps   int
+
+	kernel  []entry // by token
+	linkOff []bool
+	disk    disk
+}
+
+// entry is one token's address in the kernel.
+type entry struct {
+	up     bool
+	epoch  uint64
+	limit  clock.Instant
+	expiry clock.Instant
+	since  clock.Instant
+	pinned bool
+}
+
+// disk survives the daemon, and the host's reboot.
+type disk struct {
+	highWater uint64
+	suspended bool
+	records   []token.Record
+	broken    bool
+}
+
+type packet struct {
+	from    *Host
+	session uint64
+	path    uint8
+	arrived int64
+	message *heartbeat.Message
+}
+
+// now is the host's boot clock.
+func (h *Host) now() clock.Instant {
+	t := h.world.Now - h.boot
+	return clock.Instant(t + t*h.ppm/1e6)
+}
+
+// worldAt is when the host's boot clock will show i.
+func (h *Host) worldAt(i clock.Instant) int64 {
+	if i > clock.Instant(1<<60) {
+		return 1 << 62
+	}
+	return h.boot + int64(i)*1e6/(1e6+h.ppm) + 1
+}
+
+func (h *Host) wallNow() clock.Wall { return clock.Wall(h.world.Now + h.wall) }
+
+// Running reports whether the daemon runs and is not frozen.
+func (h *Host) Running() bool { return h.alive && h.machine != nil && !h.frozen }
+
+// Start starts the daemon: it adopts what the kernel still holds under a lease
+// that lasts, removes the rest, and recalls the disk.
+func (h *Host) Start() {
+	if !h.alive || h.machine != nil {
+		return
+	}
+	w := h.world
+	h.life++
+	h.frozen = false
+	h.session = w.random.uint64() | 1
+	now := h.now()
+	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Peers: w.others(h.Slot), Digest: 1, Build: "sim",
+		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.StartWait,
+			Tokens: w.specs, HighWater: h.disk.highWater}}, now)
+	h.pacer = heartbeat.NewPacer(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead()}, now)
+	h.step(node.Suspended{On: h.disk.suspended})
+	for i := range h.kernel {
+		k := &h.kernel[i]
+		if k.up && now < k.expiry-clock.Instant(2*time.Millisecond) {
+			h.step(token.Adopt{Token: i, Epoch: k.epoch, Expiry: k.expiry, Tenure: now.Sub(k.since), Pinned: k.pinned})
+		} else {
+			*k = entry{}
+		}
+		h.step(token.Recall{Token: i, Record: h.disk.records[i]})
+		if h.linkOff[i] {
+			h.step(token.Fitness{Token: i, Reasons: token.LinkDown})
+		}
+	}
+	if w.Plan.Foreign {
+		h.after(w.Plan.ForeignAfter, func() { h.step(token.Foreign{}) })
+	}
+	h.beatOn()
+}
+
+// Kill ends the daemon at once; the kernel keeps what it has.
+func (h *Host) Kill() {
+	h.machine, h.frozen, h.socket, h.late = nil, false, nil, nil
+	for i := range h.kernel {
+		h.kernel[i].limit = 0 // nobody renews any more
+	}
+}
+
+// PowerOff ends everything but the disk; PowerOn is a boot without a start.
+func (h *Host) PowerOff() {
+	h.Kill()
+	h.alive = false
+	clear(h.kernel)
+	for i := range h.disk.records {
+		h.disk.records[i].Holder = false // another boot
+	}
+}
+
+// PowerOn boots the machine; its boot clock begins anew.
+func (h *Host) PowerOn() {
+	if !h.alive {
+		h.alive, h.boot = true, h.world.Now-int64(h.world.random.below(1e9))
+	}
+}
+
+// Freeze stops the daemon's threads; Thaw lets them go on.
+func (h *Host) Freeze() {
+	if h.Running() {
+		h.frozen = true
+	}
+}
+
+// Thaw lets the daemon run again: whatever waited is there at once.
+func (h *Host) Thaw() {
+	if h.machine == nil || !h.frozen {
+		return
+	}
+	h.frozen = false
+	waited, late := h.socket, h.late
+	h.socket, h.late = nil, nil
+	if h.world.random.chance(3) {
+		h.say(heartbeat.Say{Kind: heartbeat.Beat}) // the beating thread may be first
+	}
+	if h.world.random.chance(2) {
+		h.step(node.Tick{})
+	}
+	for _, p := range waited {
+		h.receive(p)
+	}
+	for _, f := range late {
+		h.after(0, f)
+	}
+	h.step(node.Tick{})
+	if h.machine != nil {
+		h.beatOn()
+	}
+}
+
+// after runs f in the daemon's present life.
+func (h *Host) after(d time.Duration, f func()) {
+	life := h.life
+	h.world.At(h.world.Now+int64(d), func() {
+		switch {
+		case h.life != life || h.machine == nil:
+		case h.frozen:
+			h.late = append(h.late, f)
+		default:
+			f()
+		}
+	})
+}
+
+// receive hands a message to the daemon, or to its socket while it is frozen.
+func (h *Host) receive(p packet) {
+	switch {
+	case h.machine == nil:
+	case h.frozen:
+		if len(h.socket) < 256 {
+			h.socket = append(h.socket, p)
+		}
+	default:
+		t := p.arrived - h.boot
+		h.step(heartbeat.Received{From: p.from.Slot, Session: p.session, Path: p.path,
+			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: clock.Wall(p.arrived + h.wall), Message: p.message})
+	}
+}
+
+// step steps the machine and does what it answers.
+func (h *Host) step(ev node.Event) {
+	if h.machine == nil || h.frozen {
+		return
+	}
+	now := h.now()
+	h.Steps++
+	h.pacer.Stepped(now)
+	actions := append([]node.Action(nil), h.machine.Step(now, ev)...)
+	h.world.check.deadline(h, now)
+	for _, a := range actions {
+		h.do(now, a)
+	}
+	h.sleep()
+}
+
+// sleep schedules the next tick.
+func (h *Host) sleep() {
+	if h.machine == nil {
+		return
+	}
+	at := h.worldAt(h.machine.Deadline())
+	if at == h.wake && at > h.world.Now {
+		return
+	}
+	h.wake = at
+	h.world.queue.push(happening{at: max(at, h.world.Now), host: h, life: h.life, kind: tick})
+}
+
+func (h *Host) beatOn() {
+	h.world.queue.push(happening{at: h.worldAt(h.pacer.Next()), host: h, life: h.life, kind: beat})
+}
+
+// beat is the beating thread's turn.
+func (h *Host) beat() {
+	now := h.now()
+	if h.pacer.Next() > now {
+		h.beatOn()
+		return
+	}
+	h.pacer.Beat(now)
+	h.say(heartbeat.Say{Kind: heartbeat.Beat})
+	h.beatOn()
+}

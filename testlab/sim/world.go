@@ -1,0 +1,186 @@
+package sim
+
+import (
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/token"
+	"vipd/vipd/node"
+)
+
+// World is everything: hosts, the links between them and what will happen.
+type World struct {
+	Now   int64 // ns since the beginning
+	Plan  Plan
+	Hosts []*Host
+
+	specs  []token.Spec
+	queue  queue
+	random random
+	links  [][][]link // from, to, path
+	check  *checker
+}
+
+// link is one direction of one path between two hosts.
+type link struct {
+	cut   int // how many faults cut it
+	loss  int // of 1000
+	delay time.Duration
+}
+
+// New returns the world of the plan, with every host running.
+func New(p Plan) *World {
+	w := &World{Plan: p, random: random{p.Seed ^ 0xa5a5a5a5}}
+	w.check = newChecker(w)
+	for i := range p.Nodes {
+		w.Hosts = append(w.Hosts, w.newHost(i))
+	}
+	for i := range p.Tokens {
+		w.specs = append(w.specs, w.spec(i))
+	}
+	w.links = make([][][]link, p.Nodes)
+	for i := range w.links {
+		w.links[i] = make([][]link, p.Nodes)
+		for j := range w.links[i] {
+			w.links[i][j] = make([]link, p.Paths)
+		}
+	}
+	for _, h := range w.Hosts {
+		w.At(int64(p.StartSpread)*int64(h.Slot-1)/int64(max(p.Nodes-1, 1)), h.Start)
+	}
+	return w
+}
+
+func (w *World) newHost(i int) *Host {
+	n := w.Plan.Tokens
+	return &Host{Slot: uint8(i + 1), Name: string(rune('a' + i)), world: w, ppm: w.Plan.Drift[i], boot: -int64(w.random.below(1e9)) - 1e9,
+		wall: int64(i) * 1e6, alive: true, kernel: make([]entry, n), linkOff: make([]bool, n), disk: disk{records: make([]token.Record, n)}}
+}
+
+func (w *World) spec(i int) token.Spec {
+	name := "vip:" + string(rune('p'+i))
+	s := token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
+	for j, h := range w.Hosts {
+		s.Members = append(s.Members, token.Member{Slot: h.Slot, Priority: w.Plan.Priority[j], Place: j})
+	}
+	return s
+}
+
+func (w *World) others(slot uint8) []uint8 {
+	var list []uint8
+	for _, h := range w.Hosts {
+		if h.Slot != slot {
+			list = append(list, h.Slot)
+		}
+	}
+	return list
+}
+
+// At runs f at the world time.
+func (w *World) At(at int64, f func()) { w.queue.push(happening{at: at, kind: call, do: f}) }
+
+// Run lets the world go on until the time; it stops early at a violation.
+func (w *World) Run(until int64) {
+	for len(w.queue.heap) > 0 && w.queue.heap[0].at <= until && w.check.violation == "" {
+		h := w.queue.pop()
+		w.Now = max(w.Now, h.at)
+		w.happen(h)
+	}
+	w.Now = max(w.Now, until)
+}
+
+func (w *World) happen(h happening) {
+	switch h.kind {
+	case call:
+		h.do()
+	case arrival:
+		w.arrive(h)
+	case tick:
+		if h.life == h.host.life && h.host.Running() && h.at == h.host.wake {
+			h.host.wake = 0
+			h.host.step(node.Tick{})
+		}
+	case beat:
+		if h.life == h.host.life && h.host.Running() {
+			h.host.beat()
+		}
+	}
+}
+
+// send puts a message on the wire, on every path or on the one of an answer.
+func (w *World) send(from *Host, s heartbeat.Say, m heartbeat.Message) {
+	for _, to := range w.Hosts {
+		if to == from || s.To != 0 && to.Slot != s.To {
+			continue
+		}
+		for path := range w.Plan.Paths {
+			if s.Kind == heartbeat.Answer && path != int(s.Path) {
+				continue
+			}
+			w.transmit(from, to, path, m)
+		}
+	}
+}
+
+func (w *World) transmit(from, to *Host, path int, m heartbeat.Message) {
+	l := &w.links[from.Slot-1][to.Slot-1][path]
+	if l.cut > 0 || l.loss > 0 && w.random.below(1000) < l.loss {
+		return
+	}
+	m.Path = uint8(path)
+	copies := 1
+	if w.Plan.Duplicate > 0 && w.random.below(1000) < w.Plan.Duplicate {
+		copies = 2
+	}
+	for range copies {
+		delay := time.Duration(20_000)
+		if l.delay > 0 && !w.random.chance(3) {
+			delay += w.random.upTo(l.delay)
+		}
+		message := m
+		w.queue.push(happening{at: w.Now + int64(delay), kind: arrival, host: to,
+			packet: packet{from: from, session: from.session, path: uint8(path), message: &message}})
+	}
+}
+
+// arrive delivers unless the direction was cut meanwhile.
+func (w *World) arrive(h happening) {
+	if w.links[h.from.Slot-1][h.host.Slot-1][h.path].cut > 0 {
+		return
+	}
+	h.arrived = h.at
+	h.host.receive(h.packet)
+}
+
+// Cut blocks or unblocks one direction of the paths in the mask.
+func (w *World) Cut(from, to int, paths int, on bool) {
+	w.check.cut(from, to)
+	for p := range w.Plan.Paths {
+		if paths&(1<<p) != 0 {
+			if on {
+				w.links[from][to][p].cut++
+			} else {
+				w.links[from][to][p].cut--
+			}
+		}
+	}
+	w.check.cut(from, to)
+}
+
+// open reports whether any path works in that direction.
+func (w *World) open(from, to int) bool {
+	for p := range w.links[from][to] {
+		if w.links[from][to][p].cut == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) handsTime() time.Duration {
+	return 50*time.Microsecond + w.random.upTo(w.Plan.HandsTime)
+}
+
+func (w *World) diskTime() time.Duration {
+	return 100*time.Microsecond + w.random.upTo(w.Plan.DiskTime)
+}
