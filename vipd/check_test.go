@@ -44,6 +44,7 @@ func TestCheck(t *testing.T) {
 		want       []string // FILE stands for the file
 	}{
 		{"good", good, 0, []string{"FILE: valid\n"}},
+		{"warning", strings.ReplaceAll(good, "priority = 200\n", ""), 4, []string{"equal priorities", " (warning)\n", "FILE: valid, 1 warning\n"}},
 		{"two errors", strings.ReplaceAll(good, "priority", "prority") + "colour = 3\n", 3, []string{
 			"FILE:6:1: node.hist-a.prority: unknown key; did you mean \"priority\"?\n", "FILE:13:1: vip.front.colour: unknown key", "FILE: invalid, 2 errors\n"}},
 		{"key file open to others", strings.ReplaceAll(good, key, open), 3, []string{"FILE: key_file: ", open, "FILE: invalid, 1 error\n"}},
@@ -67,7 +68,7 @@ func TestCheck(t *testing.T) {
 		}
 		_, out, _ := vipd(t.Context(), "check", "--json", "--config", file)
 		var v verdict
-		if err := json.Unmarshal([]byte(out), &v); err != nil || v.Valid != (tt.code == 0) || v.File != file || v.Valid != (len(v.Errors) == 0) || v.Warnings == nil {
+		if err := json.Unmarshal([]byte(out), &v); err != nil || v.Valid != (tt.code != 3) || (len(v.Warnings) > 0) != (tt.code == 4) || v.File != file || v.Valid != (len(v.Errors) == 0) || v.Warnings == nil {
 			t.Errorf("%s: %v in %s", tt.name, err, out)
 		}
 	}

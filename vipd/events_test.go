@@ -59,8 +59,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestFollow: what was, what comes, and what comes after a restart of the
-// daemon, each once and in order.
+// TestFollow: what was, what comes, what comes after the stream broke, and
+// what comes after a restart of the daemon, each once and in order.
 func TestFollow(t *testing.T) {
 	dir, j := shortDir(t), control.NewJournal()
 	end := serve(t, &fakeDaemon{status: pair(now)}, j, dir)
@@ -80,18 +80,26 @@ func TestFollow(t *testing.T) {
 	within(t, 20*time.Second, "the past", func() bool { return seen() == "two" })
 	j.Append(control.Event{Text: "three"})
 	within(t, 20*time.Second, "the new", func() bool { return seen() == "two three" })
+	noted := func(n int) func() bool {
+		return func() bool {
+			return strings.Count(errOut.String(), "vipd events: the daemon went away; waiting for it\n") == n
+		}
+	}
 	end()
-	within(t, 20*time.Second, "a note", func() bool {
-		return strings.Contains(errOut.String(), "vipd events: the daemon went away; waiting for it\n")
-	})
+	within(t, 20*time.Second, "a note", noted(1))
+	end = serve(t, &fakeDaemon{status: pair(now)}, j, dir)
+	j.Append(control.Event{Text: "more"})
+	within(t, 20*time.Second, "more", func() bool { return seen() == "two three more" })
+	end()
+	within(t, 20*time.Second, "another note", noted(2))
 	anew := control.NewJournal()
-	for _, text := range []string{"four", "five", "six", "seven"} { // more than the old journal had
+	for _, text := range []string{"four", "five", "six", "seven", "eight"} { // more than the old journal had
 		anew.Append(control.Event{Text: text})
 	}
 	later := pair(now)
 	later.Started = now
 	serve(t, &fakeDaemon{status: later}, anew, dir)
-	within(t, 20*time.Second, "the successor's", func() bool { return seen() == "two three four five six seven" })
+	within(t, 20*time.Second, "the successor's", func() bool { return seen() == "two three more four five six seven eight" })
 	if code := stop(); code != 0 {
 		t.Errorf("code %d, %s", code, errOut)
 	}

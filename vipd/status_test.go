@@ -199,6 +199,26 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchEndsWhileAsking: Ctrl-C during a question that gets no answer is an
+// end like any other.
+func TestWatchEndsWhileAsking(t *testing.T) {
+	dir := shortDir(t)
+	frozen, err := net.Listen("unix", filepath.Join(dir, "vipd.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	out, errOut, stop := background(t, "status", "--watch", "--run-dir", dir)
+	c, err := frozen.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if code := stop(); code != 0 || out.String()+errOut.String() != "" {
+		t.Errorf("%d %q %q", code, out, errOut)
+	}
+}
+
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }

@@ -122,3 +122,33 @@ func TestStreamsAreBounded(t *testing.T) {
 	ctx = t.Context()
 	within(t, 5*time.Second, "a place for a stream", func() bool { return next() == nil })
 }
+
+// TestSlotIsGivenBackOnce: a connection that is closed twice, as net/http may
+// do, makes room for one other and not for two.
+func TestSlotIsGivenBackOnce(t *testing.T) {
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: SocketPath(shortDir(t)), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	l := &listener{UnixListener: ln, slots: make(chan struct{}, 3), log: slog.New(slog.DiscardHandler)}
+	var open []net.Conn
+	for range 3 {
+		c, err := net.Dial("unix", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		open = append(open, s)
+	}
+	open[0].Close()
+	open[0].Close()
+	if n := len(l.slots); n != 2 {
+		t.Errorf("%d slots are taken by 2 connections", n)
+	}
+}
