@@ -15,9 +15,9 @@ func TestChoose(t *testing.T) {
 	host.addresses = []address{
 		on(1, "127.0.0.1/8"),
 		on(2, "192.0.2.1/24"), on(2, "fe80::1/64"), on(2, "2001:db8::1/64"),
-		on(3, "198.51.100.1/24"),
+		on(3, "198.51.100.1/24"), on(3, "192.0.2.77/32"),
 		on(4, "198.51.100.2/24"),
-		on(5, "203.0.113.1/24"), on(5, "192.0.2.77/32"),
+		on(5, "203.0.113.1/24"),
 	}
 	own := []netip.Addr{
 		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2"),
@@ -37,10 +37,10 @@ func TestChoose(t *testing.T) {
 			err: "198.51.100.10: more than one interface is on its network (eth1, eth2): set interface"},
 		{name: "network without an address of ours", address: "203.0.113.10", own: own,
 			err: "203.0.113.10: no interface has both a network that contains it and an address of this node (lo 127.0.0.1/8, " +
-				"eth0 192.0.2.1/24 2001:db8::1/64, eth1 198.51.100.1/24, eth2 198.51.100.2/24, eth3 203.0.113.1/24 192.0.2.77/32): set interface"},
+				"eth0 192.0.2.1/24 2001:db8::1/64, eth1 198.51.100.1/24 192.0.2.77/32, eth2 198.51.100.2/24, eth3 203.0.113.1/24): set interface"},
 		{name: "no addresses of ours", address: "192.0.2.10",
 			err: "192.0.2.10: no interface has both a network that contains it and an address of this node (lo 127.0.0.1/8, " +
-				"eth0 192.0.2.1/24 2001:db8::1/64, eth1 198.51.100.1/24, eth2 198.51.100.2/24, eth3 203.0.113.1/24 192.0.2.77/32): set interface"},
+				"eth0 192.0.2.1/24 2001:db8::1/64, eth1 198.51.100.1/24 192.0.2.77/32, eth2 198.51.100.2/24, eth3 203.0.113.1/24): set interface"},
 		{name: "alone is no network", address: "192.0.2.77", own: own, want: "eth0"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -73,6 +73,7 @@ type place struct {
 	index    int // of the interface; 0 = not known
 	announce schedule
 	failing  bool        // AnnounceFailed has been told
+	gone     bool        // with its interface, which is not back yet
 	removals []time.Time // by others, within fightTime
 }
 

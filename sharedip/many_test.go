@@ -127,6 +127,13 @@ func TestConfigureTouchesOnlyWhatChanged(t *testing.T) {
 	if n := w.hands.Counters().PutBack; n != 0 {
 		t.Errorf("%d put back", n)
 	}
+	if err := w.hands.Configure(nil); err != nil {
+		t.Fatal(err)
+	}
+	w.await("no interface in use", func() bool { return len(w.hands.Links()) == 0 })
+	if w.told(func(e Event) bool { return e == LinkDown{"eth0"} }) {
+		t.Error("an interface that is used no more was called down")
+	}
 }
 
 // One loses the address that the other gains, whatever the order.

@@ -29,6 +29,7 @@ func (h *Hands) addressChanged(n notice, now time.Time) (events []Event, shared 
 	// An interface that is set down or deleted loses addresses too. It gets them
 	// back when it returns.
 	if l, err := h.kernel.link(o.place.index); err != nil || !l.Up {
+		o.place.gone = true
 		return nil, true
 	}
 	restored, events := h.restore(o.token, []*place{o.place}, now)
@@ -96,25 +97,34 @@ func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
 	moved := h.relocate(v)
 	events, changed := h.compare(v)
 	for _, t := range h.tokens {
-		if !t.wanted(now) {
-			continue
-		}
-		again := t.where(func(p *place) bool { return moved[p] || changed[p.index] })
-		check := again
-		if lost {
-			check = t.places
-		}
-		restored, failed := h.restore(t, v.up(check), now)
-		events = append(events, failed...)
-		if lost {
-			events = append(events, h.removed(t, restored, now)...)
-		}
-		for _, p := range again {
-			p.announce.begin(now)
+		if t.wanted(now) {
+			again := t.where(func(p *place) bool { return p.gone || moved[p] || changed[p.index] })
+			events = append(events, h.mend(t, v, again, lost, now)...)
 		}
 	}
 	h.prejoin(v)
 	return events, nil
+}
+
+// mend puts back the places that went with their interface, with lost all that
+// are missing, and announces them again.
+func (h *Hands) mend(t *token, v *view, again []*place, lost bool, now time.Time) []Event {
+	check := again
+	if lost {
+		check = t.places
+	}
+	check = v.up(check)
+	restored, events := h.restore(t, check, now)
+	if lost {
+		events = append(events, h.removed(t, restored, now)...)
+	}
+	for _, p := range check {
+		p.gone = false
+	}
+	for _, p := range again {
+		p.announce.begin(now)
+	}
+	return events
 }
 
 func (t *token) where(is func(*place) bool) (places []*place) {

@@ -97,7 +97,7 @@ func (h *Hands) putOn(places []*place, now time.Time) error {
 		return err
 	}
 	for _, p := range places {
-		p.removals = nil
+		p.removals, p.gone = nil, false
 		p.announce.take(now)
 	}
 	return nil

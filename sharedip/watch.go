@@ -101,7 +101,7 @@ func (h *Hands) read(ctx context.Context, notices chan<- notice) error {
 		case err != nil:
 			return fmt.Errorf("watch addresses and links: %w", err)
 		default:
-			news = read(messages)
+			news = newsIn(messages)
 		}
 		for _, n := range news {
 			select {
@@ -113,7 +113,7 @@ func (h *Hands) read(ctx context.Context, notices chan<- notice) error {
 	}
 }
 
-func read(messages []syscall.NetlinkMessage) (news []notice) {
+func newsIn(messages []syscall.NetlinkMessage) (news []notice) {
 	for _, m := range messages {
 		switch m.Header.Type {
 		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
