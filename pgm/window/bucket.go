@@ -34,3 +34,11 @@ func (b *Bucket) Take(now Instant, n int) time.Duration {
 	b.level -= float64(n)
 	return 0
 }
+
+// Spend takes n tokens whether they are there or not; who comes next waits for
+// the debt, which never exceeds the burst.
+func (b *Bucket) Spend(n int) {
+	if b.rate != 0 {
+		b.level = max(b.level-float64(n), -b.burst)
+	}
+}

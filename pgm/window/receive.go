@@ -269,3 +269,25 @@ func (w *Receive) NCF(now Instant, s packet.Seq) {
 		w.toWaitData(now, i)
 	}
 }
+
+// Wants reports whether the payload of a number would be kept, so that the
+// caller need not copy what is not.
+func (w *Receive) Wants(s packet.Seq) bool {
+	if !w.joined {
+		return true
+	}
+	n := s.From(w.next)
+	return n >= len(w.slots) || n >= 0 && (!s.Before(w.edge) || w.slots[w.index(s)].state != have)
+}
+
+// Ready reports whether Pull may have something: it is cheap, and right
+// except for fragments and holes whose end is not known yet.
+func (w *Receive) Ready() bool {
+	if !w.joined || w.ended {
+		return false
+	}
+	if w.next == w.edge {
+		return w.end != nil || w.hole.Count() > 0 || w.trail.After(w.next)
+	}
+	return !w.slots[w.head].state.waiting()
+}

@@ -174,3 +174,9 @@ func (w *Send) Repair(now Instant) []byte {
 	}
 	return nil
 }
+
+// Pinned reports whether a Push now would let a packet go that waits for its
+// repair: repairs should be sent first.
+func (w *Send) Pinned() bool {
+	return w.next.From(w.trail) == len(w.slots) && w.slots[w.head].asked
+}

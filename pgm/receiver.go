@@ -1,0 +1,337 @@
+package pgm
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"vipd/multicast"
+	"vipd/pgm/packet"
+	"vipd/pgm/window"
+)
+
+// Message is one message as it was sent.
+type Message struct {
+	Data   []byte // the caller's to keep
+	Source packet.TSI
+	From   netip.Addr // the host the session was first heard from
+}
+
+// Receiver hears every session of one group and port. Its methods may be
+// called by several goroutines.
+type Receiver struct {
+	o     ReceiverOptions
+	link  Link
+	clock clock
+	flow  FlowConn // nil without flow control
+	queue int      // packets that may wait in the socket
+
+	mu       sync.Mutex
+	sessions map[packet.TSI]*session
+	order    []*session // the same, in the order they are served
+	block    []byte     // memory for payloads to come
+	outgoing []multicast.Datagram
+	reports  []report
+	events   []error        // ends and warnings for Receive to return
+	armed    window.Instant // when the timer is set to
+	stats    ReceiverStats
+
+	turn  chan struct{} // held by the one caller of Receive that may look
+	taken []delivery    // pulled from the windows, not returned yet
+	next  int           // of taken
+
+	ready chan struct{} // something may be pulled
+	rearm chan struct{} // the timer must be set earlier
+	done  chan struct{} // closed by Close
+	once  sync.Once
+	tasks sync.WaitGroup
+}
+
+// delivery is one result of Receive.
+type delivery struct {
+	m   Message
+	err error
+}
+
+// NewReceiver hears the group of a link, which it owns from now on.
+func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
+	o = o.withDefaults()
+	r := &Receiver{o: o, link: l, clock: newClock(), sessions: map[packet.TSI]*session{}, armed: window.Never,
+		queue: o.Window.Packets, turn: make(chan struct{}, 1), ready: make(chan struct{}, 1), rearm: make(chan struct{}, 1), done: make(chan struct{})}
+	if b, ok := l.(buffered); ok {
+		r.queue = min(r.queue, max(b.Queue(), 64))
+	}
+	r.flow = o.FlowConn
+	if r.flow == nil && o.Flow.IsValid() {
+		c, err := listenFlow(o.Flow)
+		if err != nil {
+			l.Close()
+			return nil, err
+		}
+		r.flow = c
+	}
+	for _, in := range l.Inputs() {
+		r.tasks.Go(func() { r.listen(in) })
+	}
+	r.tasks.Go(r.work)
+	if r.flow != nil {
+		r.tasks.Go(r.hearPolls)
+	}
+	return r, nil
+}
+
+// Receive returns the next message of any source; those of one source come in
+// the order they were sent. The other results are *LossError, *EndError and
+// *BehindError, after which more may come; the context's error; and
+// net.ErrClosed.
+func (r *Receiver) Receive(ctx context.Context) (Message, error) {
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return Message{}, ctx.Err()
+	}
+	defer func() { <-r.turn }()
+	for {
+		if r.next < len(r.taken) {
+			d := r.taken[r.next]
+			r.taken[r.next] = delivery{}
+			r.next++
+			return d.m, d.err
+		}
+		if isClosed(r.done) {
+			return Message{}, net.ErrClosed
+		}
+		if r.fill() {
+			continue
+		}
+		select {
+		case <-r.ready:
+		case <-ctx.Done():
+			return Message{}, ctx.Err()
+		case <-r.done:
+		}
+	}
+}
+
+// maxTaken is how many messages are pulled from the windows at once.
+const maxTaken = 256
+
+// fill pulls what is ready, each source in turn.
+func (r *Receiver) fill() bool {
+	r.taken, r.next = r.taken[:0], 0
+	now := r.clock.now()
+	r.mu.Lock()
+	for _, err := range r.events {
+		r.taken = append(r.taken, delivery{err: err})
+	}
+	r.events = r.events[:0]
+	for i := 0; i < len(r.order) && len(r.taken) < maxTaken; i++ {
+		s := r.order[i]
+		if s.pull(r, maxTaken/min(len(r.order), 8)) {
+			r.tellAdvance(s, now)
+		}
+	}
+	if len(r.order) > 1 { // the first is the last next time
+		r.order = append(r.order[1:], r.order[0])
+	}
+	r.mu.Unlock()
+	r.writeOut()
+	return len(r.taken) > 0
+}
+
+// notifyReader wakes Receive.
+func (r *Receiver) notifyReader() {
+	select {
+	case r.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Close leaves the group. What was received but not returned is gone. Closing
+// again does nothing.
+func (r *Receiver) Close() error {
+	var err error
+	r.once.Do(func() {
+		close(r.done)
+		err = r.link.Close()
+		if r.flow != nil {
+			r.flow.Close()
+		}
+		r.tasks.Wait()
+	})
+	return err
+}
+
+// listen hears one input, until the link closes.
+func (r *Receiver) listen(in Input) {
+	batch := multicast.NewBatch(multicast.MaxBatch, max(r.link.MaxPacket()+ipv6Header, 2048))
+	if r.link.Segments() {
+		const joined = 32 // datagrams that the kernel may have joined of many
+		batch = multicast.NewBatch(joined, 1<<16)
+	}
+	var p packet.Packet
+	for {
+		n, err := in.Read(batch)
+		if err != nil {
+			if multicast.Transient(err) && !isClosed(r.done) {
+				continue
+			}
+			return
+		}
+		r.hearBatch(&p, batch[:n])
+		r.writeOut()
+	}
+}
+
+// hearBatch takes the packets of one read, then asks for what is missing.
+func (r *Receiver) hearBatch(p *packet.Packet, batch []multicast.Datagram) {
+	now := r.clock.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range batch {
+		d := &batch[i]
+		for b := range d.Segments() {
+			r.hear(now, p, b, d.Addr.Addr())
+		}
+	}
+	r.ask(now)
+	ready := false
+	for _, s := range r.order {
+		ready = ready || s.w.Ready()
+		r.tellAdvance(s, now)
+	}
+	if ready {
+		r.notifyReader()
+	}
+}
+
+// hear takes one packet.
+func (r *Receiver) hear(now window.Instant, p *packet.Packet, b []byte, from netip.Addr) {
+	if err := p.Parse(b); err != nil {
+		r.stats.Faults[err.(packet.Fault)]++
+		return
+	}
+	if p.DataPort() != r.o.Port {
+		r.stats.OtherPort++
+		return
+	}
+	s := r.sessions[p.TSI()]
+	switch p.Type {
+	case packet.SPM, packet.ODATA, packet.RDATA:
+		if s == nil {
+			if s = r.open(now, p.TSI(), from); s == nil {
+				r.stats.TooMany++
+				return
+			}
+		}
+		s.heard = now
+		if p.Type == packet.SPM {
+			r.hearSPM(now, s, p)
+		} else {
+			r.hearData(now, s, p)
+		}
+	case packet.NCF, packet.NAK: // another receiver's NAK may come by multicast
+		r.stats.NCFs++
+		if s != nil && !p.Parity {
+			s.w.NCF(now, p.Seq)
+			for _, seq := range p.Options.NAKList {
+				s.w.NCF(now, seq)
+			}
+		}
+	case packet.SPMR:
+		if s != nil {
+			s.spmrAt = window.Never // someone asks already (section 13)
+		}
+	default:
+		r.stats.Ignored++
+	}
+}
+
+// hearData takes an ODATA or RDATA. Parity packets are not acted on.
+func (r *Receiver) hearData(now window.Instant, s *session, p *packet.Packet) {
+	if p.Parity {
+		r.stats.Ignored++
+		return
+	}
+	r.stats.Packets++
+	if p.Type == packet.RDATA {
+		r.stats.Repairs++
+	}
+	payload := p.Payload
+	if s.w.Wants(p.Seq) {
+		payload = r.keep(payload)
+	}
+	r.stats.Verdicts[s.w.Data(now, p, payload)]++
+}
+
+// keep copies a payload out of the socket's buffer. Payloads share blocks of
+// memory: one allocation serves many.
+func (r *Receiver) keep(b []byte) []byte {
+	const block = 256 << 10
+	if cap(r.block)-len(r.block) < len(b) {
+		r.block = make([]byte, 0, block)
+	}
+	at := len(r.block)
+	r.block = append(r.block, b...)
+	return r.block[at:len(r.block):len(r.block)]
+}
+
+// hearSPM takes a source path message: where NAKs go, and the window's edges.
+func (r *Receiver) hearSPM(now window.Instant, s *session, p *packet.Packet) {
+	r.stats.SPMs++
+	v := s.w.SPM(now, p)
+	r.stats.Verdicts[v]++
+	if v == window.Kept {
+		s.path, s.spmrAt = p.Path, window.Never
+	}
+}
+
+// work does what time makes due.
+func (r *Receiver) work() {
+	t := time.NewTimer(0)
+	defer t.Stop()
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-r.rearm:
+		case <-t.C:
+		}
+		now := r.clock.now()
+		r.mu.Lock()
+		r.ask(now)
+		r.tick(now)
+		ready := false
+		for _, s := range r.order {
+			ready = ready || s.w.Ready()
+		}
+		if ready {
+			r.notifyReader()
+		}
+		r.armed = r.deadline(now)
+		next := r.clock.until(r.armed)
+		r.mu.Unlock()
+		r.writeOut()
+		t.Reset(max(next, 50*time.Microsecond))
+	}
+}
+
+// writeOut writes the NAKs, SPMRs and reports that were queued.
+func (r *Receiver) writeOut() {
+	r.mu.Lock()
+	out, reports := r.outgoing, r.reports
+	r.outgoing, r.reports = nil, nil
+	r.mu.Unlock()
+	for len(out) > 0 { // what is lost will be asked for again
+		n, err := r.link.Write(out)
+		if err != nil && !multicast.Transient(err) {
+			break
+		}
+		out = out[min(len(out), n+1):]
+	}
+	for _, m := range reports {
+		r.flow.Write(m.b, m.to) //nolint:errcheck // the sender asks again
+	}
+}

@@ -1,0 +1,363 @@
+package pgm
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"vipd/pgm/packet"
+	"vipd/pgm/window"
+)
+
+// Sender is the source of one session. Its methods may be called by several
+// goroutines.
+type Sender struct {
+	o     SenderOptions
+	link  Link
+	clock clock
+	tsi   packet.TSI
+
+	io  sync.Mutex // held while writing to the link; taken before mu
+	out *outbox
+
+	mu       sync.Mutex
+	w        *window.Send
+	spm      *window.SPMTimer
+	flow     *window.Flow
+	bucket   window.Bucket
+	scratch  packet.Packet
+	unsent   packet.Seq // first number that was not written yet
+	packed   []byte     // short messages that wait to become one packet
+	control  [][]byte   // SPMs and NCFs to be written next
+	spmSeq   packet.Seq
+	fin, rst bool
+	code     uint8
+	closed   bool
+	failed   error
+	idleAt   window.Instant // when the last write ended
+	spmrAt   window.Instant // when an SPMR was last answered
+	waiters  int
+	wake     chan struct{} // closed to wake who waits in Send
+	criers   criers
+	stats    SenderStats
+
+	known *knownReceivers // nil without known receivers
+	kick  chan struct{}   // something waits to be written
+	done  chan struct{}   // closed when the goroutines are to end
+	gone  chan struct{}   // closed when they have
+	tasks sync.WaitGroup
+}
+
+// NewSender starts a session on a link, which it owns from now on. Three SPMs
+// go out before it returns, so that receivers can ask for the first packet.
+func NewSender(l Link, o SenderOptions) (*Sender, error) {
+	o = o.withDefaults()
+	s := &Sender{o: o, link: l, clock: newClock(), out: newOutbox(l), criers: criers{},
+		wake: make(chan struct{}), kick: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{})}
+	now := s.clock.now()
+	s.tsi = chooseTSI(o, l.Local())
+	s.w = window.NewSend(window.SendConfig{Packets: o.Window, MaxPacket: l.MaxPacket(), Keep: o.Keep, Holdoff: time.Millisecond})
+	s.spm = window.NewSPMTimer(now, o.SPM)
+	s.flow = window.NewFlow(len(o.Receivers), 0, o.Window, o.LeaveBehind)
+	s.bucket = window.NewBucket(now, o.Rate, o.Burst)
+	if len(o.Receivers) > 0 {
+		k, err := s.openKnown()
+		if err != nil {
+			l.Close()
+			return nil, err
+		}
+		s.known = k
+	}
+	for range 3 {
+		s.queueSPM()
+	}
+	if err := s.flush(); err != nil {
+		s.shut()
+		return nil, fmt.Errorf("start pgm session %s: %w", s.tsi, err)
+	}
+	s.start()
+	return s, nil
+}
+
+// start starts the sender's goroutines; all of them end with the link.
+func (s *Sender) start() {
+	for _, in := range s.link.Inputs() {
+		s.tasks.Go(func() { s.listen(in) })
+	}
+	s.tasks.Go(s.work)
+	if s.known != nil {
+		s.tasks.Go(s.hearProgress)
+	}
+}
+
+// chooseTSI fills in what the options leave open: the GSI is made of the host
+// name as section 8 suggests, and of the address, so that two hosts that share
+// a name differ; the source port is random.
+func chooseTSI(o SenderOptions, local netip.Addr) packet.TSI {
+	t := packet.TSI{GSI: o.GSI, Port: o.SourcePort}
+	if t.GSI == (packet.GSI{}) {
+		name, _ := os.Hostname() // the address alone still tells hosts apart
+		sum := md5.Sum([]byte(name + " " + local.String()))
+		copy(t.GSI[:], sum[10:])
+	}
+	for t.Port == 0 || t.Port == o.Port && o.SourcePort == 0 {
+		t.Port = uint16(1024 + rand.IntN(1<<16-1024))
+	}
+	return t
+}
+
+// TSI returns the session's identifier.
+func (s *Sender) TSI() packet.TSI { return s.tsi }
+
+// Send sends one message. It returns when the message is in the window, not
+// when anybody has it. It waits for the rate, and for known receivers without
+// room, as long as ctx allows. The errors are ErrTooLong, the context's,
+// net.ErrClosed, or the link's.
+func (s *Sender) Send(ctx context.Context, m []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	count := s.packets(len(m))
+	if len(m) > s.maxMessage() || count > s.o.MaxFragments {
+		return fmt.Errorf("send %d octets: %w", len(m), ErrTooLong)
+	}
+	if s.o.Pack && s.tryPack(m) {
+		return nil
+	}
+	now := s.clock.now()
+	s.mu.Lock()
+	for {
+		wait, ok := s.admit(now, count, len(m))
+		if ok {
+			break
+		}
+		if err := s.await(ctx, wait); err != nil { // releases mu meanwhile
+			s.mu.Unlock()
+			return err
+		}
+		now = s.clock.now()
+	}
+	s.take(now, m)
+	write := s.dueNow(now)
+	s.mu.Unlock()
+	if write {
+		return s.flush()
+	}
+	s.wakeWriter()
+	return nil
+}
+
+// admit reports whether count packets with n octets may be pushed now, or how
+// long to wait at most before asking again.
+func (s *Sender) admit(now window.Instant, count, n int) (time.Duration, bool) {
+	const recheck = 5 * time.Millisecond
+	switch {
+	case s.closed || s.failed != nil:
+		return 0, false
+	case s.w.Pinned(), s.w.Next().From(s.unsent)+count > max(s.o.Window/2, count):
+		return 0, false // write first
+	case !s.flow.MaySend(now, s.w.Next(), count):
+		s.stats.Blocked++
+		return recheck, false
+	}
+	if wait := s.bucket.Take(now, n+count*packet.DataHeaderLen); wait > 0 {
+		return wait, false
+	}
+	return 0, true
+}
+
+// await writes what waits, lets d pass or something change, with mu released.
+func (s *Sender) await(ctx context.Context, d time.Duration) error {
+	if err := s.broken(); err != nil {
+		return err
+	}
+	wake := s.wake
+	s.waiters++
+	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.waiters-- }()
+	if err := s.flush(); err != nil || d == 0 {
+		return err
+	}
+	if s.known != nil {
+		s.known.poll(s) // an answer may be lost: ask again
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wake:
+	case <-t.C:
+	}
+	return nil
+}
+
+// broken returns why nothing can be sent any more, or nil.
+func (s *Sender) broken() error {
+	if s.failed != nil {
+		return s.failed
+	}
+	if s.closed {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// wakeSenders lets everybody who waits in Send look again. It needs mu.
+func (s *Sender) wakeSenders() {
+	if s.waiters > 0 {
+		close(s.wake)
+		s.wake = make(chan struct{})
+	}
+}
+
+// idle is how long the sender must have been quiet for a message to be written
+// by its own caller at once; a busy sender gathers a batch instead.
+const idle = 30 * time.Microsecond
+
+// batchPackets is how many packets make a batch worth writing by the caller.
+const batchPackets = 64
+
+// dueNow reports whether the caller is to write what waits.
+func (s *Sender) dueNow(now window.Instant) bool {
+	n := s.w.Next().From(s.unsent)
+	return n >= min(batchPackets, s.o.Window/2+1) || now.Sub(s.idleAt) > idle
+}
+
+// wakeWriter lets the sender's own goroutine write soon.
+func (s *Sender) wakeWriter() {
+	select {
+	case s.kick <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// take puts a message into the window as one packet or several fragments.
+func (s *Sender) take(now window.Instant, m []byte) {
+	s.stats.Messages++
+	if !s.o.Pack {
+		s.push(now, m)
+		return
+	}
+	s.closePack(now)
+	s.packed = appendPacked(s.packed[:0], m)
+	if len(s.packed) > s.payload(false) {
+		s.closePack(now)
+	}
+}
+
+// push makes one APDU into packets (section 9.2).
+func (s *Sender) push(now window.Instant, apdu []byte) {
+	if len(apdu) <= s.payload(false) {
+		s.pushPacket(now, apdu, nil)
+		return
+	}
+	f := packet.Fragment{First: s.w.Next(), Length: uint32(len(apdu))}
+	for rest := apdu; len(rest) > 0; {
+		n := min(len(rest), s.payload(true))
+		s.pushPacket(now, rest[:n], &f)
+		rest = rest[n:]
+		f.Offset += uint32(n)
+	}
+}
+
+// pushPacket adds one ODATA to the window.
+func (s *Sender) pushPacket(now window.Instant, payload []byte, f *packet.Fragment) {
+	p := &s.scratch
+	p.Type, p.SourcePort, p.DestPort, p.GSI = packet.ODATA, s.tsi.Port, s.o.Port, s.tsi.GSI
+	p.Seq, p.Trail, p.Payload = s.w.Next(), s.trailAfterPush(), payload
+	p.Options = packet.Options{}
+	if f != nil {
+		p.Options.With(packet.OptFragment).Fragment = *f
+	}
+	if s.o.LateJoin {
+		p.Options.With(packet.OptJoin).Join = p.Trail
+	}
+	s.w.Push(now, p.Append(s.w.Buffer()))
+	s.stats.Packets++
+	s.stats.Octets += uint64(len(payload))
+}
+
+// trailAfterPush is the trail once one more packet is in the window.
+func (s *Sender) trailAfterPush() packet.Seq {
+	if s.w.Next().From(s.w.Trail()) >= s.o.Window {
+		return s.w.Trail().Add(1)
+	}
+	return s.w.Trail()
+}
+
+// payload is how many octets one packet carries.
+func (s *Sender) payload(fragment bool) int {
+	n := s.link.MaxPacket() - packet.DataHeaderLen
+	if fragment || s.o.LateJoin {
+		n -= 4 // OPT_LENGTH
+	}
+	if fragment {
+		n -= 16
+	}
+	if s.o.LateJoin {
+		n -= 8
+	}
+	return n
+}
+
+// packets is how many packets a message of n octets takes.
+func (s *Sender) packets(n int) int {
+	if s.o.Pack {
+		n += packPrefix
+	}
+	if n <= s.payload(false) {
+		return 1
+	}
+	return (n + s.payload(true) - 1) / s.payload(true)
+}
+
+// maxMessage is the longest message.
+func (s *Sender) maxMessage() int {
+	if s.o.Pack {
+		return MaxMessage - packPrefix
+	}
+	return MaxMessage
+}
+
+// spmPacket builds the next SPM (sections 5.1.4, 5.1.5, 9.4, 9.7 and 9.8).
+func (s *Sender) spmPacket() []byte {
+	p := packet.Packet{Type: packet.SPM, SourcePort: s.tsi.Port, DestPort: s.o.Port, GSI: s.tsi.GSI,
+		Seq: s.spmSeq, Trail: s.w.Trail(), Lead: s.unsent.Add(-1), Path: s.link.Local()}
+	s.spmSeq++
+	if s.o.LateJoin {
+		p.Options.With(packet.OptJoin).Join = p.Trail
+	}
+	if s.rst {
+		p.Options.With(packet.OptRST).ResetCode = s.code
+	} else if s.fin {
+		p.Options.With(packet.OptFIN)
+	}
+	return p.Append(make([]byte, 0, 64))
+}
+
+// queueSPM lets an SPM be written next; it needs mu, or a sender that has not
+// started.
+func (s *Sender) queueSPM() {
+	s.queueControl(s.spmPacket())
+	s.stats.SPMs++
+}
+
+// maxControl is how many SPMs and NCFs may wait to be written.
+const maxControl = 256
+
+func (s *Sender) queueControl(p []byte) {
+	if len(s.control) < maxControl {
+		s.control = append(s.control, p)
+	}
+}
+
+// be is the octet order of PGM and of what this package adds.
+var be = binary.BigEndian

@@ -1,0 +1,135 @@
+package pgm
+
+import (
+	"net/netip"
+
+	"vipd/pgm/packet"
+	"vipd/pgm/window"
+)
+
+// SenderStats counts what a sender did and heard.
+type SenderStats struct {
+	Messages uint64 // taken by Send
+	Packets  uint64 // ODATA
+	Octets   uint64 // of payload in ODATA
+	Repairs  uint64 // RDATA
+	SPMs     uint64
+	NCFs     uint64
+	NAKs     uint64 // packets, each with up to 63 numbers
+	SPMRs    uint64
+	Blocked  uint64 // how often Send had to wait for a known receiver
+
+	ForeignNAKs uint64                // for another source address or group, or for parity
+	OutsideNAKs uint64                // numbers outside the window
+	CappedNAKs  uint64                // numbers over the receiver's RepairRate
+	OtherPort   uint64                // packets for another data port
+	Relayed     uint64                // packets passed on to other senders of this host
+	Ignored     uint64                // packets of types that are not acted on
+	Refused     uint64                // datagrams the network refused to take
+	Faults      [packet.Faults]uint64 // packets that could not be read, by packet.Fault
+
+	Window    int // packets in the window now
+	Receivers []ReceiverProgress
+}
+
+// ReceiverProgress is what a known receiver said last.
+type ReceiverProgress struct {
+	Receiver netip.AddrPort
+	Heard    bool       // it has said something
+	Next     packet.Seq // oldest number it still needs
+	Behind   int        // packets between that and what was sent last
+	Lost     uint64     // packets it has reported lost
+	Left     bool       // left behind
+}
+
+// Stats returns the counts so far.
+func (s *Sender) Stats() SenderStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Window = s.w.Next().From(s.w.Trail())
+	for i, a := range s.o.Receivers {
+		p, left := s.flow.Progress(i)
+		st.Receivers = append(st.Receivers, ReceiverProgress{Receiver: a, Heard: s.known.heard[i],
+			Next: p.Next, Behind: s.w.Next().From(p.Next), Lost: p.Lost, Left: left})
+	}
+	return st
+}
+
+// ReceiverStats counts what a receiver heard and did.
+type ReceiverStats struct {
+	Messages uint64 // handed on
+	Octets   uint64 // of messages handed on
+	Packets  uint64 // ODATA and RDATA
+	Repairs  uint64 // RDATA
+	SPMs     uint64
+	NCFs     uint64
+	NAKs     uint64 // packets sent
+	Asked    uint64 // numbers asked for
+	SPMRs    uint64 // sent
+	Lost     uint64 // packets reported lost
+	Holes    uint64 // in how many runs
+
+	OtherPort uint64                  // packets for another data port
+	TooMany   uint64                  // packets of sources beyond MaxSources
+	Ignored   uint64                  // packets of types that are not acted on
+	NotPacked uint64                  // messages that are not packed as the options say
+	Faults    [packet.Faults]uint64   // packets that could not be read, by packet.Fault
+	Verdicts  [window.Verdicts]uint64 // what the windows did with packets, by window.Verdict
+
+	Sources int // sessions looked after now
+	Waiting int // numbers waited for now
+}
+
+// Stats returns the counts so far.
+func (r *Receiver) Stats() ReceiverStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.stats
+	st.Sources = len(r.sessions)
+	for _, s := range r.sessions {
+		st.Waiting += s.w.Waiting()
+	}
+	return st
+}
+
+// Dropped names why packets were not used, and how many: faults and verdicts
+// by their words.
+func (st ReceiverStats) Dropped() map[string]uint64 {
+	m := map[string]uint64{}
+	faultCounts(m, st.Faults)
+	for v, n := range st.Verdicts {
+		if n > 0 && window.Verdict(v) != window.Kept {
+			m[window.Verdict(v).String()] = n
+		}
+	}
+	add(m, "other port", st.OtherPort)
+	add(m, "too many sources", st.TooMany)
+	add(m, "ignored type", st.Ignored)
+	add(m, "not packed", st.NotPacked)
+	return m
+}
+
+// Dropped names why packets were not used, and how many.
+func (st SenderStats) Dropped() map[string]uint64 {
+	m := map[string]uint64{}
+	faultCounts(m, st.Faults)
+	add(m, "foreign NAK", st.ForeignNAKs)
+	add(m, "NAK outside the window", st.OutsideNAKs)
+	add(m, "NAK over the receiver's rate", st.CappedNAKs)
+	add(m, "other port", st.OtherPort)
+	add(m, "ignored type", st.Ignored)
+	return m
+}
+
+func faultCounts(m map[string]uint64, faults [packet.Faults]uint64) {
+	for f, n := range faults {
+		add(m, packet.Fault(f).String(), n)
+	}
+}
+
+func add(m map[string]uint64, name string, n uint64) {
+	if n > 0 {
+		m[name] = n
+	}
+}

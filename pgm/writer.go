@@ -1,0 +1,221 @@
+package pgm
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"vipd/pgm/window"
+)
+
+// flush writes what waits: SPMs and NCFs first, then repairs, then new data.
+// One caller writes; others that come meanwhile wait and find nothing left.
+func (s *Sender) flush() error {
+	s.io.Lock()
+	defer s.io.Unlock()
+	for {
+		s.mu.Lock()
+		s.load(s.clock.now())
+		s.mu.Unlock()
+		if len(s.out.batch) == 0 {
+			return nil
+		}
+		if err := s.out.send(); err != nil {
+			s.fail(err)
+			return err
+		}
+	}
+}
+
+// fail notes an error that ends the session, unless Close caused it.
+func (s *Sender) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil && !errors.Is(err, net.ErrClosed) {
+		s.failed = err
+	}
+	s.wakeSenders()
+}
+
+// load moves what waits into the outbox, as far as it has room.
+func (s *Sender) load(now window.Instant) {
+	s.closePack(now)
+	n := 0
+	for n < len(s.control) && s.out.room(len(s.control[n])) {
+		s.out.add(s.control[n], netip.AddrPort{})
+		n++
+	}
+	s.control = append(s.control[:0], s.control[n:]...)
+	data := s.loadRepairs(now)
+	for s.unsent != s.w.Next() {
+		p := s.w.Packet(s.unsent)
+		if p != nil && !s.out.room(len(p)) {
+			break
+		}
+		if p != nil {
+			s.out.add(p, netip.AddrPort{})
+		}
+		s.unsent = s.unsent.Add(1)
+		data = true
+	}
+	if data {
+		s.spm.Data(now)
+		s.wakeSenders()
+	}
+	s.idleAt = now
+	s.stats.Refused = s.out.lost
+}
+
+// loadRepairs moves repairs into the outbox: all of them before new data, so
+// that the trail has no reason to pass one (section 5.3).
+func (s *Sender) loadRepairs(now window.Instant) (any bool) {
+	for s.out.room(s.link.MaxPacket()) {
+		p := s.w.Repair(now)
+		if p == nil {
+			break
+		}
+		s.out.add(p, netip.AddrPort{})
+		s.bucket.Spend(len(p))
+		s.stats.Repairs++
+		any = true
+	}
+	return any
+}
+
+// work is the sender's own goroutine: it writes what callers left, and what
+// time makes due.
+func (s *Sender) work() {
+	t := time.NewTimer(0)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-s.kick:
+		case <-t.C:
+			s.tick()
+			t.Reset(s.nextTick())
+		}
+		if s.flush() != nil {
+			return
+		}
+	}
+}
+
+// tick does what time makes due.
+func (s *Sender) tick() {
+	now := s.clock.now()
+	s.mu.Lock()
+	if s.spm.Due(now) && !s.rst {
+		s.queueSPM()
+	}
+	s.w.Advance(now, s.flow.Hold(s.w.Next()))
+	left := s.flow.LeaveBehind(now, s.w.Next(), 1)
+	if len(left) > 0 {
+		s.wakeSenders()
+	}
+	s.mu.Unlock()
+	for _, i := range left {
+		s.leaveBehind(i)
+	}
+	if s.known != nil {
+		s.known.pollDue(s, now)
+	}
+}
+
+// nextTick is how long until tick has to look again.
+func (s *Sender) nextTick() time.Duration {
+	s.mu.Lock()
+	d := min(s.spm.Deadline(), s.flow.Deadline())
+	if s.o.Keep > 0 {
+		d = min(d, s.clock.now().Add(max(s.o.Keep/16, time.Millisecond)))
+	}
+	s.mu.Unlock()
+	wait := min(s.clock.until(d), time.Second)
+	if s.known != nil {
+		wait = min(wait, pollEvery)
+	}
+	return max(wait, 100*time.Microsecond)
+}
+
+// Abort ends the session at once: receivers are told that nothing more comes,
+// not even repairs (OPT_RST, section 9.8), with a reason of 6 bits.
+func (s *Sender) Abort(code uint8) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.flush() //nolint:errcheck // the next one fails alike
+	s.mu.Lock()
+	s.rst, s.code = true, code
+	for range 3 {
+		s.queueSPM()
+	}
+	s.wakeSenders()
+	s.mu.Unlock()
+	err := s.flush()
+	s.shut()
+	return err
+}
+
+// Close ends the session: everything is written, receivers are told that it
+// was the last (OPT_FIN, section 9.7), and repairs go on for Linger, or until
+// all known receivers have everything. Closing again waits for the same.
+func (s *Sender) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		<-s.gone
+		return nil
+	}
+	s.closed = true
+	s.wakeSenders()
+	s.mu.Unlock()
+	err := s.flush()
+	s.mu.Lock()
+	s.fin = true
+	for range 3 {
+		s.queueSPM()
+	}
+	s.spm.Data(s.clock.now()) // so the heartbeats start again, with the FIN
+	s.mu.Unlock()
+	if flushed := s.flush(); err == nil {
+		err = flushed
+	}
+	if err == nil {
+		s.linger()
+	}
+	s.shut()
+	return err
+}
+
+// linger goes on repairing for a while.
+func (s *Sender) linger() {
+	const look = 2 * time.Millisecond
+	t := time.NewTicker(look)
+	defer t.Stop()
+	for end := s.clock.now().Add(s.o.Linger); s.clock.now() < end; <-t.C {
+		s.mu.Lock()
+		all := s.known != nil && s.flow.Hold(s.w.Next()) == s.w.Next()
+		failed := s.failed != nil
+		s.mu.Unlock()
+		if all || failed {
+			return
+		}
+	}
+}
+
+// shut closes the link and waits for the goroutines to end.
+func (s *Sender) shut() {
+	close(s.done)
+	s.link.Close()
+	if s.known != nil {
+		s.known.conn.Close()
+	}
+	s.tasks.Wait()
+	close(s.gone)
+}
