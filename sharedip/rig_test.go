@@ -2,6 +2,7 @@ package sharedip
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -21,6 +22,9 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(holderVariable) != "" {
 		os.Exit(hold())
+	}
+	if flag.Parse(); flag.Lookup("test.fuzz").Value.String() != "" {
+		os.Exit(m.Run()) // a fuzzer talks to its workers, which must stay its children
 	}
 	os.Exit(rig.Main(m))
 }
