@@ -1,0 +1,34 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+
+	"vipd/testlab/rig"
+)
+
+// shell is the command that opens a shell in a host of the lab.
+type shell struct {
+	Host    string `json:"host"`
+	Command string `json:"command"`
+}
+
+// shells lists the way into every host that has power.
+func (st *stage) shells() []shell {
+	hosts := []*rig.Host{st.a.host.Load(), st.b.host.Load(), st.client, st.eye}
+	var ways []shell
+	for _, h := range hosts {
+		if h != nil && h.Shell() != "" {
+			ways = append(ways, shell{h.Name(), h.Shell()})
+		}
+	}
+	return ways
+}
+
+// keep leaves the lab up until ctx ends.
+func (st *stage) keep(ctx context.Context, o Options) {
+	if !o.JSON {
+		fmt.Fprintf(o.Out, "The lab stays up until Ctrl-C. In the hosts, 'vipd status' shows the pair.\n")
+	}
+	<-ctx.Done()
+}
