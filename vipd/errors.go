@@ -69,10 +69,10 @@ func unknownVerb(root *cobra.Command, err error) error {
 	if _, scan := fmt.Sscanf(err.Error(), "unknown command %q for", &word); scan != nil {
 		return err
 	}
-	return misuse(root, "unknown verb %q%s", word, didYouMean(word, names(root)))
+	return misuse(root, "unknown verb %q%s", word, didYouMean(word, verbsOf(root)))
 }
 
-func names(cmd *cobra.Command) (list []string) {
+func verbsOf(cmd *cobra.Command) (list []string) {
 	for _, c := range cmd.Commands() {
 		list = append(list, c.Name())
 	}
@@ -85,9 +85,9 @@ func needsVerb(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return misuse(cmd, "say what to do: %s", strings.Join(names(cmd), ", "))
+			return misuse(cmd, "say what to do: %s", strings.Join(verbsOf(cmd), ", "))
 		}
-		return misuse(cmd, "unknown verb %q%s", args[0], didYouMean(args[0], names(cmd)))
+		return misuse(cmd, "unknown verb %q%s", args[0], didYouMean(args[0], verbsOf(cmd)))
 	}
 }
 
