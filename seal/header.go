@@ -7,9 +7,6 @@ import "encoding/binary"
 // version 1.
 const Version = 1
 
-// MaxSenders is the number of nodes in a cluster at most: slots 0 to 31.
-const MaxSenders = 32
-
 // Sizes on the wire, in bytes.
 const (
 	HeaderSize = 26                   // the clear part

@@ -10,8 +10,8 @@ import (
 // goroutines may use it, and all readers of one session should: a datagram that
 // was heard on one path is then a replay on every other.
 //
-// It remembers at most two sessions and 8 retired ones of each of [MaxSenders]
-// senders. Nothing is remembered of a datagram that did not open.
+// It remembers at most two sessions and 8 retired ones of each of the
+// 256 slots, of those that hold the key. Nothing is remembered of a datagram that did not open.
 //
 // Refusing a forged datagram costs one GCM where it claims a session that is
 // known (0.2 µs for 128 bytes on a server's core, no garbage), and a key derivation
@@ -19,7 +19,7 @@ import (
 type Opener struct {
 	mu      sync.Mutex
 	ring    *Ring
-	senders [MaxSenders]sessions
+	senders [256]sessions // by slot
 	refused [refusals]uint64
 }
 
@@ -89,9 +89,6 @@ func (o *Opener) admit(header Header) (key int, refusal Refusal) {
 	if key = o.ring.index(header.KeyID); key < 0 {
 		return 0, ErrKey
 	}
-	if header.Sender >= MaxSenders {
-		return 0, ErrSender
-	}
 	if slices.Contains(o.senders[header.Sender].retired, header.Session) {
 		return 0, ErrRetired
 	}
@@ -126,7 +123,7 @@ func (o *Opener) remember(known *session, key int, aead cipher.AEAD, header Head
 func (o *Opener) Confirm(sender uint8, session uint64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return sender < MaxSenders && o.senders[sender].confirm(session)
+	return o.senders[sender].confirm(session)
 }
 
 // Retire refuses a session of a sender from now on, known or not. The last 8 of
@@ -134,9 +131,7 @@ func (o *Opener) Confirm(sender uint8, session uint64) bool {
 func (o *Opener) Retire(sender uint8, session uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if sender < MaxSenders {
-		o.senders[sender].retire(session)
-	}
+	o.senders[sender].retire(session)
 }
 
 // Refused returns how many datagrams were refused for this reason.

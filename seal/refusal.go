@@ -13,7 +13,6 @@ const (
 	ErrShort                      // too short to hold a header and a tag
 	ErrCluster                    // another cluster on the same network
 	ErrKey                        // our cluster, a key that is not in the ring
-	ErrSender                     // a slot of MaxSenders or more
 	ErrRetired                    // a session that was replaced or retired
 	ErrTooOld                     // 1024 or more behind the newest of its session
 	ErrReplay                     // a counter that was seen before
@@ -27,7 +26,6 @@ var names = [refusals]string{
 	ErrShort:   "short",
 	ErrCluster: "cluster",
 	ErrKey:     "key",
-	ErrSender:  "sender",
 	ErrRetired: "retired",
 	ErrTooOld:  "too-old",
 	ErrReplay:  "replay",

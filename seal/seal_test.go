@@ -33,11 +33,7 @@ func newRing(t testing.TB, cluster string, active Key, accepted ...Key) *Ring {
 
 func newSealer(t testing.TB, r *Ring, session uint64) *Sealer {
 	t.Helper()
-	s, err := NewSealer(r, sender, session)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return NewSealer(r, sender, session)
 }
 
 // opens fails the test unless the datagram opens to the payload.
@@ -150,17 +146,5 @@ func TestGoroutinesShareASealerAndAnOpener(t *testing.T) {
 	all.Wait()
 	if next := opens(t, o, s.Seal(nil, nil), ""); next.Counter != goroutines*each+2 {
 		t.Errorf("counter %d, want %d: one was used twice", next.Counter, goroutines*each+2)
-	}
-}
-
-func TestSealerRefusesASlotOutOfRange(t *testing.T) {
-	ring := newRing(t, plant, testKey(0))
-	for _, slot := range []uint8{MaxSenders, 255} {
-		if _, err := NewSealer(ring, slot, live); err == nil {
-			t.Errorf("slot %d was let through", slot)
-		}
-	}
-	if _, err := NewSealer(ring, MaxSenders-1, live); err != nil {
-		t.Error(err)
 	}
 }

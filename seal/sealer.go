@@ -2,7 +2,6 @@ package seal
 
 import (
 	"crypto/cipher"
-	"fmt"
 	"slices"
 	"sync/atomic"
 )
@@ -27,15 +26,11 @@ type activeKey struct {
 	aead    cipher.AEAD
 }
 
-// NewSealer returns the sealer of a node's slot for one session. It refuses a
-// slot of [MaxSenders] or more.
-func NewSealer(ring *Ring, sender uint8, session uint64) (*Sealer, error) {
-	if sender >= MaxSenders {
-		return nil, fmt.Errorf("make sealer: sender %d, want at most %d", sender, MaxSenders-1)
-	}
+// NewSealer returns the sealer of a node's slot for one session.
+func NewSealer(ring *Ring, sender uint8, session uint64) *Sealer {
 	s := &Sealer{sender: sender, session: session}
 	s.Use(ring)
-	return s, nil
+	return s
 }
 
 // Use seals with the active key of ring from now on. The session stays and its

@@ -129,11 +129,8 @@ func TestOnlySoManyRetiredSessionsAreRemembered(t *testing.T) {
 func TestSendersAreApart(t *testing.T) {
 	ring := newRing(t, plant, testKey(0))
 	o := NewOpener(ring)
-	for slot := range uint8(MaxSenders) {
-		s, err := NewSealer(ring, slot, live)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for slot := range uint8(32) {
+		s := NewSealer(ring, slot, live)
 		if h := opens(t, o, s.Seal(nil, []byte{slot}), string(slot)); h.Sender != slot {
 			t.Errorf("sender %d, want %d", h.Sender, slot)
 		}
@@ -144,9 +141,5 @@ func TestSendersAreApart(t *testing.T) {
 	o.Retire(0, live)
 	if !o.Confirm(1, live) {
 		t.Error("retiring a session of 0 retired that of 1")
-	}
-	o.Retire(MaxSenders, live)
-	if o.Confirm(MaxSenders, live) {
-		t.Error("a slot out of range has a session")
 	}
 }
