@@ -70,16 +70,21 @@ type Word struct {
 // held is not ours any more.
 type Thawed struct{ For time.Duration }
 
+// Audible says that something of the peer's came which is no word of it yet: a
+// session that has not echoed ours. The peer is not silent then.
+type Audible struct{ From uint8 }
+
 // Retire says that a peer's session has been replaced by a proven one.
 type Retire struct {
 	Slot    uint8
 	Session uint64
 }
 
-func (Say) action()    {}
-func (Word) action()   {}
-func (Thawed) action() {}
-func (Retire) action() {}
+func (Say) action()     {}
+func (Word) action()    {}
+func (Thawed) action()  {}
+func (Audible) action() {}
+func (Retire) action()  {}
 
 // Machine is the heartbeat's mind on one node.
 type Machine struct {

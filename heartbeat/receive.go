@@ -5,8 +5,8 @@ import "vipd/heartbeat/clock"
 // receive takes one message, or counts why it changes nothing.
 func (m *Machine) receive(now clock.Instant, r Received) {
 	p, reason := m.admit(now, r)
-	if reason == Unproven && r.Message.Kind != Answer {
-		m.actions = append(m.actions, Say{Kind: Answer, To: r.From, Path: r.Path})
+	if reason == Unproven {
+		m.challenge(r)
 	}
 	if reason != Kept {
 		m.drops[reason]++
@@ -44,6 +44,16 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	}
 	word.Current = word.Fresh && p.pages.whole && p.pages.edition == r.Message.Edition
 	m.actions = append(m.actions, word)
+}
+
+// challenge answers a session that has yet to echo ours, so that it can. It is
+// no word of the peer's, for it may be a recording; but it is not silence: a
+// peer that has started anew and can't hear us takes what we hold after W.
+func (m *Machine) challenge(r Received) {
+	m.actions = append(m.actions, Audible{From: r.From})
+	if r.Message.Kind != Answer {
+		m.actions = append(m.actions, Say{Kind: Answer, To: r.From, Path: r.Path})
+	}
 }
 
 // admit decides whether the message is from a live session of a peer.

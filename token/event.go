@@ -27,6 +27,10 @@ type Word struct {
 	Current bool          // the claims known of it are those it has now
 }
 
+// Audible says that something of the peer's came that is no word of it yet: it
+// is not silent, but what it said is not known.
+type Audible struct{ Peer uint8 }
+
 // Foreign says that a frame of another host was seen: the link forwards.
 type Foreign struct{}
 
@@ -116,6 +120,7 @@ type Thaw struct{}
 
 func (Tick) event()        {}
 func (Word) event()        {}
+func (Audible) event()     {}
 func (Foreign) event()     {}
 func (Up) event()          {}
 func (Failed) event()      {}

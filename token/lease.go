@@ -22,7 +22,7 @@ func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
 	if p.ever && now.Sub(p.echo) > askedFor && now.Sub(p.since) > askedFor {
 		patience = i * 6 / 5
 	}
-	return max(p.echo.Add(i*3/2), p.heard.Add(patience))
+	return max(p.echo.Add(i*3/2), max(p.heard, p.audible).Add(patience))
 }
 
 // askedFor is less than what a silent peer is asked at full rate.

@@ -124,6 +124,10 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 	switch ev := ev.(type) {
 	case Word:
 		m.hear(now, ev)
+	case Audible:
+		if p := m.peer(ev.Peer); p != nil {
+			p.audible = now
+		}
 	case Foreign:
 		if m.foreign == 0 {
 			m.foreign = now

@@ -8,19 +8,20 @@ import (
 
 // peer is what the machine knows of another node.
 type peer struct {
-	slot   uint8
-	heard  clock.Instant // newest fresh word, or the start of listening
-	ever   bool          // heard since then
-	hold   time.Duration
-	dead   time.Duration // its own dead time: it may rely on a longer one than ours
-	since  clock.Instant // heard without a gap of D since
-	echo   clock.Instant // our newest send that it has echoed
-	proof  clock.Instant // the same, by a word that its present claims go with
-	knows  uint32        // edition of ours that it knew when it said its present claims
-	known  bool          // its claims are those it has now
-	grace  clock.Instant // a lease given while it was silent stands until here
-	quiet  bool          // it was taken to be silent when last looked at
-	closed bool          // no automatic move to it
+	slot    uint8
+	heard   clock.Instant // newest fresh word, or the start of listening
+	ever    bool          // heard since then
+	audible clock.Instant // newest that was no word
+	hold    time.Duration
+	dead    time.Duration // its own dead time: it may rely on a longer one than ours
+	since   clock.Instant // heard without a gap of D since
+	echo    clock.Instant // our newest send that it has echoed
+	proof   clock.Instant // the same, by a word that its present claims go with
+	knows   uint32        // edition of ours that it knew when it said its present claims
+	known   bool          // its claims are those it has now
+	grace   clock.Instant // a lease given while it was silent stands until here
+	quiet   bool          // it was taken to be silent when last looked at
+	closed  bool          // no automatic move to it
 }
 
 // view is what a peer says of one token.
@@ -148,7 +149,7 @@ func keepSince(since, now clock.Instant, holds bool) clock.Instant {
 	return since
 }
 
-// silentAt is when the peer, if nothing more is heard, has been silent for d.
+// silentAt is when the peer, if no more words come, has been silent for d.
 func (p *peer) silentAt(d time.Duration) clock.Instant {
 	return p.heard.Add(p.hold + d)
 }

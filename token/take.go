@@ -83,8 +83,9 @@ func (m *Machine) clears(now clock.Instant, t *state, i int) clearance {
 
 // clearsByWord: the peer is heard. It must not hold, must not be the one to
 // take, and must have said so knowing our own newest state; or it has been
-// saying for W that it is unfit and holds nothing, for it would wait W itself
-// before it took on silence.
+// saying for W, while we were fit, that it is unfit and holds nothing: it would
+// wait W itself before it took on silence, and so do we, for both may become
+// fit at the same moment.
 func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
 	p, v := &m.peers[i], &t.views[i]
 	if !p.known || v.holds() {
@@ -97,7 +98,7 @@ func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
 	if m.proven(now, p) && p.knows >= t.changed && m.claim(t) == t.said {
 		return byWord
 	}
-	if v.unfitAt != 0 && !t.lasting() && m.reached(now, v.unfitAt.Add(m.config.Dead)) {
+	if v.unfitAt != 0 && !t.lasting() && m.reached(now, max(v.unfitAt, t.fitAt).Add(m.config.Dead)) {
 		return bySilence
 	}
 	return blocked
@@ -115,7 +116,7 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	if m.reached(now, clock.Instant(max(p.silentAt(wait), t.fitAt.Add(m.config.Dead)))) {
+	if m.reached(now, max(p.silentAt(wait), p.audible.Add(wait), t.fitAt.Add(m.config.Dead))) {
 		return bySilence
 	}
 	return blocked

@@ -126,6 +126,8 @@ func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
 			m.says = append(m.says, a)
 		case heartbeat.Word:
 			m.word(now, a)
+		case heartbeat.Audible:
+			m.decide(now, token.Audible{Peer: a.From})
 		case heartbeat.Thawed:
 			m.do(Noted{Peer: m.config.Self, What: Froze})
 			m.do(Flush{})
