@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -136,11 +137,13 @@ func (d *daemon) running() bool {
 	return d.process != nil && d.process.Alive()
 }
 
-// words is the end of what the daemon wrote, each line with its name before it.
+// words is the last lines the daemon wrote, each with its name before it.
 func (d *daemon) words() string {
-	var b bytes.Buffer
-	for line := range bytes.Lines(d.log.bytes()) {
-		fmt.Fprintf(&b, "    %s: %s\n", d.name, bytes.TrimRight(line, "\n"))
+	const most = 8
+	lines := strings.Split(strings.TrimSpace(string(d.log.bytes())), "\n")
+	var b strings.Builder
+	for _, line := range lines[max(0, len(lines)-most):] {
+		fmt.Fprintf(&b, "    %s: %s\n", d.name, line)
 	}
 	return b.String()
 }

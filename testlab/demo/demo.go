@@ -86,7 +86,7 @@ func show(ctx context.Context, lab *rig.Lab, chosen []scenario, o Options) error
 	for _, s := range chosen {
 		rows = append(rows, st.play(bounded, s)...)
 		if ctx.Err() != nil {
-			return errors.New("interrupted")
+			return errInterrupted
 		}
 	}
 	tl.close()

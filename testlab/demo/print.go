@@ -91,6 +91,9 @@ time in which both hosts answered ARP for the address, asked every 2 ms.
 const stallShown = 10
 
 func (r Row) cells(name string) []string {
+	if r.Asked == 0 { // it never began
+		return []string{name, r.What, "-", "-", "-", "-", "-"}
+	}
 	outage := figure(r.OutageMS)
 	if r.StallMS >= stallShown {
 		outage += fmt.Sprintf(" (client itself stalled %s)", figure(r.StallMS))

@@ -133,11 +133,13 @@ func (st *stage) startDaemon(ctx context.Context) error { return st.a.daemon.sta
 func (st *stage) crashDaemon(context.Context) error     { return st.a.daemon.crash() }
 
 func (st *stage) move(ctx context.Context) error {
+	st.moved = true // perhaps even if the answer is an error
 	_, err := st.a.control().Move(ctx, control.MoveRequest{Token: token, To: nameB})
 	return err
 }
 
 func (st *stage) release(ctx context.Context) error {
 	_, err := st.a.control().Release(ctx, control.ReleaseRequest{Token: token})
+	st.moved = err != nil
 	return err
 }

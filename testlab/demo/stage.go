@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -26,6 +27,8 @@ const (
 
 	witnessEvery = 2 * time.Millisecond
 )
+
+var errInterrupted = errors.New("interrupted")
 
 // shared is the address that moves.
 var shared = netip.MustParsePrefix("192.0.2.10/24")
@@ -59,6 +62,7 @@ type stage struct {
 	probe   *rig.Probe
 	witness *rig.Witness
 	tl      *timeline
+	moved   bool // an operator's move is in force
 }
 
 // build makes hosts and networks, starts both daemons, the client and the witness, and
@@ -84,6 +88,7 @@ func build(ctx context.Context, lab *rig.Lab, tl *timeline, exe string) (*stage,
 		}
 	}
 	if err := st.steady(ctx, nameA); err != nil {
+		tl.close()
 		return nil, fmt.Errorf("the pair did not come up: %w\n%s", err, st.lastWords())
 	}
 	return st, nil
@@ -104,19 +109,40 @@ func (st *stage) end() {
 	st.witness.Close()
 }
 
-// ready returns the stage to where scenarios begin.
+// ready returns the stage to where scenarios begin, also after one that failed.
 func (st *stage) ready(ctx context.Context) error {
 	if err := st.a.boot(); err != nil {
 		return err
+	}
+	st.a.service.Up()
+	for st.moved {
+		err := st.release(ctx)
+		if err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("release the move: %w", err)
+		case <-time.After(askEvery): // a daemon that was just started doesn't hear yet
+		}
 	}
 	return st.steady(ctx, nameA)
 }
 
 // steady waits until that host answers, alone and without a break.
 func (st *stage) steady(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	bounded, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	return st.probe.Steady(ctx, name, steadyFor)
+	err := st.probe.Steady(bounded, name, steadyFor)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return errInterrupted
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s had not answered steadily when the time was over", name)
+	}
+	return fmt.Errorf("%s did not answer steadily within %v", name, stepLimit)
 }
 
 // play runs a scenario and returns what was measured of each of its steps.
@@ -125,7 +151,9 @@ func (st *stage) play(ctx context.Context, s scenario) []Row {
 	if s.begins != nil {
 		begin = func(ctx context.Context) error { return s.begins(st, ctx) }
 	}
-	if err := begin(ctx); err != nil {
+	bounded, cancel := context.WithTimeout(ctx, 2*stepLimit)
+	defer cancel()
+	if err := begin(bounded); err != nil {
 		row := Row{Scenario: s.name, What: s.do.what, Failed: "could not begin: " + err.Error()}
 		st.tl.bad(s.name + " " + row.Failed)
 		return []Row{row}
@@ -150,6 +178,8 @@ func (st *stage) measure(ctx context.Context, name string, do step) Row {
 	row := newRow(name, do.what, st.probe.Report(from, to), st.witness, from, to)
 	if err != nil {
 		row.Failed = err.Error()
+	}
+	if err != nil && !errors.Is(err, errInterrupted) {
 		st.tl.bad(do.what + ": " + row.Failed + "\n" + st.lastWords())
 	}
 	return row
