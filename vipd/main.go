@@ -87,7 +87,7 @@ func verbs() []*cobra.Command {
 		checkCommand(),
 		statusCommand(), eventsCommand(),
 		moveCommand(), releaseCommand(), suspendCommand(), resumeCommand(), restartCommand(),
-		keyCommand(), versionCommand(),
+		keyCommand(), demoCommand(), versionCommand(),
 	}
 }
 

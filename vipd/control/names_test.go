@@ -24,7 +24,8 @@ func TestNearest(t *testing.T) {
 		{"stop", verbs, ""},    // three edits from status at least
 		{"statxxx", verbs, ""}, // three
 		{"runabc", verbs, ""},
-		{"xyz", verbs, ""}, // as many edits as letters are no likeness
+		{"xyz", verbs, ""},
+		{"xy", []string{"go"}, ""}, // as many edits as letters are no likeness
 		{"back", tokens, "vip:back"},
 		{"vip:bakc", tokens, "vip:back"},
 		{"vip:bakcup", tokens, "vip:backup"},

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"vipd/testlab/demo"
+)
+
+func demoCommand() *cobra.Command {
+	var o demo.Options
+	cmd := &cobra.Command{
+		Use:   "demo [SCENARIO]...",
+		Short: "See failovers on this host, with nothing to set up",
+		Long: `Builds two hosts, two networks, a client and a witness in network namespaces of
+its own, runs this program on both hosts, breaks one thing after the other, and
+shows what the client and the witness measured. Nothing outside is touched, and
+nothing is left behind. Without arguments all scenarios are shown; 'vipd demo
+list' names them.
+
+With --keep the hosts stay up afterwards, to look around, until Ctrl-C.`,
+		Example: `  vipd demo
+  vipd demo list`,
+		ValidArgs: append(demo.Names(), demo.List),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			out := cmd.OutOrStdout()
+			o.Scenarios, o.Out, o.Terminal, o.Colour = args, out, onTerminal(out), wantsColour(out)
+			err := demo.Run(ctx, o)
+			if errors.Is(err, demo.ErrUnknownScenario) {
+				return misuse(cmd, "%v", err)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one JSON document at the end")
+	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave the hosts up until Ctrl-C")
+	return cmd
+}
