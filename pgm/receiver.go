@@ -34,7 +34,7 @@ type Receiver struct {
 	block    []byte     // memory for payloads to come
 	outgoing []multicast.Datagram
 	reports  []report
-	events   []error        // ends and warnings for Receive to return
+	events   []error        // warnings for Receive to return
 	armed    window.Instant // when the timer is set to
 	stats    ReceiverStats
 

@@ -79,7 +79,7 @@ func (s *session) pull(r *Receiver, most int) (moved bool) {
 			r.taken = append(r.taken, delivery{err: &LossError{s.tsi, item.Loss}})
 		case window.Finish:
 			s.over = true
-			r.taken = append(r.taken, delivery{err: &EndError{Source: s.tsi, Reset: item.End.Reset, Code: item.End.Code}})
+			r.taken = append(r.taken, delivery{err: &EndError{Source: s.tsi, Reset: item.End.Reset, Code: item.End.Code, Expired: item.End.Silent}})
 		}
 		moved = true
 	}
@@ -172,8 +172,8 @@ func (r *Receiver) tick(now window.Instant) {
 		switch {
 		case now >= s.spmrAt:
 			r.queueSPMR(s)
-		case now.Sub(s.heard) >= r.o.Expiry:
-			r.expire(i)
+		case now.Sub(s.heard) >= s.patience(r.o):
+			r.expire(now, i)
 			continue
 		}
 		if s.tellTo.IsValid() && now.Sub(s.toldAt) >= tellEvery && s.told != s.progress(r.queue) {
@@ -192,16 +192,31 @@ func (r *Receiver) queueSPMR(s *session) {
 	r.queueOut(b, netip.AddrPortFrom(s.from, 0))
 }
 
-// expire forgets a silent source; who has not heard its end is told.
-func (r *Receiver) expire(i int) {
-	s := r.order[i]
-	r.forget(i)
-	if !s.over {
-		r.tellApplication(&EndError{Source: s.tsi, Expired: true})
+// afterFIN is how long a source that has finished may be silent before what is
+// missing is given up: as long as it repairs, it says so each second.
+const afterFIN = 3 * time.Second
+
+// patience is how long the session may be silent.
+func (s *session) patience(o ReceiverOptions) time.Duration {
+	if s.w.Finished() && !s.over {
+		return min(afterFIN, o.Expiry)
 	}
+	return o.Expiry
 }
 
-// maxEvents is how many ends and warnings may wait for a slow application.
+// expire gives a silent source up, and forgets it once its end was returned.
+func (r *Receiver) expire(now window.Instant, i int) {
+	s := r.order[i]
+	if s.over || !s.w.Joined() {
+		r.forget(i)
+		return
+	}
+	s.w.Abandon()
+	s.heard = now
+	r.notifyReader()
+}
+
+// maxEvents is how many warnings may wait for a slow application.
 const maxEvents = 256
 
 // tellApplication lets Receive return err before the next message; it needs mu.
@@ -216,7 +231,7 @@ func (r *Receiver) tellApplication(err error) {
 func (r *Receiver) deadline(now window.Instant) window.Instant {
 	d := now.Add(time.Second)
 	for _, s := range r.order {
-		d = min(d, s.w.Deadline(), s.spmrAt, s.heard.Add(r.o.Expiry))
+		d = min(d, s.w.Deadline(), s.spmrAt, s.heard.Add(s.patience(r.o)))
 		if s.tellTo.IsValid() && s.told != s.progress(r.queue) {
 			d = min(d, max(s.toldAt.Add(tellEvery), now))
 		}

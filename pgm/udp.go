@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/multicast"
+	"vipd/pgm/packet"
 )
 
 // UDPOptions say how PGM travels in UDP datagrams. Local and Group are
@@ -119,7 +120,7 @@ func (l *udpLink) Inputs() []Input {
 	return []Input{l.conn.Unicast(), l.conn.Group()}
 }
 
-func (l *udpLink) Local() netip.Addr { return l.conn.Unicast().Local().Addr() }
+func (l *udpLink) Local() netip.Addr { return l.conn.Unicast().Local().Addr().WithZone("") }
 func (l *udpLink) Group() netip.Addr { return l.group.Addr() }
 func (l *udpLink) MaxPacket() int    { return l.max }
 func (l *udpLink) Segments() bool    { return l.segments }
@@ -163,18 +164,21 @@ func hostOnly(s *multicast.Socket, ipv4 bool) error {
 // dropDownstream lets the kernel throw away the senders' own multicast that
 // comes back to a sender: only what receivers send is of use to it.
 func dropDownstream(s *multicast.Socket) error {
-	const typeAt = udpHeader + 4 // offset of PGM's type in what the filter sees
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: typeAt},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 0x0A, Jt: 2}, // NCF: drop
-		{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: 0x08, Jf: 1}, // below NAK: drop
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0xFFFF},                     // keep
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0},                          // drop
-	}
+	load := unix.SockFilter{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: udpHeader + packet.TypeOffset}
+	filter := append([]unix.SockFilter{load}, keepUpstream...)
 	return control(s, func(fd int) error {
 		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
 			&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
 	})
+}
+
+// keepUpstream keeps a packet whose type octet was loaded if receivers send
+// such.
+var keepUpstream = []unix.SockFilter{
+	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(packet.NCF), Jt: 2},
+	{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: uint32(packet.NAK), Jf: 1},
+	{Code: unix.BPF_RET | unix.BPF_K, K: 0xFFFF},
+	{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 }
 
 // control runs f on a socket's descriptor.

@@ -15,10 +15,11 @@ type Loss struct {
 func (l Loss) Count() int { return l.Passed + l.GaveUp + l.Broken }
 
 // End is the end of a session: a FIN, with everything before it handed on or
-// reported, or a reset by the source.
+// reported, a reset by the source, or its silence.
 type End struct {
-	Reset bool
-	Code  uint8 // the source's reason for a reset
+	Reset  bool
+	Code   uint8 // the source's reason for a reset
+	Silent bool  // abandoned
 }
 
 // Kind is the kind of an Item.
@@ -130,7 +131,11 @@ func (w *Receive) leap() bool {
 	if w.hole.Count() == 0 {
 		w.hole.First = w.next
 	}
-	w.hole.Passed += n
+	if w.leapAs == gaveUp {
+		w.hole.GaveUp += n
+	} else {
+		w.hole.Passed += n
+	}
 	w.hole.Last = w.trail.Add(-1)
 	w.next, w.edge = w.trail, w.trail
 	w.lead = w.lead.Later(w.next.Add(-1))

@@ -276,3 +276,20 @@ func TestNoSPMNoNAK(t *testing.T) {
 		t.Errorf("got %+v", h)
 	}
 }
+
+// TestAbandon ends a session whose source is gone, with one hole.
+func TestAbandon(t *testing.T) {
+	w := NewReceive(ReceiveConfig{Packets: 4})
+	w.Data(0, data(0, 0), []byte("a"))
+	w.Data(0, data(2, 0), []byte("c"))
+	w.Data(0, data(100, 0), []byte("z"))
+	w.Abandon()
+	var got []Item
+	for i := w.Pull(); i.Kind != Nothing; i = w.Pull() {
+		got = append(got, i)
+	}
+	if len(got) != 5 || string(got[2].Message) != "c" || got[1].Loss != (Loss{First: 1, Last: 1, GaveUp: 1}) ||
+		got[3].Loss != (Loss{First: 3, Last: 100, GaveUp: 98}) || !got[4].End.Silent {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -36,7 +36,7 @@ var mutants = []struct{ name, file, old, new string }{
 	{"a timeout of RDATA is not retried", "nak.go", "for q := queueNCF; q < queues; q++", "for q := queueNCF; q < queueData; q++"},
 	{"a try too few", "nak.go", "if int(*tries) >= most {", "if int(*tries) >= min(most, 1) {"},
 	{"a hole is reported piece by piece", "deliver.go", "case s.state.lost():\n\t\t\tw.intoHole(s.state)", "case s.state.lost():\n\t\t\tw.intoHole(s.state)\n\t\t\treturn w.takeHole()"},
-	{"a hole miscounts a leap", "deliver.go", "w.hole.Passed += n", "w.hole.Passed++"},
+	{"a hole miscounts a leap", "deliver.go", "w.hole.Passed += n", "w.hole.Passed += n - 1"},
 	{"a hole is forgotten", "deliver.go", "case w.hole.Count() > 0:\n\t\t\treturn w.takeHole()", "case false:"},
 	{"a broken message is handed on", "deliver.go", "return false, true\n\t\t}\n\t\toffset", "}\n\t\toffset"},
 	{"fragments are joined without the last", "deliver.go", "for offset < f.Length {", "for offset+8 < f.Length {"},

@@ -54,6 +54,7 @@ type Receive struct {
 	assembled    packet.Seq // fragments from next up to here fit together
 	hole         Loss       // numbers lost just before next, not yet reported
 	settled      bool       // the last SPM showed nothing sent after next-1
+	leapAs       state      // what numbers are that never get a slot: passed or gaveUp
 	end          *End       // how the session ended, once known
 	endLead      packet.Seq // its last number
 	ended        bool       // End was handed on
@@ -62,7 +63,7 @@ type Receive struct {
 // NewReceive makes a window that joins its session at the first packet.
 func NewReceive(c ReceiveConfig) *Receive {
 	c = c.withDefaults()
-	w := &Receive{c: c, slots: make([]slot, c.Packets), seed: c.Seed | 1}
+	w := &Receive{c: c, slots: make([]slot, c.Packets), seed: c.Seed | 1, leapAs: passed}
 	for i := range w.queues {
 		w.queues[i] = queue{none, none}
 	}
@@ -245,15 +246,36 @@ func (w *Receive) SPM(now Instant, p *packet.Packet) Verdict {
 
 // reset ends the session now: what is missing will not come (section 9.8).
 func (w *Receive) reset(code uint8) {
+	w.stop(passed)
+	w.end, w.endLead = &End{Reset: true, Code: code}, w.lead
+}
+
+// Abandon gives the source up: what is missing becomes a hole, and the
+// session ends after what is here, as silent unless it had finished.
+func (w *Receive) Abandon() {
+	if w.ended {
+		return
+	}
+	w.stop(gaveUp)
+	if w.end == nil {
+		w.end = &End{Silent: true}
+	}
+	w.endLead = w.lead
+}
+
+// stop makes every number that is waited for, or still without a slot, lost.
+func (w *Receive) stop(st state) {
 	for s := w.next; s.Before(w.edge); s = s.Add(1) {
 		if i := w.index(s); w.slots[i].state.waiting() {
 			w.leave(i)
-			w.slots[i].state = passed
+			w.slots[i].state = st
 		}
 	}
-	w.trail = w.trail.Later(w.lead.Add(1))
-	w.end, w.endLead = &End{Reset: true, Code: code}, w.lead
+	w.trail, w.leapAs = w.trail.Later(w.lead.Add(1)), st
 }
+
+// Finished reports whether the source has said which number was its last.
+func (w *Receive) Finished() bool { return w.end != nil }
 
 // NCF takes one number of an NCF, or of another receiver's NAK: someone asks
 // for it already (section 6.3, suppression). A number that was not known to be
