@@ -17,6 +17,7 @@ import (
 const (
 	stageVariable = "VIPD_RIG_STAGE"
 	pidVariable   = "VIPD_RIG_PID"
+	userVariable  = "VIPD_RIG_USER"
 
 	stageFirst  = "first"  // pid 1 of the private namespaces, see first.go
 	stageInside = "inside" // the program proper, below pid 1
@@ -27,6 +28,7 @@ var entrance struct {
 	inside  bool
 	refused error // why the host did not let us in
 	pid     int   // pid 1 of the namespaces, as the host counts; 0 when unknown
+	user    bool  // a user namespace belongs to them
 }
 
 // Main runs a package's tests in private namespaces; call it from TestMain:
@@ -48,15 +50,13 @@ func Enter() error {
 	if entrance.inside {
 		return nil
 	}
-	stage, pid := os.Getenv(stageVariable), os.Getenv(pidVariable)
-	os.Unsetenv(stageVariable) // programs started from here begin their own first life
-	os.Unsetenv(pidVariable)
-	switch stage {
+	switch take(stageVariable) {
 	case stageFirst:
 		os.Exit(beFirst())
 	case stageInside:
 		entrance.inside = true
-		entrance.pid, _ = strconv.Atoi(pid)
+		entrance.pid, _ = strconv.Atoi(take(pidVariable))
+		entrance.user = take(userVariable) != ""
 		return nil
 	}
 	code, err := sendInside()
@@ -67,10 +67,18 @@ func Enter() error {
 	return nil
 }
 
+// take reads a variable and removes it: what is started from here begins its own first
+// life.
+func take(variable string) string {
+	value := os.Getenv(variable)
+	os.Unsetenv(variable)
+	return value
+}
+
 // Outside returns the process id, as the host counts, of pid 1 of the private
 // namespaces, and whether a user namespace belongs to them: what an administrator's
 // nsenter needs. The id is 0 when it can't be known.
-func Outside() (pid int, user bool) { return entrance.pid, inUserNamespace() }
+func Outside() (pid int, user bool) { return entrance.pid, entrance.user }
 
 // sendInside starts pid 1 of fresh namespaces, passes signals on to it and returns its
 // exit code, or the reason why the namespaces could not be made.
@@ -88,7 +96,11 @@ func sendInside() (int, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{verdictEnd}
 	cmd.SysProcAttr = apart()
+	if cmd.SysProcAttr.Cloneflags&unix.CLONE_NEWUSER != 0 {
+		cmd.Env = append(cmd.Env, userVariable+"=yes")
+	}
 	signals := catch()
+	defer close(signals)
 	defer signal.Stop(signals)
 	err = cmd.Start()
 	verdictEnd.Close()

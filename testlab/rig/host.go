@@ -92,8 +92,8 @@ func (h *Host) Plug(sw *Switch, name string, addrs ...netip.Prefix) *Port {
 	h.lab.owners[p.mac.String()] = h.name
 	h.lab.mu.Unlock()
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.ports = append(h.ports, p)
-	h.mu.Unlock()
 	return p
 }
 

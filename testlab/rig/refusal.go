@@ -52,10 +52,3 @@ func settingOf(name string) string {
 	}
 	return strings.TrimSpace(string(value))
 }
-
-// inUserNamespace says whether this process's user ids are mapped, so that its root is
-// root of the private namespaces only.
-func inUserNamespace() bool {
-	ids, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(ids)), " ") != "0 0 4294967295"
-}

@@ -10,8 +10,8 @@ import (
 type Report struct {
 	Datagrams   Tally
 	Connections Tally
-	// Stall is the longest time the probe itself did not ask by datagram: a busy
-	// machine's share of the datagrams' outage is no more than this.
+	// Stall is the longest time the probe itself did not ask by datagram, its machine
+	// being busy: an outage no longer than this may be the probe's own.
 	Stall time.Duration
 }
 

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSpans and maxAnnouncements bound what a witness remembers; the rest is not kept.
+// The most a witness remembers, the rest is not kept, and reads.
 const (
 	maxSpans         = 1 << 18
 	maxAnnouncements = 1 << 16
+	maxFrame         = 2048 // bytes; what is longer tells nothing of an address
 )
 
 // Witness asks a network over and over who has an address, by ARP or by neighbour
@@ -121,7 +122,7 @@ func (w *Witness) ask() {
 
 // watch reads every frame on the card until it is closed.
 func (w *Witness) watch() {
-	buffer := make([]byte, largestQuestion)
+	buffer := make([]byte, maxFrame)
 	for {
 		n, _, err := w.watcher.ReadFrom(buffer)
 		if err != nil {
