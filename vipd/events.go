@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -160,7 +161,8 @@ func (p *eventPrinter) printEvent(e control.Event) (err error) {
 	return err
 }
 
-// eventLine is an event in words, with the time of a zone.
+// eventLine is an event in words, with the time of a zone. What the text says
+// of token and cause is not said twice.
 func eventLine(e control.Event, zone *time.Location) string {
 	about, text := e.Token, e.Text
 	if about == "" {
@@ -172,9 +174,10 @@ func eventLine(e control.Event, zone *time.Location) string {
 	if text == "" {
 		text = e.From + " -> " + e.To
 	}
+	text = strings.TrimPrefix(text, about+" ")
 	line := fmt.Sprintf("%s  %-12s  %s", e.Time.In(zone).Format("2006-01-02 15:04:05.000"), printable(about), printable(text))
-	if e.Cause != control.NoCause {
-		line += fmt.Sprintf("  (%s)", e.Cause)
+	if cause := fmt.Sprintf("(%s)", e.Cause); e.Cause != control.NoCause && !strings.HasSuffix(text, cause) {
+		line += "  " + printable(cause)
 	}
 	return line
 }

@@ -19,6 +19,8 @@ func TestEventLine(t *testing.T) {
 			"2026-11-21 21:04:40.120  vip:front     taken by hist-b  (peer-silent)"},
 		{control.Event{Kind: "node", Node: "hist-b", From: "up", To: "silent", Cause: control.PeerSilent},
 			"2026-11-21 21:04:40.120  hist-b        up -> silent  (peer-silent)"},
+		{control.Event{Kind: "token", Token: "vip:front", Cause: control.PeerSilent, Text: "vip:front taking from hist-a (peer-silent)"},
+			"2026-11-21 21:04:40.120  vip:front     taking from hist-a (peer-silent)"},
 		{control.Event{Kind: "config", Text: "read anew"}, "2026-11-21 21:04:40.120  config        read anew"},
 		{control.Event{Kind: "alarm", Text: "two\nlines\x1b[0m"}, "2026-11-21 21:04:40.120  alarm         two?lines?[0m"},
 	}

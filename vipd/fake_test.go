@@ -118,7 +118,7 @@ func pair(taken time.Time) control.Status {
 		},
 		Tokens: []control.TokenStatus{{
 			Name: "vip:front", Kind: "vip", State: "active", Holder: "hist-a", Holders: []string{"hist-a"}, Epoch: 4353,
-			Since: taken.Add(-75 * time.Hour), SinceMS: f(75 * 3600e3), Addresses: []string{"192.0.2.10/24"},
+			Since: taken.Add(-75 * time.Hour), SinceMS: f(75 * 3600e3), Addresses: []string{"192.0.2.10"},
 			Eligible: []control.Eligibility{
 				{Node: "hist-a", Fit: true, Priority: 200},
 				{Node: "hist-b", Priority: 100, Reasons: []string{"link down"}},

@@ -26,7 +26,7 @@ func pair() Status {
 		},
 		Tokens: []TokenStatus{{
 			Name: "vip:front", Kind: "vip", State: "active", Holder: "hist-a", Holders: []string{"hist-a"},
-			Epoch: 17<<8 | 1, Since: at.Add(-75 * time.Hour), SinceMS: f(75 * 3600e3), Addresses: []string{"192.0.2.10/24"},
+			Epoch: 17<<8 | 1, Since: at.Add(-75 * time.Hour), SinceMS: f(75 * 3600e3), Addresses: []string{"192.0.2.10"},
 			Eligible: []Eligibility{
 				{Node: "hist-a", Fit: true, Priority: 200},
 				{Node: "hist-b", Fit: false, Priority: 100, Reasons: []string{"link down"}},

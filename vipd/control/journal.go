@@ -26,6 +26,10 @@ const (
 	LinkDown     Cause = "link-down"
 	ClockSkew    Cause = "clock-skew"
 	Config       Cause = "config"
+
+	Stopping      Cause = "stopping"       // this daemon resigns
+	Restarted     Cause = "restarted"      // adopted from the process before
+	AddressFailed Cause = "address-failed" // the kernel refused it
 )
 
 // Event is one entry of the journal. Fields that don't apply are empty.
@@ -39,7 +43,7 @@ type Event struct {
 	To    string    `json:"to,omitempty"`   // state after
 	Cause Cause     `json:"cause,omitempty"`
 	Epoch uint64    `json:"epoch,omitempty"`
-	Text  string    `json:"text"` // one line for people
+	Text  string    `json:"text"` // one line for people, complete by itself
 }
 
 // Page is a run of consecutive events.
