@@ -1,0 +1,183 @@
+package daemon
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/token"
+)
+
+// queued is how many messages may wait to be said; the loop never waits for
+// the beater, so what is more is left to the next beat.
+const queued = 1024
+
+// beater says what the loop gave it to say, on a thread of its own: every
+// interval, and at once when asked. It renews the leases with each send, and
+// does neither when the loop has not stepped for one dead time.
+type beater struct {
+	lease time.Duration
+	out   *outbox
+	page  *page
+	says  chan heartbeat.Say
+
+	mu     sync.Mutex // held for microseconds: words and leases in, a message out
+	pacer  *heartbeat.Pacer
+	limits []clock.Instant // by token; 0: not held
+	frozen bool            // a restart: the leases stay as they are
+	silent bool            // wedged, as last seen
+	wedged func(bool)      // told when that changes
+}
+
+func newBeater(c heartbeat.Config, out *outbox, p *page, wedged func(bool)) *beater {
+	return &beater{lease: c.Lease, out: out, page: p, says: make(chan heartbeat.Say, queued),
+		pacer: heartbeat.NewPacer(c, bootNow()), wedged: wedged}
+}
+
+// words replaces what is said, and notes that the loop is alive.
+func (b *beater) words(w heartbeat.Words) {
+	b.mu.Lock()
+	b.pacer.Say(w)
+	b.mu.Unlock()
+}
+
+// stepped notes that the loop was alive at now.
+func (b *beater) stepped(now clock.Instant) {
+	b.mu.Lock()
+	b.pacer.Stepped(now)
+	b.mu.Unlock()
+}
+
+// say asks for a message at once.
+func (b *beater) say(s heartbeat.Say) {
+	select {
+	case b.says <- s:
+	default:
+	}
+}
+
+// setLease takes a lease that changed: min(limit, newest send + L). The row is
+// whose lease it is; a limit of 0 ends it.
+func (b *beater) setLease(l token.Lease, r row) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.limits) <= l.Token {
+		b.limits = append(b.limits, 0)
+	}
+	if l.Limit != 0 {
+		b.page.hold(l.Token, r)
+	}
+	b.limits[l.Token] = l.Limit
+	b.renew(l.Token)
+}
+
+// renew writes one token's expiry. b.mu is held.
+func (b *beater) renew(i int) {
+	if b.frozen {
+		return
+	}
+	if b.limits[i] == 0 {
+		b.page.renew(i, 0)
+		return
+	}
+	b.page.renew(i, clock.Min(b.limits[i], b.pacer.Sent().Add(b.lease)))
+}
+
+// extend leaves every lease for the given time and changes it no more.
+func (b *beater) extend(now clock.Instant, d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.frozen = true
+	for i, limit := range b.limits {
+		if limit != 0 {
+			b.page.renew(i, now.Add(d))
+		}
+	}
+}
+
+// alive reports whether the loop may be spoken for.
+func (b *beater) alive() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.pacer.Wedged(bootNow())
+}
+
+// run beats until ctx ends.
+func (b *beater) run(ctx context.Context) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-b.says:
+			b.send(s)
+		case <-timer.C:
+			b.beat()
+			timer.Reset(until(b.next()))
+		}
+	}
+}
+
+func (b *beater) next() clock.Instant {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pacer.Next()
+}
+
+func (b *beater) beat() {
+	b.mu.Lock()
+	now := bootNow()
+	due := b.pacer.Next() <= now
+	if due {
+		b.pacer.Beat(now)
+	}
+	b.mu.Unlock()
+	if due {
+		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+	}
+}
+
+// send says one message, or all of its pages: stamp, send, then write the
+// leases that the stamp renews.
+func (b *beater) send(s heartbeat.Say) {
+	for page := 0; ; page++ {
+		m, pages, ok := b.compose(s, page)
+		if !ok {
+			return
+		}
+		b.out.send(s, m)
+		b.mu.Lock()
+		for i := range b.limits {
+			b.renew(i)
+		}
+		b.mu.Unlock()
+		if !s.Whole || page+1 >= pages {
+			return
+		}
+	}
+}
+
+func (b *beater) compose(s heartbeat.Say, page int) (m heartbeat.Message, pages int, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := bootNow()
+	silent := b.pacer.Wedged(now)
+	if silent != b.silent {
+		b.silent = silent
+		b.wedged(silent)
+	}
+	if silent {
+		return m, 0, false
+	}
+	pages = b.pacer.Pages()
+	if !s.Whole && pages > 1 {
+		page = -1
+	}
+	return b.pacer.Compose(s.Kind, page, now, wallNow()), pages, true
+}

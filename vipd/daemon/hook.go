@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"vipd/vipd/config"
+)
+
+// hooksWaiting is how many lists of commands of one token may wait; a list that
+// finds no room is reported and left out.
+const hooksWaiting = 8
+
+// hookRun is one list of commands to run, in order, with what they are told.
+type hookRun struct {
+	hooks []config.Hook
+	limit time.Duration
+	env   []string
+}
+
+// hookEnvironment is what every command gets, and nothing else but PATH.
+func hookEnvironment(node, token, role string, epoch uint64) []string {
+	return []string{
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+		"VIPD_NODE=" + node, "VIPD_TOKEN=" + token, "VIPD_ROLE=" + role, fmt.Sprintf("VIPD_EPOCH=%d", epoch),
+	}
+}
+
+// runHooks runs one token's lists one after another until ctx ends, and then
+// those that wait: a node that stops still says that it is standby.
+func runHooks(ctx context.Context, runs <-chan hookRun, report func(string)) {
+	for {
+		select {
+		case r := <-runs:
+			r.run(report)
+			continue
+		default:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-runs:
+			r.run(report)
+		}
+	}
+}
+
+// run runs the commands in order. One that fails or runs out of time is
+// reported; the next one runs all the same.
+func (r hookRun) run(report func(string)) {
+	for _, h := range r.hooks {
+		if err := runHook(h, r); err != nil {
+			report(fmt.Sprintf("hook %s: %v", strings.Join(h.Argv, " "), err))
+		}
+	}
+}
+
+// runHook runs one command without a shell, killed with all of its process
+// group when its time is over.
+func runHook(h config.Hook, r hookRun) error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, h.Argv[0], h.Argv[1:]...)
+	cmd.Env = r.env
+	cmd.Dir = "/"
+	var said tail
+	cmd.Stdout, cmd.Stderr = &said, &said
+	ownGroup(cmd)
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("killed: not done within %v", r.limit)
+	case len(said.kept) > 0:
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(said.kept))
+	}
+	return err
+}
+
+// tail keeps the end of what a command says.
+type tail struct{ kept []byte }
+
+const tailSize = 512
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - tailSize; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
+}
+
+// ownGroup gives the command a process group of its own, and has the whole
+// group killed when its time is over.
+func ownGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}

@@ -1,0 +1,254 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/seal"
+	"vipd/token"
+	"vipd/vipd/control"
+	"vipd/vipd/node"
+)
+
+// eventsWaiting bounds what may wait for the loop. Readers wait when it is
+// full, and the sockets' queues then drop what is too much.
+const eventsWaiting = 1024
+
+// Events of the daemon's own, beside those of node.Machine.
+type (
+	// failure is a token.Failed with what the hands said.
+	failure struct {
+		token.Failed
+		err error
+	}
+	// look runs f on the loop, between two steps.
+	look struct{ f func() }
+	// links says that carriers or interfaces have changed.
+	links struct{}
+	// fought says that somebody keeps removing the token's address.
+	fought struct{ name string }
+	// noise is something for the journal that no machine needs.
+	noise struct{ event control.Event }
+)
+
+// loop owns the machine. Everything in it is its goroutine's alone but events.
+type loop struct {
+	events   chan any
+	machine  *node.Machine
+	beater   *beater
+	opener   *seal.Opener
+	keeper   *keeper
+	journal  *journal
+	moves    moves
+	editions map[uint8]uint32 // of the claims seen last, by peer
+	workers  []*worker        // by the token's number
+	ready    func(name string) error
+	forget   func()            // a token that the configuration has no more is off
+	fights   map[int]time.Time // tokens taken from us by force, until
+	kept     []any             // events that outlived a flush
+	replies  map[uint64]chan node.Reply
+	lastID   uint64
+	reason   []token.Reason // what was last told the machine, by number
+	failed   map[int]string // what the hands said last
+	leaving  context.CancelCauseFunc
+	owns     sync.Map // names of held tokens, for the hands
+	taken    atomic.Pointer[control.Status]
+	log      *slog.Logger
+}
+
+// run steps the machine until ctx ends.
+func (l *loop) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var ev any = node.Tick{}
+		select {
+		case <-ctx.Done():
+			return
+		case ev = <-l.events:
+		case <-timer.C:
+		}
+		l.handle(ev)
+		for len(l.kept) > 0 {
+			ev, l.kept = l.kept[0], l.kept[1:]
+			l.handle(ev)
+		}
+		timer.Reset(until(l.machine.Deadline()))
+	}
+}
+
+// handle takes one event, the daemon's own or the machine's.
+func (l *loop) handle(ev any) {
+	switch ev := ev.(type) {
+	case look:
+		ev.f()
+		l.beater.stepped(bootNow())
+	case links:
+		l.judge()
+	case fought:
+		l.fight(ev.name)
+	case noise:
+		l.journal.add(ev.event)
+	case failure:
+		l.failed[ev.Token] = ev.err.Error()
+		l.step(ev.Failed)
+	case heartbeat.Received:
+		l.step(ev)
+		l.confirm(ev)
+	default:
+		l.step(ev)
+	}
+}
+
+// step steps the machine and does, in order, what it answers.
+func (l *loop) step(ev node.Event) {
+	now := bootNow()
+	actions := l.machine.Step(now, ev)
+	l.beater.stepped(now)
+	for _, a := range actions {
+		l.do(a)
+	}
+	l.journal.settle(ev)
+	l.watch(ev)
+	if down, ok := ev.(token.Down); ok && l.machine.Tokens().Spec(down.Token).Members == nil {
+		l.forget()
+	}
+}
+
+// watch notes changes of holder; a message that brings no new claims brings none.
+func (l *loop) watch(ev node.Event) {
+	if r, ok := ev.(heartbeat.Received); ok {
+		if l.editions[r.From] == r.Message.Edition {
+			return
+		}
+		l.editions[r.From] = r.Message.Edition
+	}
+	now := bootNow()
+	for i, w := range l.workers {
+		if w != nil {
+			l.moves.see(w.name, l.machine.Tokens().Active(now, i))
+		}
+	}
+}
+
+// number finds a token by its name, −1 if there is none.
+func (l *loop) number(name string) int {
+	return slices.IndexFunc(l.workers, func(w *worker) bool { return w != nil && w.name == name })
+}
+
+// confirm tells the seal which session of a peer is the live one: that which
+// has echoed ours. Until then a recording of an old one could displace it.
+func (l *loop) confirm(r heartbeat.Received) {
+	if p := l.machine.Beats().Peer(r.From); p != nil && p.Session == r.Session && p.Echo != 0 {
+		l.opener.Confirm(r.From, r.Session)
+	}
+}
+
+// do does one action; none of them waits.
+func (l *loop) do(a node.Action) {
+	switch a := a.(type) {
+	case node.Words:
+		l.beater.words(a.Words)
+	case heartbeat.Say:
+		l.beater.say(a)
+	case heartbeat.Retire:
+		l.opener.Retire(a.Slot, a.Session)
+	case token.Lease:
+		l.lease(a)
+	case token.Acquire:
+		l.owns.Store(l.workers[a.Token].name, true)
+		l.journal.acquire(a)
+		l.workers[a.Token].ask(job{take: true, epoch: a.Epoch})
+	case token.Drop:
+		l.owns.Delete(l.workers[a.Token].name)
+		l.journal.drop(a)
+		l.workers[a.Token].ask(job{epoch: a.Epoch})
+	case token.Announce:
+		l.workers[a.Token].hands.Announce(l.workers[a.Token].name)
+	case token.Store, token.Reserve, node.KeepSuspended:
+		l.keeper.ask(a)
+	case node.Reply:
+		l.reply(a)
+	case node.Noted:
+		l.journal.noted(a)
+	case node.Flush:
+		l.flush()
+	case node.Exit:
+		l.leaving(errStopped)
+	case node.Reexec:
+		l.beater.extend(bootNow(), node.Grace)
+		l.leaving(errRestart)
+	}
+}
+
+// lease passes a changed lease to the beater.
+func (l *loop) lease(a token.Lease) {
+	now := bootNow()
+	v := l.machine.Tokens().Look(now, a.Token)
+	l.beater.setLease(a, row{id: v.Spec.ID, epoch: a.Epoch, since: now.Add(-v.Tenure), pinned: v.Pinned})
+}
+
+// owned answers the hands' question before each repeated announcement.
+func (l *loop) owned(name string, _ uint64) bool {
+	_, ok := l.owns.Load(name)
+	return ok
+}
+
+// flush throws away what waits for the loop from before a freeze. What the
+// hands and the disk answered stays.
+func (l *loop) flush() {
+	for range len(l.events) {
+		ev := <-l.events
+		if _, message := ev.(heartbeat.Received); !message {
+			l.kept = append(l.kept, ev)
+		}
+	}
+}
+
+// judge tells the machine of each token whether its addresses could be reached.
+func (l *loop) judge() {
+	for i, w := range l.workers {
+		if w == nil {
+			continue
+		}
+		var r token.Reason
+		if err := l.ready(w.name); err != nil {
+			r |= token.LinkDown
+			l.failed[i] = err.Error()
+		} else {
+			delete(l.failed, i)
+		}
+		if until, ok := l.fights[i]; ok && time.Now().Before(until) {
+			r |= token.HandsFailed
+		}
+		if l.reason[i] != r {
+			l.reason[i] = r
+			l.step(token.Fitness{Token: i, Reasons: r})
+		}
+	}
+}
+
+// fightPause is how long a host whose address somebody keeps removing stays out.
+const fightPause = time.Minute
+
+func (l *loop) fight(name string) {
+	for i, w := range l.workers {
+		if w != nil && w.name == name {
+			l.fights[i] = time.Now().Add(fightPause)
+			l.judge()
+			time.AfterFunc(fightPause+time.Second, func() { l.events <- links{} })
+		}
+	}
+}
+
+func (l *loop) reply(r node.Reply) {
+	if waiting, ok := l.replies[r.ID]; ok {
+		delete(l.replies, r.ID)
+		waiting <- r // has room for it
+	}
+}

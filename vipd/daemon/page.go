@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"vipd/heartbeat/clock"
+)
+
+// page is what outlives a killed daemon within one boot: until when each token
+// may be held, written at every renewal by one store to mapped memory. The next
+// daemon adopts what has not expired.
+//
+// The file lies in the run directory, which a reboot empties; the boot id in it
+// guards against one that is kept on a disk.
+//
+//	magic u64 | boot id 16 | rows: id u64 | epoch u64 | expiry i64 | since i64 | flags u64
+type page struct {
+	memory []byte
+}
+
+const (
+	pageMagic  = 0x7669706470616731 // "vipdpag1"
+	pageHeader = 24
+	rowSize    = 40
+	pageRows   = 1000
+	pageSize   = pageHeader + pageRows*rowSize
+)
+
+// row is one token's entry.
+type row struct {
+	id     uint64
+	epoch  uint64
+	expiry clock.Instant
+	since  clock.Instant
+	pinned bool
+}
+
+// openPage maps the file, and returns what an earlier daemon of this boot left.
+func openPage(path string) (*page, []row, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open lease page: %w", err)
+	}
+	defer file.Close()
+	if err := file.Truncate(pageSize); err != nil {
+		return nil, nil, fmt.Errorf("size lease page %s: %w", path, err)
+	}
+	memory, err := unix.Mmap(int(file.Fd()), 0, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, fmt.Errorf("map lease page %s: %w", path, err)
+	}
+	p := &page{memory: memory}
+	boot := bootID()
+	var left []row
+	if binary.NativeEndian.Uint64(memory) == pageMagic && [16]byte(memory[8:24]) == boot {
+		left = p.rows()
+	}
+	clear(memory)
+	binary.NativeEndian.PutUint64(memory, pageMagic)
+	copy(memory[8:], boot[:])
+	return p, left, nil
+}
+
+func (p *page) rows() (list []row) {
+	for i := range pageRows {
+		r := row{
+			id: p.word(i, 0).Load(), epoch: p.word(i, 1).Load(), expiry: clock.Instant(p.word(i, 2).Load()),
+			since: clock.Instant(p.word(i, 3).Load()), pinned: p.word(i, 4).Load() != 0,
+		}
+		if r.id != 0 && r.expiry != 0 {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// word is one field of a row: eight aligned octets, so that a reader never sees
+// half a value.
+func (p *page) word(i, field int) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&p.memory[pageHeader+i*rowSize+field*8]))
+}
+
+// hold writes whose lease the row is; the expiry follows by renew.
+func (p *page) hold(i int, r row) {
+	if p.word(i, 0).Load() != r.id || p.word(i, 1).Load() != r.epoch {
+		p.word(i, 2).Store(0)
+		p.word(i, 0).Store(r.id)
+		p.word(i, 1).Store(r.epoch)
+		p.word(i, 3).Store(uint64(r.since))
+	}
+	flags := uint64(0)
+	if r.pinned {
+		flags = 1
+	}
+	p.word(i, 4).Store(flags)
+}
+
+// renew sets until when the token may be held; 0 ends it.
+func (p *page) renew(i int, expiry clock.Instant) { p.word(i, 2).Store(uint64(expiry)) }
+
+func (p *page) expiry(i int) clock.Instant { return clock.Instant(p.word(i, 2).Load()) }
+
+func (p *page) close() { unix.Munmap(p.memory) }
+
+// bootID is the kernel's id of this boot; all zero if it does not tell.
+func bootID() (id [16]byte) {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return id
+	}
+	n := 0
+	for _, c := range text {
+		digit := hexDigit(c)
+		if digit < 0 || n >= 32 {
+			continue
+		}
+		id[n/2] = id[n/2]<<4 | byte(digit)
+		n++
+	}
+	return id
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
+
+// adoptable reports whether the row's lease lasts long enough to be taken over.
+func (r *row) adoptable(now clock.Instant) bool {
+	const margin = 2 * time.Millisecond
+	return now < r.expiry.Add(-margin)
+}

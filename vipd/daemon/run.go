@@ -1,0 +1,179 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"vipd/token"
+	"vipd/vipd/node"
+)
+
+// Run runs every part until the daemon is stopped, or is to restart, which the
+// error errRestart says.
+func (d *Daemon) Run(ctx context.Context) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+
+	running, leave := context.WithCancelCause(context.WithoutCancel(ctx))
+	d.loop.leaving = leave
+	d.inbox.done = running.Done()
+	var parts, hooks sync.WaitGroup
+	d.spawn = func(w *worker) {
+		parts.Go(func() { w.run(running) })
+		hooks.Go(func() { runHooks(running, w.hooks, d.hookTrouble(w.name)) })
+	}
+	for _, w := range d.loop.workers {
+		d.spawn(w)
+	}
+	parts.Go(func() { d.loop.beater.run(running) })
+	parts.Go(func() { d.loop.keeper.run(running) })
+	parts.Go(func() { d.renew(running) })
+	parts.Go(func() { d.watchHost(running) })
+	parts.Go(func() { fail(leave, "watch the kernel", d.hands.Run(running)) })
+	parts.Go(func() { fail(leave, "answer on the socket", d.server.Run(running)) })
+	for _, p := range d.paths {
+		parts.Go(func() { p.run(running, d.inbox, d.log) })
+	}
+	parts.Go(func() { d.loop.run(running) })
+	parts.Go(func() { d.obey(running, ctx, signals) })
+	d.log.Info("running", "node", d.cluster().self.Name, "cluster", d.cluster().settings.Cluster, "configuration", d.cluster().settings.DigestText())
+	<-running.Done()
+	parts.Wait()
+	why := context.Cause(running)
+	if errors.Is(why, errRestart) {
+		return why // hooks under way go on beside the new program
+	}
+	hooks.Wait()
+	if errors.Is(why, errStopped) {
+		return nil
+	}
+	return why
+}
+
+// fail ends the daemon when a part that it can't do without has failed.
+func fail(leave context.CancelCauseFunc, what string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		leave(fmt.Errorf("%s: %w", what, err))
+	}
+}
+
+// obey turns signals, and the end of the caller's context, into events.
+func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal) {
+	ended := caller.Done()
+	for {
+		var ev any = node.Stop{}
+		select {
+		case <-running.Done():
+			return
+		case <-ended:
+			ended = nil
+		case s := <-signals:
+			switch s {
+			case syscall.SIGHUP:
+				ev = look{d.reload}
+			case syscall.SIGUSR2:
+				ev = node.Restart{}
+			}
+		}
+		select {
+		case d.loop.events <- ev:
+		case <-running.Done():
+			return
+		}
+	}
+}
+
+// renewEvery is how often the kernel is told to let held addresses live on.
+const renewEvery = 900 * time.Millisecond
+
+// renew lets the held addresses live on in the kernel, as long as the loop may
+// be spoken for: this is the dead-man switch.
+func (d *Daemon) renew(ctx context.Context) {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if !d.loop.beater.alive() {
+			continue
+		}
+		if err := d.hands.Renew(); err != nil {
+			d.log.Error("could not renew the addresses' lifetime", "err", err)
+		}
+	}
+}
+
+// How often the host is looked at: quickly while the machine listens for any
+// foreign frame, seldom for the state of its clock.
+const (
+	foreignEvery = 20 * time.Millisecond
+	clockEvery   = 10 * time.Second
+)
+
+// watchHost tells the machine when a frame of another host has come, which
+// shows that the network forwards, and whether the clock is synchronised.
+func (d *Daemon) watchHost(ctx context.Context) {
+	d.tell(node.Synced{On: synchronised()})
+	before := d.received()
+	tick := time.NewTicker(foreignEvery)
+	defer tick.Stop()
+	for d.received() == before {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	d.tell(token.Foreign{})
+	tick.Reset(clockEvery)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			d.tell(node.Synced{On: synchronised()})
+		}
+	}
+}
+
+// received counts the frames that the paths' interfaces have received.
+func (d *Daemon) received() (frames uint64) {
+	for _, p := range d.paths {
+		conn := p.conn.Load()
+		if conn == nil {
+			continue
+		}
+		if link, err := netlink.LinkByIndex(conn.Interface().Index); err == nil && link.Attrs().Statistics != nil {
+			frames += link.Attrs().Statistics.RxPackets
+		}
+	}
+	return frames
+}
+
+// reexec replaces this process by the program as it is on disk now, which an
+// upgrade may have changed; the process keeps its number.
+func reexec() error {
+	path, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	if _, err := os.Stat(path); err != nil && len(path) > len(deleted) {
+		path = path[:len(path)-len(deleted)]
+	}
+	return fmt.Errorf("restart %s: %w", path, syscall.Exec(path, os.Args, os.Environ()))
+}
+
+// deleted is what Linux appends to the path of a program that was replaced.
+const deleted = " (deleted)"

@@ -1,0 +1,246 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/seal"
+	"vipd/token"
+	"vipd/vipd/control"
+)
+
+// statusWait is how long a question for status waits for the loop. After that
+// the values taken last are the answer, with their age.
+const statusWait = 100 * time.Millisecond
+
+// Status returns what this node knows now, or, from a loop that does not step,
+// what it knew last.
+func (d *Daemon) Status() control.Status {
+	taken := make(chan control.Status, 1)
+	select {
+	case d.loop.events <- look{func() { taken <- d.look() }}:
+	case <-time.After(statusWait):
+		return *d.loop.taken.Load()
+	}
+	select {
+	case s := <-taken:
+		return s
+	case <-time.After(statusWait):
+		return *d.loop.taken.Load()
+	}
+}
+
+// look takes the status on the loop's goroutine and keeps it for when the loop
+// can't be asked.
+func (d *Daemon) look() control.Status {
+	now := bootNow()
+	s := control.Status{
+		Node: d.cluster().self.Name, Cluster: d.cluster().settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
+		ConfigDigest: d.cluster().settings.DigestText(), Started: d.started, PID: os.Getpid(), Layer: "valid_lft", Taken: time.Now(),
+		Dropped: d.dropped(),
+	}
+	s.Nodes = append(s.Nodes, d.ownStatus())
+	for i := range d.loop.machine.Beats().Peers() {
+		s.Nodes = append(s.Nodes, d.peerStatus(now, &d.loop.machine.Beats().Peers()[i]))
+	}
+	for i := range d.loop.machine.Tokens().Tokens() {
+		if v := d.loop.machine.Tokens().Look(now, i); v.Spec.Members != nil || v.Phase != token.Idle {
+			s.Tokens = append(s.Tokens, d.tokenStatus(now, i, v))
+		}
+	}
+	slices.SortFunc(s.Tokens, func(a, b control.TokenStatus) int { return strings.Compare(a.Name, b.Name) })
+	s.Alarms = d.alarms(s)
+	d.loop.taken.Store(&s)
+	return s
+}
+
+func (d *Daemon) ownStatus() control.NodeStatus {
+	on := synchronised()
+	return control.NodeStatus{
+		Name: d.cluster().self.Name, Self: true, Slot: d.cluster().self.Slot, State: stateWord(d.loop.machine.State()),
+		Priority: d.cluster().self.Priority, Version: control.Version(), ConfigDigest: d.cluster().settings.DigestText(),
+		Clock: control.ClockStatus{Verdict: control.ClockWithin, Synchronised: &on},
+	}
+}
+
+// stateWord is the state as status has it; a node that restarts will be back.
+func stateWord(s heartbeat.State) string {
+	if s == heartbeat.Restarting {
+		return control.NodeUp
+	}
+	return s.String()
+}
+
+func (d *Daemon) peerStatus(now clock.Instant, p *heartbeat.Peer) control.NodeStatus {
+	name := d.cluster().node(p.Slot)
+	n, _ := d.cluster().settings.Node(name)
+	s := control.NodeStatus{Name: name, Slot: p.Slot, State: control.NodeUnknown, Priority: n.Priority, Clock: clockStatus(now, p)}
+	if p.Session != 0 {
+		s.State, s.Version, s.ConfigDigest = stateWord(p.State), p.Build, fmt.Sprintf("%016x", p.Digest)
+		s.HeardAgeMS = age(now, p.Heard)
+		if p.Silence(now) >= d.cluster().settings.Heartbeat.Dead() {
+			s.State = control.NodeSilent
+		}
+	}
+	for i, remote := range n.Addresses {
+		s.Paths = append(s.Paths, d.pathStatus(now, &p.Paths[i], d.cluster().self.Addresses[i].String(), remote.String()))
+	}
+	return s
+}
+
+func (d *Daemon) pathStatus(now clock.Instant, p *heartbeat.Path, local, remote string) control.PathStatus {
+	s := control.PathStatus{Local: local, Remote: remote, LossRatio: p.Loss(), HeardAgeMS: age(now, p.Heard)}
+	s.Up = p.Heard != 0 && now.Sub(p.Heard) < d.cluster().settings.Heartbeat.Dead()
+	if p.RoundTrip > 0 && s.Up {
+		trip := control.Milliseconds(p.RoundTrip)
+		s.RoundTripMS = &trip
+	}
+	return s
+}
+
+func age(now, heard clock.Instant) *float64 {
+	if heard == 0 {
+		return nil
+	}
+	ms := control.Milliseconds(now.Sub(heard))
+	return &ms
+}
+
+func clockStatus(now clock.Instant, p *heartbeat.Peer) control.ClockStatus {
+	e := p.Clock.At(now)
+	s := control.ClockStatus{Verdict: e.Verdict().String()}
+	if e.Known {
+		offset, doubt := control.Milliseconds(e.Offset), control.Milliseconds(e.Doubt)
+		s.OffsetMS, s.DoubtMS = &offset, &doubt
+	}
+	if p.Session != 0 {
+		on := p.Synced
+		s.Synchronised = &on
+	}
+	return s
+}
+
+func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.View) control.TokenStatus {
+	s := control.TokenStatus{
+		Name: v.Spec.Name, Kind: "vip", State: v.Phase.String(), Epoch: max(v.Epoch, v.Seen), MovesLastHour: d.loop.moves.count(v.Spec.Name),
+		Bits: control.Bits{
+			AllowMultiple: v.Spec.Bits&token.AllowMultiple != 0, AutoFailback: v.Spec.Bits&token.AutoFailback != 0,
+			DisableInheritance: v.Spec.Bits&token.DisableInheritance != 0, ReleaseRequested: v.Spec.Bits&token.ReleaseRequested != 0,
+		},
+	}
+	if vip, ok := d.cluster().vip(v.Spec.Name); ok {
+		for _, p := range vip.Addresses {
+			s.Addresses = append(s.Addresses, p.Addr().String())
+		}
+	}
+	d.holders(&s, v)
+	for _, m := range v.Spec.Members {
+		s.Eligible = append(s.Eligible, d.eligibility(i, v, m))
+	}
+	return s
+}
+
+// holders fills in who holds the token, and since when.
+func (d *Daemon) holders(s *control.TokenStatus, v token.View) {
+	hold := func(slot uint8, c token.Claim) {
+		name := d.cluster().node(slot)
+		s.Holders = append(s.Holders, name)
+		if s.Holder != "" {
+			return
+		}
+		since := control.Milliseconds(c.Tenure)
+		s.Holder, s.Since, s.SinceMS = name, time.Now().Add(-c.Tenure), &since
+		if c.Pinned {
+			s.PinnedTo = name
+		}
+	}
+	silent := false
+	if v.Phase != token.Idle {
+		hold(d.cluster().self.Slot, token.Claim{Tenure: v.Tenure, Pinned: v.Pinned})
+	}
+	for _, p := range v.Peers {
+		switch {
+		case p.Alive && p.Claim.Phase != token.Idle:
+			hold(p.Slot, p.Claim)
+		case !p.Alive && p.Claim.Phase != token.Idle:
+			silent = true
+		}
+	}
+	switch {
+	case len(s.Holders) > 1 && v.Spec.Bits&token.AllowMultiple == 0:
+		s.Note = fmt.Sprintf("%d holders (inherited)", len(s.Holders))
+	case len(s.Holders) == 0 && silent:
+		s.Note = "last held by a node that is silent"
+	}
+}
+
+func (d *Daemon) eligibility(i int, v token.View, m token.Member) control.Eligibility {
+	e := control.Eligibility{Node: d.cluster().node(m.Slot), Priority: m.Priority}
+	if m.Slot == d.cluster().self.Slot {
+		e.Reasons = v.Reasons.Words()
+		if why := d.loop.failed[i]; why != "" && len(e.Reasons) > 0 {
+			e.Reasons = append(e.Reasons, why)
+		}
+		e.Fit = v.Reasons.Fit()
+		return e
+	}
+	for _, p := range v.Peers {
+		if p.Slot != m.Slot {
+			continue
+		}
+		if e.Fit = p.Alive && p.Claim.Reasons.Fit(); !p.Alive {
+			e.Reasons = []string{"not heard"}
+		} else {
+			e.Reasons = p.Claim.Reasons.Words()
+		}
+	}
+	return e
+}
+
+// dropped counts what was refused: by the seal, then by the heartbeat.
+func (d *Daemon) dropped() map[string]uint64 {
+	counts := map[string]uint64{}
+	for r := range seal.Refusals() {
+		if n := d.loop.opener.Refused(r); n > 0 {
+			counts[r.String()] = n
+		}
+	}
+	d.loop.machine.Beats().Drops().Each(func(r heartbeat.DropReason, n uint64) {
+		if n > 0 {
+			counts[r.String()] += n
+		}
+	})
+	return counts
+}
+
+// alarms are what an operator should look at now.
+func (d *Daemon) alarms(s control.Status) (list []string) {
+	for _, n := range s.Nodes {
+		switch {
+		case n.Self:
+		case n.State == control.NodeUnknown || n.State == control.NodeSilent:
+			list = append(list, n.Name+" is not heard")
+		case n.ConfigDigest != s.ConfigDigest:
+			list = append(list, fmt.Sprintf("%s runs with another configuration (%s here, %s there)", n.Name, s.ConfigDigest, n.ConfigDigest))
+		}
+		if n.Clock.Verdict == control.ClockBeyond {
+			list = append(list, fmt.Sprintf("the clock of %s is %+.3f s off", n.Name, *n.Clock.OffsetMS/1000))
+		} else if n.Clock.OffsetMS != nil && time.Duration(*n.Clock.OffsetMS*1e6).Abs() > clock.Warn {
+			list = append(list, fmt.Sprintf("the clock of %s is %+.3f s off; 1 s is the limit", n.Name, *n.Clock.OffsetMS/1000))
+		}
+	}
+	for _, t := range s.Tokens {
+		switch {
+		case t.Holder == "":
+			list = append(list, "nobody holds "+t.Name)
+		case t.Note != "":
+			list = append(list, t.Name+": "+t.Note)
+		}
+	}
+	return append(list, d.troubles()...)
+}

@@ -1,0 +1,129 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"vipd/token"
+	"vipd/vipd/config"
+)
+
+// Hands put shared addresses on this host. Package sharedip has the real ones.
+type Hands interface {
+	Take(token string, epoch uint64) error // put on and announce; nothing is left on after an error
+	Drop(token string) error               // when it returns nil, nothing is left on
+	Announce(token string)                 // again, and twice more
+}
+
+// dropRetry is how soon a removal that failed is tried again: until it works
+// the token cannot go elsewhere.
+const dropRetry = 200 * time.Millisecond
+
+// job is one thing for the hands to do.
+type job struct {
+	take  bool
+	epoch uint64
+}
+
+// jobsWaiting bounds what may wait for one token's hands: the machine asks for
+// the next thing only when the one before is answered.
+const jobsWaiting = 4
+
+// worker does one token's address work, so that no token waits for another,
+// and runs its hooks after it, so that no address waits for a hook.
+type worker struct {
+	number int
+	name   string
+	hands  Hands
+	jobs   chan job
+	hooks  chan hookRun
+	answer func(any)
+	log    *slog.Logger
+
+	mu   sync.Mutex
+	vip  config.VIP
+	node string
+}
+
+// set replaces the token's configuration.
+func (w *worker) set(vip config.VIP) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.vip = vip
+}
+
+// ask hands over one job; it does not wait.
+func (w *worker) ask(j job) {
+	select {
+	case w.jobs <- j:
+	default:
+		w.log.Error("address work is stuck", "token", w.name)
+	}
+}
+
+func (w *worker) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case j := <-w.jobs:
+			if j.take {
+				w.take(j.epoch)
+			} else {
+				w.drop(ctx, j.epoch)
+			}
+		}
+	}
+}
+
+func (w *worker) take(epoch uint64) {
+	if err := w.hands.Take(w.name, epoch); err != nil {
+		w.log.Error("could not put the address up", "token", w.name, "err", err)
+		w.answer(failure{token.Failed{Token: w.number, Epoch: epoch}, err})
+		return
+	}
+	w.answer(token.Up{Token: w.number, Epoch: epoch})
+	w.hook("active", epoch)
+}
+
+// drop removes, and tries until it is done: an address that may still be on is
+// never reported gone.
+func (w *worker) drop(ctx context.Context, epoch uint64) {
+	for said := false; ; said = true {
+		err := w.hands.Drop(w.name)
+		if err == nil {
+			break
+		}
+		if !said {
+			w.log.Error("could not remove the address; trying on", "token", w.name, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(dropRetry):
+		}
+	}
+	w.answer(token.Down{Token: w.number})
+	w.hook("standby", epoch)
+}
+
+// hook has the commands for the new role run.
+func (w *worker) hook(role string, epoch uint64) {
+	w.mu.Lock()
+	vip, node := w.vip, w.node
+	w.mu.Unlock()
+	hooks := vip.OnActive
+	if role == "standby" {
+		hooks = vip.OnStandby
+	}
+	if len(hooks) == 0 {
+		return
+	}
+	select {
+	case w.hooks <- hookRun{hooks, vip.HookTimeout, hookEnvironment(node, w.name, role, epoch)}:
+	default:
+		w.log.Error("hooks are too slow; left out", "token", w.name, "role", role)
+	}
+}
