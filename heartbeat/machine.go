@@ -59,6 +59,7 @@ type Word struct {
 	Echoed  clock.Instant // our newest send that this very message echoes, 0 if none or too old
 	Fresh   bool          // newer than every message before
 	New     bool          // first of a new session
+	Waited  time.Duration // how long it lay in our socket
 	Silence time.Duration // how long nothing had been heard before it
 	Knows   uint32        // the newest edition of our claims that the sender has whole
 	Claims  []Claim       // all of the peer's claims, if they changed with this message
@@ -69,6 +70,9 @@ type Word struct {
 // Thawed says that we did not run for longer than a dead time: whatever we
 // held is not ours any more.
 type Thawed struct{ For time.Duration }
+
+// Stalled says that we ran late: what peers sent may wait unread.
+type Stalled struct{}
 
 // Audible says that something of the peer's came which is no word of it yet: a
 // session that has not echoed ours. The peer is not silent then.
@@ -83,6 +87,7 @@ type Retire struct {
 func (Say) action()     {}
 func (Word) action()    {}
 func (Thawed) action()  {}
+func (Stalled) action() {}
 func (Audible) action() {}
 func (Retire) action()  {}
 
@@ -181,6 +186,7 @@ func (m *Machine) wake(now clock.Instant) {
 	case late > m.config.Interval/2 && m.stalls < 2:
 		m.stalls++
 		m.restart(now)
+		m.actions = append(m.actions, Stalled{})
 	case late <= m.config.Interval/2 && now >= m.due:
 		m.stalls = 0
 	}

@@ -17,7 +17,7 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		m.drops[FromFuture]++
 		return
 	}
-	word := Word{From: r.From, Message: r.Message, Silence: now.Sub(p.timer), Echoed: echoed, New: r.Session != p.Session}
+	word := Word{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.timer), Echoed: echoed, New: r.Session != p.Session}
 	if word.New {
 		m.replace(p, r.Session, echoed)
 	}
@@ -29,11 +29,11 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		m.measure(p, r)
 	}
 	word.Fresh = r.Message.Seq > p.seq
-	p.Echo = max(p.Echo, echoed)
-	if !word.Fresh && echoed == 0 {
+	if !word.Fresh && echoed <= p.Echo {
 		m.drops[Repeated]++
 		return
 	}
+	p.Echo = max(p.Echo, echoed)
 	if word.Fresh {
 		m.refresh(now, p, r)
 		word.Changed = p.pages.take(r.Message)

@@ -18,6 +18,7 @@ type Word struct {
 	Hold    time.Duration // it announced that it may be silent for so long
 	Dead    time.Duration // its own dead time
 	Echoed  clock.Instant // our newest send that this message echoes, 0 if it proves nothing
+	Waited  time.Duration // how long it lay in this host's socket
 	Silence time.Duration // how long nothing had been heard of it before
 	New     bool          // first of a new session
 	Fresh   bool          // newer than every earlier one: only then does it count as heard
@@ -30,6 +31,9 @@ type Word struct {
 // Audible says that something of the peer's came that is no word of it yet: it
 // is not silent, but what it said is not known.
 type Audible struct{ Peer uint8 }
+
+// Stall says that the node ran late: words may wait unread, so no peer is silent.
+type Stall struct{}
 
 // Foreign says that a frame of another host was seen: the link forwards.
 type Foreign struct{}
@@ -121,6 +125,7 @@ type Thaw struct{}
 func (Tick) event()        {}
 func (Word) event()        {}
 func (Audible) event()     {}
+func (Stall) event()       {}
 func (Foreign) event()     {}
 func (Up) event()          {}
 func (Failed) event()      {}

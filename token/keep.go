@@ -93,7 +93,9 @@ func (m *Machine) down(i int) {
 }
 
 // adopt takes over what an earlier run of this daemon left up with a lease
-// that has not ended. It binds us as if every peer had echoed just then.
+// that has not ended. It binds us as if every peer had echoed so as to make it;
+// but no longer than L from now, however long the restart was to last: from our
+// first beat on a peer waits for no more than D.
 func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	t := &m.tokens[e.Token]
 	m.listens = false
@@ -101,7 +103,7 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	t.since, t.cause = now.Add(-e.Tenure), Restarted
 	for i := range m.peers {
 		p := &m.peers[i]
-		p.echo = max(p.echo, e.Expiry.Add(-m.config.Lease))
+		p.echo = max(p.echo, clock.Min(now, e.Expiry.Add(-m.config.Lease)))
 	}
 	m.do(Announce{Token: e.Token, Epoch: e.Epoch})
 }

@@ -36,7 +36,7 @@ func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 		p.quiet = true
 		return clock.Never
 	}
-	if p.known && v.unfitAt != 0 && !m.reached(now, p.heard.Add(m.config.Interval*3/2)) {
+	if p.known && v.unfitAt != 0 && !m.reached(now, p.arrived.Add(m.config.Interval*3/2)) {
 		return clock.Never
 	}
 	return max(p.echo.Add(m.config.Lease), p.grace)

@@ -128,6 +128,10 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		if p := m.peer(ev.Peer); p != nil {
 			p.audible = now
 		}
+	case Stall:
+		for i := range m.peers {
+			m.peers[i].audible = now
+		}
 	case Foreign:
 		if m.foreign == 0 {
 			m.foreign = now

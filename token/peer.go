@@ -11,7 +11,8 @@ type peer struct {
 	slot    uint8
 	heard   clock.Instant // newest fresh word, or the start of listening
 	ever    bool          // heard since then
-	audible clock.Instant // newest that was no word
+	audible clock.Instant // what was no word came then, or words may wait unread since
+	arrived clock.Instant // when the newest fresh word reached this host
 	hold    time.Duration
 	dead    time.Duration // its own dead time: it may rely on a longer one than ours
 	since   clock.Instant // heard without a gap of D since
@@ -65,7 +66,9 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 		m.foreign = now
 	}
 	if w.New {
+		stands := m.stands(now, p)
 		m.renew(p, i)
+		p.grace = stands
 	}
 	p.echo = max(p.echo, w.Echoed)
 	if !w.Fresh {
@@ -85,13 +88,26 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	}
 }
 
+// stands returns until when a lease that the peer lets live may be in force: L
+// from now if it was renewed alone, else as its echoes had it.
+func (m *Machine) stands(now clock.Instant, p *peer) clock.Instant {
+	if p.quiet {
+		return now.Add(m.config.Lease)
+	}
+	return max(p.echo.Add(m.config.Lease), p.grace)
+}
+
 // endSolo applies the first word after a silence to the lease. What was
 // renewed alone is void, be it in the past, for the peer may have counted from
 // the last send that it heard; unless the silence was so long that it took
-// long ago, or it has just started: then the lease stands as it is.
+// long ago, or it has just started: then the lease stands as it is, and only
+// echoes renew it.
 func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) {
-	if w.New || p.quiet && w.Silence > m.config.Dead {
-		p.grace = now.Add(m.config.Lease)
+	if p.quiet && w.Silence > m.config.Dead {
+		p.grace = m.stands(now, p)
+		m.reannounce()
+	}
+	if w.New {
 		m.reannounce()
 	}
 	p.quiet = false
@@ -115,7 +131,7 @@ func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
 			m.tokens[j].views[i].fitAt, m.tokens[j].views[i].unfitAt = 0, 0
 		}
 	}
-	p.heard, p.hold, p.dead, p.ever = now, w.Hold, w.Dead, true
+	p.heard, p.arrived, p.hold, p.dead, p.ever = now, now.Add(-w.Waited), w.Hold, w.Dead, true
 }
 
 // renew forgets what an earlier session of the peer said.
@@ -164,9 +180,10 @@ func (m *Machine) proven(now clock.Instant, p *peer) bool {
 	return p.known && p.proof != 0 && now.Sub(p.proof) <= m.config.Dead
 }
 
-// oneWay reports whether we hear a peer, fit or holding, that has not heard us
-// for a dead time. Others can't rely on us then; with Disable Inheritance
-// nothing depends on it.
+// oneWay reports whether a peer, fit or holding, still spoke to us when it had
+// not heard us for a dead time. Others can't rely on us then; with Disable
+// Inheritance nothing depends on it. A peer that has fallen silent since is dead
+// rather than deaf.
 func (m *Machine) oneWay(now clock.Instant, t *state) bool {
 	if t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
 		return false
@@ -176,7 +193,7 @@ func (m *Machine) oneWay(now clock.Instant, t *state) bool {
 		if !m.alive(now, p) || v.unfitAt != 0 {
 			continue
 		}
-		if m.reached(now, max(p.since, p.echo).Add(m.config.Dead)) {
+		if p.heard.Sub(max(p.since, p.echo)) > m.config.Dead {
 			return true
 		}
 	}

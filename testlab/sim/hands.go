@@ -121,7 +121,7 @@ func (h *Host) say(s heartbeat.Say) {
 			h.renew(i)
 			h.world.check.answering(h, i)
 		}
-		h.world.send(h, s, m)
+		h.world.send(h, s, &m)
 	}
 }
 

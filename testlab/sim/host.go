@@ -209,7 +209,7 @@ func (h *Host) step(ev node.Event) {
 	now := h.now()
 	h.Steps++
 	h.pacer.Stepped(now)
-	actions := append([]node.Action(nil), h.machine.Step(now, ev)...)
+	actions := h.machine.Step(now, ev) // doing them never steps the machine again
 	h.world.check.deadline(h, now)
 	for _, a := range actions {
 		h.do(now, a)

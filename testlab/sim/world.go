@@ -81,7 +81,11 @@ func (w *World) At(at int64, f func()) { w.queue.push(happening{at: at, kind: ca
 
 // Run lets the world go on until the time; it stops early at a violation.
 func (w *World) Run(until int64) {
-	for len(w.queue.heap) > 0 && w.queue.heap[0].at <= until && w.check.violation == "" {
+	for w.check.violation == "" {
+		at, ok := w.queue.next()
+		if !ok || at > until {
+			break
+		}
 		h := w.queue.pop()
 		w.Now = max(w.Now, h.at)
 		w.happen(h)
@@ -108,7 +112,7 @@ func (w *World) happen(h happening) {
 }
 
 // send puts a message on the wire, on every path or on the one of an answer.
-func (w *World) send(from *Host, s heartbeat.Say, m heartbeat.Message) {
+func (w *World) send(from *Host, s heartbeat.Say, m *heartbeat.Message) {
 	for _, to := range w.Hosts {
 		if to == from || s.To != 0 && to.Slot != s.To {
 			continue
@@ -122,12 +126,11 @@ func (w *World) send(from *Host, s heartbeat.Say, m heartbeat.Message) {
 	}
 }
 
-func (w *World) transmit(from, to *Host, path int, m heartbeat.Message) {
+func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
 	l := &w.links[from.Slot-1][to.Slot-1][path]
 	if l.cut > 0 || l.loss > 0 && w.random.below(1000) < l.loss {
 		return
 	}
-	m.Path = uint8(path)
 	copies := 1
 	if w.Plan.Duplicate > 0 && w.random.below(1000) < w.Plan.Duplicate {
 		copies = 2
@@ -137,9 +140,8 @@ func (w *World) transmit(from, to *Host, path int, m heartbeat.Message) {
 		if l.delay > 0 && !w.random.chance(3) {
 			delay += w.random.upTo(l.delay)
 		}
-		message := m
 		w.queue.push(happening{at: w.Now + int64(delay), kind: arrival, host: to,
-			packet: packet{from: from, session: from.session, path: uint8(path), message: &message}})
+			packet: packet{from: from, session: from.session, path: uint8(path), message: m}})
 	}
 }
 

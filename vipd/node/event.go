@@ -55,7 +55,8 @@ type Reload struct {
 // Lease, Store and Reserve.
 type Action any
 
-// Words replaces what the beats say. It comes before the Say that needs it.
+// Words replaces what the beats say, when that has changed. It comes before the
+// Say that needs it.
 type Words struct{ heartbeat.Words }
 
 // Reply answers a Command.

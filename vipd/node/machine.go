@@ -50,6 +50,8 @@ type Machine struct {
 	due       clock.Instant
 	actions   []Action
 	scratch   []token.Claim
+	heard     []heartbeat.Heard
+	said      heartbeat.Words // newest that was handed over
 }
 
 // peer is what the node notes of another one beside what the machines know.
@@ -128,6 +130,8 @@ func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
 			m.word(now, a)
 		case heartbeat.Audible:
 			m.decide(now, token.Audible{Peer: a.From})
+		case heartbeat.Stalled:
+			m.decide(now, token.Stall{})
 		case heartbeat.Thawed:
 			m.do(Noted{Peer: m.config.Self, What: Froze})
 			m.do(Flush{})

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/token"
@@ -19,7 +21,7 @@ func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
 		m.compare(now, p, w)
 	}
 	tw := token.Word{
-		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Echoed: w.Echoed, Silence: w.Silence, New: w.New,
+		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Echoed: w.Echoed, Waited: w.Waited, Silence: w.Silence, New: w.New,
 		Fresh: w.Fresh, Knows: w.Knows, Current: w.Current,
 	}
 	if w.Current && (w.Changed || p.remap) {
@@ -84,7 +86,11 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 	if changed {
 		m.restate(now)
 	}
-	m.do(Words{m.words(now)})
+	if w := m.words(now); !same(&w, &m.said) {
+		w.Heard = slices.Clone(w.Heard)
+		m.said = w
+		m.do(Words{w})
+	}
 	if changed {
 		m.do(heartbeat.Say{Kind: heartbeat.Beat, Whole: true})
 	}
@@ -93,10 +99,18 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 	}
 }
 
+// same reports whether both say the same; claims differ only by their edition.
+func same(a, b *heartbeat.Words) bool {
+	return a.State == b.State && a.Synced == b.Synced && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
+		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
+}
+
+// words returns what is to be said now; Heard lies in a buffer of the machine.
 func (m *Machine) words(now clock.Instant) heartbeat.Words {
+	m.heard = m.beats.Heard(now, m.heard[:0])
 	w := heartbeat.Words{
 		State: m.State(), Synced: m.synced, Want: m.beats.Want(), Digest: m.config.Digest, Build: m.config.Build,
-		Heard:   m.beats.Heard(now, make([]heartbeat.Heard, 0, len(m.peers))),
+		Heard:   m.heard,
 		Edition: m.tokens.Edition(), Claims: m.claims,
 	}
 	if m.restart.since != 0 {
