@@ -179,7 +179,7 @@ func (d *Daemon) build(ring *seal.Ring, disk *store, events *control.Journal) {
 	l := &loop{
 		events: make(chan any, eventsWaiting), machine: machine, opener: seal.NewOpener(ring), log: d.log,
 		moves: moves{}, editions: map[uint8]uint32{}, fights: map[int]time.Time{}, failed: map[int]string{},
-		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready,
+		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: func() {},
 	}
 	d.loop = l
 	l.journal = &journal{ring: events, names: d.cluster, machine: machine, log: d.log}
