@@ -16,6 +16,7 @@ func TestMisuse(t *testing.T) {
 	serve(t, f, control.NewJournal(), dir)
 	const (
 		hint    = "see 'vipd help'\n"
+		run     = "usage: vipd run [flags]; see 'vipd help run'\n"
 		move    = "usage: vipd move TOKEN --to NODE [flags]; see 'vipd help move'\n"
 		release = "usage: vipd release TOKEN [flags]; see 'vipd help release'\n"
 		suspend = "usage: vipd suspend [NODE] [flags]; see 'vipd help suspend'\n"
@@ -40,6 +41,9 @@ func TestMisuse(t *testing.T) {
 		{"-x", 2, "vipd: unknown shorthand flag: 'x' in -x\n" + hint},
 		{"-t extra", 2, "vipd: unknown verb \"extra\"\n" + hint},
 		{"-t --config", 2, "vipd: flag needs an argument: --config\n" + hint},
+		{"run now", 2, "vipd run: takes no argument, but got \"now\"\n" + run},
+		{"run --nod a", 2, "vipd run: unknown flag: --nod; did you mean \"--node\"?\n" + run},
+		{"run --state-dir", 2, "vipd run: flag needs an argument: --state-dir\n" + run},
 		{"check extra", 2, "vipd check: takes no argument, but got \"extra\"\nusage: vipd check [--config FILE] [flags]; see 'vipd help check'\n"},
 		{"check --conf x", 2, "vipd check: unknown flag: --conf; did you mean \"--config\"?\nusage: vipd check [--config FILE] [flags]; see 'vipd help check'\n"},
 		{"status now", 2, "vipd status: takes no argument, but got \"now\"\n" + status},
