@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"vipd/testlab/rig"
 )
@@ -25,10 +26,18 @@ func (st *stage) shells() []shell {
 	return ways
 }
 
+// program is the path of the program that the hosts run.
+func program(o Options) string {
+	if path, err := os.Readlink(o.Exe); err == nil {
+		return path
+	}
+	return o.Exe
+}
+
 // keep leaves the lab up until ctx ends.
 func (st *stage) keep(ctx context.Context, o Options) {
 	if !o.JSON {
-		fmt.Fprintf(o.Out, "The lab stays up until Ctrl-C. In the hosts, 'vipd status' shows the pair.\n")
+		fmt.Fprintf(o.Out, "The lab stays up until Ctrl-C. In hist-a and hist-b, this shows the pair:\n  %s status\n", program(o))
 	}
 	<-ctx.Done()
 }

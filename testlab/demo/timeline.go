@@ -51,7 +51,11 @@ func (tl *timeline) watch(st *stage) {
 	tl.stop = stop
 	tl.every(ctx, lookEvery, func() { tl.look(st.probe.Last()) })
 	for i, n := range []*node{st.a, st.b} {
-		tl.every(ctx, askEvery, func() { tl.role(i, n.role(ctx)) })
+		tl.every(ctx, askEvery, func() {
+			if role := n.role(ctx); ctx.Err() == nil {
+				tl.role(i, role)
+			}
+		})
 	}
 	if tl.live {
 		tl.every(ctx, drawEvery, tl.draw)

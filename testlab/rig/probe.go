@@ -136,23 +136,24 @@ func (p *Probe) listen() {
 // connect is one of the connectors that take turns, so that one which waits for an
 // answer doesn't keep the next from trying.
 func (p *Probe) connect(turn int) error {
-	select {
-	case <-p.ended:
-		return nil
-	case <-time.After(time.Duration(turn) * connectEvery):
-	}
-	ticker := time.NewTicker(connectTimeout)
-	defer ticker.Stop()
 	for {
-		begun := time.Since(p.start)
-		who, err := p.callOnce()
-		p.recordTry(begun, who, err == nil)
 		select {
 		case <-p.ended:
 			return nil
-		case <-ticker.C:
+		case <-time.After(untilTurn(turn, time.Since(p.start))):
 		}
+		begun := time.Since(p.start)
+		who, err := p.callOnce()
+		p.recordTry(begun, who, err == nil)
 	}
+}
+
+// untilTurn is the time from now, counted since the probe's start, to a connector's
+// next turn: turns are a round of connectTimeout long, connectEvery apart.
+func untilTurn(turn int, now time.Duration) time.Duration {
+	const round = connectTimeout
+	since := now - time.Duration(turn)*connectEvery + round
+	return round - since%round
 }
 
 func (p *Probe) recordTry(begun time.Duration, who string, answered bool) {
