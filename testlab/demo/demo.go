@@ -5,15 +5,9 @@
 // never says how a failover must go or how long it may take: every figure is what the
 // client and the witness measured while the daemons did what they do anywhere else.
 //
-//	           client 192.0.2.100     witness 192.0.2.99
-//	                 │ asks 192.0.2.10      │ asks who has it
-//	─────────────────┴──────────┬───────────┴───────────── service LAN
-//	       192.0.2.11           │          192.0.2.12
-//	  ┌──────────────────┐      │     ┌──────────────────┐
-//	  │ hist-a  vipd run ├──────┴─────┤ hist-b  vipd run │
-//	  └────────┬─────────┘            └────────┬─────────┘
-//	      198.51.100.1                    198.51.100.2
-//	───────────┴───────────────────────────────┴────────── redundancy cable
+//	scenarios ─► stage ─► pair: hosts, daemons, networks
+//	               │        └──► client, witness ─┐
+//	               └► timeline ◄──── roles, view ─┼─► rows: table | JSON
 package demo
 
 import (
@@ -25,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"vipd/testlab/pair"
 	"vipd/testlab/rig"
 )
 
@@ -86,7 +81,7 @@ func show(ctx context.Context, lab *rig.Lab, chosen []scenario, o Options) error
 	for _, s := range chosen {
 		rows = append(rows, st.play(bounded, s)...)
 		if ctx.Err() != nil {
-			return errInterrupted
+			return pair.ErrInterrupted
 		}
 	}
 	tl.close()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vipd/testlab/pair"
 )
 
 func TestChoose(t *testing.T) {
@@ -51,7 +53,7 @@ func TestListNeedsNoLab(t *testing.T) {
 var measured = []Row{
 	{
 		Scenario: "stop", What: "hist-a's daemon is stopped", OutageMS: 11.6, TCPOutageMS: 21.4,
-		Asked: 600, Lost: 9, AnsweredBy: []string{nameA, nameB}, TwoAnsweredMS: 0, StallMS: 2,
+		Asked: 600, Lost: 9, AnsweredBy: []string{pair.NameA, pair.NameB}, TwoAnsweredMS: 0, StallMS: 2,
 	},
 	{
 		Scenario: "stop", What: "it is started again", Failed: "hist-a did not answer", OutageMS: 3.06,
@@ -69,7 +71,7 @@ failed: stop: hist-a did not answer
 
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
-	doc := document{Rows: measured, Seconds: 1.25, Shells: []shell{{nameA, "sudo nsenter"}}}
+	doc := document{Rows: measured, Seconds: 1.25, Shells: []shell{{pair.NameA, "sudo nsenter"}}}
 	if err := print(Options{Out: &out}, doc); err != nil {
 		t.Fatal(err)
 	}
@@ -117,10 +119,10 @@ func TestTimelineIsPlainWithoutATerminal(t *testing.T) {
 	tl := newTimeline(Options{Out: &out})
 	tl.role(0, "active")
 	tl.role(0, "active")
-	tl.look(nameA, time.Now())
-	tl.look(nameA, time.Now())
+	tl.look(pair.NameA, time.Now())
+	tl.look(pair.NameA, time.Now())
 	tl.title("hist-a loses power")
-	tl.look(nameA, time.Now().Add(-time.Second))
+	tl.look(pair.NameA, time.Now().Add(-time.Second))
 	tl.close()
 	tl.close()
 	tl.say("never")
@@ -147,19 +149,5 @@ func TestLiveLineIsWiped(t *testing.T) {
 	tl.bad("hist-a loses power")
 	if got := out.String(); !strings.Contains(got, "client: no answer\r\x1b[K") || !strings.Contains(got, "\x1b[31mFAILED hist-a") {
 		t.Errorf("wrote %q", got)
-	}
-}
-
-func TestTailKeepsTheEnd(t *testing.T) {
-	d := newDaemon("", nameA)
-	for range 2 * tailSize / 4 {
-		d.log.Write([]byte("xxx\n"))
-	}
-	d.log.Write([]byte("last\n"))
-	if n := len(d.log.bytes()); n != tailSize {
-		t.Errorf("kept %d bytes, want %d", n, tailSize)
-	}
-	if words := d.words(); !strings.HasSuffix(words, "    hist-a: last\n") {
-		t.Errorf("words end with %q", words[len(words)-30:])
 	}
 }

@@ -16,7 +16,7 @@ type shell struct {
 
 // shells lists the way into every host that has power.
 func (st *stage) shells() []shell {
-	hosts := []*rig.Host{st.a.host.Load(), st.b.host.Load(), st.client, st.eye}
+	hosts := []*rig.Host{st.A.Host(), st.B.Host(), st.Client, st.Eye}
 	var ways []shell
 	for _, h := range hosts {
 		if h != nil && h.Shell() != "" {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
+	"vipd/testlab/pair"
 	"vipd/vipd/control"
 )
 
@@ -29,31 +31,31 @@ type step struct {
 var scenarios = []scenario{
 	{
 		name: "host-death",
-		do:   step{"hist-a loses power", (*stage).cutPower, nameB},
+		do:   step{"hist-a loses power", (*stage).cutPower, pair.NameB},
 	},
 	{
 		name:   "failback",
 		begins: (*stage).beWithoutA,
-		do:     step{"hist-a boots again", (*stage).bootA, nameA},
+		do:     step{"hist-a boots again", (*stage).bootA, pair.NameA},
 	},
 	{
 		name: "cable-pull",
-		do:   step{"hist-a's service cable is pulled", (*stage).pullCable, nameB},
-		undo: step{"the cable is put back", (*stage).putCable, nameA},
+		do:   step{"hist-a's service cable is pulled", (*stage).pullCable, pair.NameB},
+		undo: step{"the cable is put back", (*stage).putCable, pair.NameA},
 	},
 	{
 		name: "stop",
-		do:   step{"hist-a's daemon is stopped", (*stage).stopDaemon, nameB},
-		undo: step{"it is started again", (*stage).startDaemon, nameA},
+		do:   step{"hist-a's daemon is stopped", (*stage).stopDaemon, pair.NameB},
+		undo: step{"it is started again", (*stage).startDaemon, pair.NameA},
 	},
 	{
 		name: "move",
-		do:   step{"the address is moved to hist-b", (*stage).move, nameB},
-		undo: step{"the move is released", (*stage).release, nameA},
+		do:   step{"the address is moved to hist-b", (*stage).move, pair.NameB},
+		undo: step{"the move is released", (*stage).release, pair.NameA},
 	},
 	{
 		name: "daemon-crash",
-		do:   step{"hist-a's daemon is killed and restarts", (*stage).crashDaemon, nameA},
+		do:   step{"hist-a's daemon is killed and restarts", (*stage).crashDaemon, pair.NameA},
 	},
 }
 
@@ -106,40 +108,40 @@ func find(name string) (scenario, bool) {
 }
 
 func (st *stage) cutPower(context.Context) error {
-	st.a.cutPower()
+	st.A.CutPower()
 	return nil
 }
 
-func (st *stage) bootA(context.Context) error { return st.a.boot() }
+func (st *stage) bootA(context.Context) error { return st.A.Boot() }
 
 // beWithoutA makes hist-a be without power, and hist-b answer.
 func (st *stage) beWithoutA(ctx context.Context) error {
-	st.a.cutPower()
-	return st.steady(ctx, nameB)
+	st.A.CutPower()
+	return st.Steady(ctx, pair.NameB)
 }
 
 func (st *stage) pullCable(context.Context) error {
-	st.a.service.Down()
+	st.A.Service.Down()
 	return nil
 }
 
 func (st *stage) putCable(context.Context) error {
-	st.a.service.Up()
+	st.A.Service.Up()
 	return nil
 }
 
-func (st *stage) stopDaemon(ctx context.Context) error  { return st.a.daemon.stop(ctx) }
-func (st *stage) startDaemon(ctx context.Context) error { return st.a.daemon.start() }
-func (st *stage) crashDaemon(context.Context) error     { return st.a.daemon.crash() }
+func (st *stage) stopDaemon(ctx context.Context) error  { return st.A.Daemon.Stop(ctx) }
+func (st *stage) startDaemon(ctx context.Context) error { return st.A.Daemon.Start() }
+func (st *stage) crashDaemon(context.Context) error     { return st.A.Daemon.Signal(syscall.SIGKILL) }
 
 func (st *stage) move(ctx context.Context) error {
 	st.moved = true // perhaps even if the answer is an error
-	_, err := st.a.control().Move(ctx, control.MoveRequest{Token: token, To: nameB})
+	_, err := st.A.Control().Move(ctx, control.MoveRequest{Token: pair.Token, To: pair.NameB})
 	return err
 }
 
 func (st *stage) release(ctx context.Context) error {
-	_, err := st.a.control().Release(ctx, control.ReleaseRequest{Token: token})
+	_, err := st.A.Control().Release(ctx, control.ReleaseRequest{Token: pair.Token})
 	st.moved = err != nil
 	return err
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"vipd/testlab/pair"
 )
 
 const (
@@ -49,10 +51,10 @@ func newTimeline(o Options) *timeline {
 func (tl *timeline) watch(st *stage) {
 	ctx, stop := context.WithCancel(context.Background())
 	tl.stop = stop
-	tl.every(ctx, lookEvery, func() { tl.look(st.probe.Last()) })
-	for i, n := range []*node{st.a, st.b} {
+	tl.every(ctx, lookEvery, func() { tl.look(st.Probe.Last()) })
+	for i, n := range []*pair.Node{st.A, st.B} {
 		tl.every(ctx, askEvery, func() {
-			if role := n.role(ctx); ctx.Err() == nil {
+			if role := n.Role(ctx); ctx.Err() == nil {
 				tl.role(i, role)
 			}
 		})
@@ -114,7 +116,7 @@ func (tl *timeline) role(host int, role string) {
 	tl.roles[host] = role
 	tl.mu.Unlock()
 	if changed {
-		tl.say([2]string{nameA, nameB}[host] + ": " + role)
+		tl.say([2]string{pair.NameA, pair.NameB}[host] + ": " + role)
 	}
 }
 

@@ -1,4 +1,4 @@
-package demo
+package pair
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,11 +22,12 @@ const (
 	stopLimit    = 5 * time.Second        // for a daemon to stop cleanly
 )
 
-// daemon is the vipd of one host under a supervisor, which starts it again whenever it
+// Daemon is the daemon of one host under a supervisor, which starts it again whenever it
 // ends unasked, as a service manager does.
-type daemon struct {
-	exe, name string
-	log       tail
+type Daemon struct {
+	program Program
+	name    string
+	log     tail
 
 	mu       sync.Mutex
 	host     *rig.Host
@@ -33,17 +36,19 @@ type daemon struct {
 	restarts int
 }
 
-func newDaemon(exe, name string) *daemon { return &daemon{exe: exe, name: name} }
+func newDaemon(program Program, name string) *Daemon {
+	return &Daemon{program: program, name: name}
+}
 
 // moveTo makes the daemon start in that host from now on.
-func (d *daemon) moveTo(host *rig.Host) {
+func (d *Daemon) moveTo(host *rig.Host) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.host, d.process = host, nil
 }
 
-// start starts the daemon; one that runs goes on.
-func (d *daemon) start() error {
+// Start starts the daemon; one that runs goes on.
+func (d *Daemon) Start() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.wanted = true
@@ -54,18 +59,13 @@ func (d *daemon) start() error {
 }
 
 // launch starts the program and watches it. d.mu is held.
-func (d *daemon) launch() error {
-	state := stateDir(d.name)
-	if err := os.MkdirAll(state, 0o700); err != nil {
+func (d *Daemon) launch() error {
+	what, err := d.program(d.name)
+	if err != nil {
 		return err
 	}
-	process, err := d.host.Start(rig.Process{
-		Path: d.exe,
-		Args: []string{
-			"run", "--config", configFile, "--node", d.name, "--run-dir", runDir, "--state-dir", state,
-		},
-		Stdout: &d.log, Stderr: &d.log,
-	})
+	what.Stdout, what.Stderr = &d.log, &d.log
+	process, err := d.host.Start(what)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (d *daemon) launch() error {
 }
 
 // supervise starts the daemon again when this process of it has ended unasked.
-func (d *daemon) supervise(process *rig.Proc, started time.Time) {
+func (d *Daemon) supervise(process *rig.Proc, started time.Time) {
 	end := process.Wait(context.Background())
 	if time.Since(started) < restartPause {
 		time.Sleep(restartPause)
@@ -94,9 +94,9 @@ func (d *daemon) supervise(process *rig.Proc, started time.Time) {
 	}
 }
 
-// stop ends the daemon cleanly and for good.
-func (d *daemon) stop(ctx context.Context) error {
-	process := d.giveUp()
+// Stop ends the daemon cleanly and for good.
+func (d *Daemon) Stop(ctx context.Context) error {
+	process := d.GiveUp()
 	if process == nil {
 		return errors.New("it does not run")
 	}
@@ -111,34 +111,61 @@ func (d *daemon) stop(ctx context.Context) error {
 	return nil
 }
 
-// crash kills the daemon; the supervisor starts it again.
-func (d *daemon) crash() error {
+// Signal sends the daemon a signal, and every process that it started.
+func (d *Daemon) Signal(signal syscall.Signal) error {
 	d.mu.Lock()
 	process := d.process
 	d.mu.Unlock()
 	if process == nil {
 		return errors.New("it does not run")
 	}
-	return process.Signal(syscall.SIGKILL)
+	for _, child := range children(process.PID()) {
+		syscall.Kill(child, signal) // one that has ended meanwhile needs none
+	}
+	return process.Signal(signal)
 }
 
-// giveUp has the supervisor leave the daemon alone, and returns its process.
-func (d *daemon) giveUp() *rig.Proc {
+// Processes are the ids, in the lab, of the daemon and what it started.
+func (d *Daemon) Processes() []int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.process == nil || !d.process.Alive() {
+		return nil
+	}
+	return append([]int{d.process.PID()}, children(d.process.PID())...)
+}
+
+// children are the processes that a process started, on any of its threads.
+func children(pid int) (pids []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // of a thread that has ended: empty
+		for _, word := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
+}
+
+// GiveUp has the supervisor leave the daemon alone, and returns its process.
+func (d *Daemon) GiveUp() *rig.Proc {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.wanted = false
 	return d.process
 }
 
-// running says whether the daemon's process lives.
-func (d *daemon) running() bool {
+// Running says whether the daemon's process lives.
+func (d *Daemon) Running() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.process != nil && d.process.Alive()
 }
 
 // words is the last lines the daemon wrote, each with its name before it.
-func (d *daemon) words() string {
+func (d *Daemon) words() string {
 	const most = 8
 	lines := strings.Split(strings.TrimSpace(string(d.log.bytes())), "\n")
 	var b strings.Builder
