@@ -111,7 +111,7 @@ func New(c Config, now clock.Instant) *Machine {
 		m.place[i] = -1
 	}
 	for i, slot := range c.Peers {
-		m.peers = append(m.peers, Peer{Slot: slot, timer: now})
+		m.peers = append(m.peers, Peer{Slot: slot, timer: now, spoke: now})
 		m.place[slot] = int8(i)
 	}
 	return m
@@ -195,14 +195,18 @@ func (m *Machine) wake(now clock.Instant) {
 
 func (m *Machine) restart(now clock.Instant) {
 	for i := range m.peers {
-		m.peers[i].timer = now
+		m.peers[i].timer, m.peers[i].spoke = now, now
 	}
 }
 
-// ask asks every peer that has been silent, or has not echoed, for 1.2
+// ask asks every peer that has not spoken by itself, or has not echoed, for 1.2
 // intervals: every twentieth of a lease, at least a millisecond apart. That
 // tells loss from death without waiting for the next beat. A peer that we hear
 // is asked so until it echoes; a silent one for askAtFullRate.
+//
+// An answer of the peer's does not count as speaking: it is not echoed, so the
+// peer's newest echo may be older than that answer, and its lease is reckoned
+// from the echo. It must hear our asks before it thinks itself alone.
 func (m *Machine) ask(now clock.Instant) {
 	for i := range m.peers {
 		p := &m.peers[i]
@@ -224,7 +228,7 @@ func (m *Machine) ask(now clock.Instant) {
 // troubleAt is when the peer becomes one to ask.
 func (m *Machine) troubleAt(p *Peer) clock.Instant {
 	patience := m.config.Interval * 6 / 5
-	return clock.Min(p.timer, max(p.Echo, p.Since)).Add(patience)
+	return clock.Min(p.spoke, max(p.Echo, p.Since)).Add(patience)
 }
 
 // askAt is when to ask the peer next, Never if it is not worth it.

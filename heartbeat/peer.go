@@ -29,6 +29,7 @@ type Peer struct {
 	asked   clock.Instant // newest ask
 	trouble clock.Instant // silent or not echoed since, 0 if neither
 	timer   clock.Instant // silence is counted from here: Heard, or a stall of ours
+	spoke   clock.Instant // the same for beats and asks, without answers
 	pages   pages
 }
 
@@ -101,7 +102,7 @@ func (p *Peer) adopt(session uint64) {
 		copy(p.retired[1:], p.retired[:])
 		p.retired[0] = p.Session
 	}
-	*p = Peer{Slot: p.Slot, Session: session, Heard: p.Heard, Since: p.Since, timer: p.timer,
+	*p = Peer{Slot: p.Slot, Session: session, Heard: p.Heard, Since: p.Since, timer: p.timer, spoke: p.spoke,
 		asked: p.asked, retired: p.retired, Clock: p.Clock}
 }
 

@@ -117,6 +117,9 @@ func (m *Machine) refresh(now clock.Instant, p *Peer, r Received) {
 	}
 	p.seq = r.Message.Seq
 	p.Heard, p.timer = now, now
+	if r.Message.Kind != Answer {
+		p.spoke = now
+	}
 	p.State, p.Hold = r.Message.State, 0
 	if p.State == Restarting {
 		p.Hold = r.Message.Hold

@@ -35,6 +35,14 @@ const (
 	Yield        // holder to holder: your epoch must go
 )
 
+// String returns the verb in plain words.
+func (v Verb) String() string {
+	if v > Yield {
+		return "unknown"
+	}
+	return [...]string{"silent", "offer", "accept", "decline", "release", "yield"}[v]
+}
+
 // Reason is a set of causes why a node is not fit to hold a token.
 type Reason uint32
 

@@ -21,14 +21,14 @@ func (m *Machine) keep(now clock.Instant, i int) {
 		m.drop(i, causeOf(t.fitness))
 		return
 	}
-	if !m.renewLease(now, i) {
+	switch m.renewLease(now, i) {
+	case over:
 		m.drop(i, LeaseExpired)
 		return
-	}
-	if t.spec.Bits&AllowMultiple != 0 {
+	case lapsed:
 		return
 	}
-	if m.meet(now, i) {
+	if t.spec.Bits&AllowMultiple != 0 || m.meet(now, i) {
 		return
 	}
 	m.afterMeeting(now, i)
@@ -59,7 +59,7 @@ func causeOf(r Reason) Cause {
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
 	t.phase, t.cause, t.limit, t.held, t.removed = Dropping, c, 0, true, false
-	t.yield, t.rivalled = yield{}, false
+	t.yield, t.rivalled, t.lapsed = yield{}, false, 0
 	if t.handover.verb == Offer {
 		t.handover = handover{decline: t.handover.decline}
 	}

@@ -39,7 +39,7 @@ func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 	if p.known && v.unfitAt != 0 && !m.reached(now, p.arrived.Add(m.config.Interval*3/2)) {
 		return clock.Never
 	}
-	return max(p.echo.Add(m.config.Lease), p.grace)
+	return max(p.echo.Add(m.config.Lease), p.grace, v.grace)
 }
 
 // leaseLimit returns until when the token may be held without news.
@@ -56,18 +56,44 @@ func (m *Machine) leaseLimit(now clock.Instant, t *state) clock.Instant {
 	return limit
 }
 
-// renewLease tells a changed limit and reports whether the lease still stands.
-func (m *Machine) renewLease(now clock.Instant, i int) bool {
+// renewal is what became of a lease.
+type renewal uint8
+
+const (
+	over renewal = iota
+	lapsed
+	stands
+)
+
+// renewLease tells a changed limit and says what became of the lease.
+func (m *Machine) renewLease(now clock.Instant, i int) renewal {
 	t := &m.tokens[i]
 	limit := m.leaseLimit(now, t)
 	if m.reached(now, limit) {
-		return false
+		return m.lapse(now, i, limit)
 	}
+	t.lapsed = 0
 	if limit != t.limit {
 		t.limit = limit
 		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
 	}
-	return true
+	return stands
+}
+
+// lapse is for a lease that has just gone back into the past: the first word of
+// a peer ended what was renewed alone. The kernel is told at once, but the token
+// is kept for an interval: as a rule the peer has not taken it, its next echo
+// says so, and a cut shorter than D has moved nothing.
+func (m *Machine) lapse(now clock.Instant, i int, limit clock.Instant) renewal {
+	t := &m.tokens[i]
+	if t.lapsed == 0 && limit < t.limit && t.phase == Holding {
+		t.lapsed, t.limit = now, limit
+		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
+	}
+	if t.lapsed == 0 || m.rival(now, t) || m.reached(now, t.lapsed.Add(m.config.Interval)) {
+		return over
+	}
+	return lapsed
 }
 
 // Alone, the neighbours are told once a second for a minute: a peer beyond the

@@ -32,6 +32,7 @@ type state struct {
 	cause    Cause
 	from     uint8         // who had it before
 	limit    clock.Instant // of the lease, as last told
+	lapsed   clock.Instant // the lease went back into the past then, 0 if not
 	pinned   bool
 	held     bool          // gave it up in this run: an ex-holder
 	removed  bool          // Dropping: the hands have confirmed

@@ -31,6 +31,7 @@ type view struct {
 	at      clock.Instant // it came
 	fitAt   clock.Instant // fit without a break since, 0 if not
 	unfitAt clock.Instant // unfit and not holding without a break since, 0 if not
+	grace   clock.Instant // a lease given before the peer was found to hold too stands until here
 }
 
 func (m *Machine) addPeer(slot uint8, now clock.Instant) {
@@ -66,14 +67,15 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 		m.foreign = now
 	}
 	if w.New {
-		stands := m.stands(now, p)
+		until := m.standsUntil(now, p)
 		m.renew(p, i)
-		p.grace = stands
+		p.grace = until
 	}
 	p.echo = max(p.echo, w.Echoed)
 	if !w.Fresh {
 		return
 	}
+	alone := p.quiet
 	m.endSolo(now, p, w)
 	m.refresh(now, p, i, w)
 	if w.Changed {
@@ -83,14 +85,17 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 		}
 	}
 	p.known = w.Current && (p.known || w.Changed)
+	if alone && p.known {
+		m.standBy(now, i)
+	}
 	if w.Current && w.Echoed != 0 {
 		p.proof, p.knows = w.Echoed, max(p.knows, w.Knows)
 	}
 }
 
-// stands returns until when a lease that the peer lets live may be in force: L
+// standsUntil returns until when a lease that the peer lets live may be in force: L
 // from now if it was renewed alone, else as its echoes had it.
-func (m *Machine) stands(now clock.Instant, p *peer) clock.Instant {
+func (m *Machine) standsUntil(now clock.Instant, p *peer) clock.Instant {
 	if p.quiet {
 		return now.Add(m.config.Lease)
 	}
@@ -104,13 +109,25 @@ func (m *Machine) stands(now clock.Instant, p *peer) clock.Instant {
 // echoes renew it.
 func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) {
 	if p.quiet && w.Silence > m.config.Dead {
-		p.grace = m.stands(now, p)
+		p.grace = m.standsUntil(now, p)
 		m.reannounce()
 	}
 	if w.New {
 		m.reannounce()
 	}
 	p.quiet = false
+}
+
+// standBy lets what was renewed alone stand where the peer turns out to hold it
+// too: both hold already, so nothing is won by dropping it, and the meeting
+// shall decide which one goes. Were it dropped, a cut no longer than D would move
+// the token for good.
+func (m *Machine) standBy(now clock.Instant, i int) {
+	for j := range m.tokens {
+		if t := &m.tokens[j]; t.phase == Holding && t.views[i].holds() {
+			t.views[i].grace = now.Add(m.config.Lease)
+		}
+	}
 }
 
 // reannounce tells the neighbours anew whose the held tokens are: after a

@@ -91,8 +91,7 @@ func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
 	if !p.known || v.holds() {
 		return blocked
 	}
-	given := v.Verb == Release && v.To == m.config.Self
-	if v.Verb == Release && !given || !given && m.outranks(t, i) {
+	if v.Verb == Release && v.To != m.config.Self || m.outranks(t, i) && !m.given(now, t) {
 		return blocked
 	}
 	if m.proven(now, p) && p.knows >= t.changed && m.claim(t) == t.said {
@@ -102,6 +101,15 @@ func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
 		return bySilence
 	}
 	return blocked
+}
+
+// given reports whether a former holder says that the token is ours.
+func (m *Machine) given(now clock.Instant, t *state) bool {
+	if t.handover.verb != Accept {
+		return false
+	}
+	j := m.place(t.handover.peer)
+	return j >= 0 && m.peers[j].known && t.views[j].Verb == Release && t.views[j].To == m.config.Self && m.alive(now, &m.peers[j])
 }
 
 // clearsBySilence: nothing was heard for W, and for longer where the last word

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"vipd/heartbeat/clock"
 	"vipd/token"
-	"vipd/vipd/node"
 )
 
 // checker watches the world from outside: what kernels answer, which epochs are
@@ -19,12 +17,11 @@ type checker struct {
 	epochs    map[epochKey]uint8
 	newest    [][]uint64 // by host and token
 	announcer []uint8    // by token
-	holder    []uint8    // by token, at the last calm check
-	phases    [4]int     // how often each was reached
-	causes    [17]int
-	verbs     [6]int
-	duals     int // allowed ones
-	Trace     func(format string, args ...any)
+	holder    []uint8    // by token, as remembered
+	orders    map[uint64]order
+	phases    [][]token.Phase // by host and token, as last seen
+	Coverage
+	Trace func(format string, args ...any)
 }
 
 type epochKey struct {
@@ -33,14 +30,16 @@ type epochKey struct {
 }
 
 func newChecker(w *World) *checker {
-	c := &checker{w: w, epochs: map[epochKey]uint8{}, announcer: make([]uint8, w.Plan.Tokens), holder: make([]uint8, w.Plan.Tokens)}
+	n := w.Plan.Tokens
+	c := &checker{w: w, epochs: map[epochKey]uint8{}, orders: map[uint64]order{}, announcer: make([]uint8, n), holder: make([]uint8, n)}
 	for range w.Plan.Nodes {
 		row := make([]int64, w.Plan.Nodes)
 		for i := range row {
 			row[i] = -1
 		}
 		c.severed = append(c.severed, row)
-		c.newest = append(c.newest, make([]uint64, w.Plan.Tokens))
+		c.newest = append(c.newest, make([]uint64, n))
+		c.phases = append(c.phases, make([]token.Phase, n))
 	}
 	return c
 }
@@ -73,11 +72,8 @@ func (c *checker) excused(a, b int) bool {
 		return true
 	}
 	t := c.severed[a][b]
-	return t >= 0 && c.w.Now-t < int64(c.settle())
+	return t >= 0 && c.w.Now-t < int64(settle)
 }
-
-// settle is how long a meeting may take after a heal.
-func (c *checker) settle() time.Duration { return max(time.Second, 4*c.w.Plan.Dead()) }
 
 // answers reports whether the host's kernel answers for the token.
 func (h *Host) answers(i int) bool {
@@ -95,46 +91,17 @@ func (c *checker) answering(h *Host, i int) {
 			continue
 		}
 		if c.w.Plan.Bits[i]&token.DisableInheritance == 0 && c.excused(int(h.Slot-1), int(o.Slot-1)) {
-			c.duals++
+			c.Duals++
 			continue
 		}
 		c.fail("both %s (until %v) and %s (%v) answer for %s", h.Name, h.kernel[i].expiry.Sub(h.now()), o.Name, o.kernel[i].expiry.Sub(o.now()), c.w.specs[i].Name)
 	}
 }
 
-func (c *checker) announced(h *Host, i int) { c.announcer[i] = h.Slot }
-
-// deadline looks for a machine that would not sleep.
-func (c *checker) deadline(h *Host, now clock.Instant) {
-	if h.machine.Deadline() <= now {
-		c.fail("%s: a deadline that has passed", h.Name)
-	}
-}
-
-// action watches what a machine asks for.
-func (c *checker) action(h *Host, a node.Action) {
-	switch a := a.(type) {
-	case token.Lease:
-		if a.Limit != 0 {
-			c.epoch(h, a)
-		}
-	case token.Acquire:
-		c.phases[token.Taking]++
-		c.causes[a.Cause]++
-		c.trace("%s take %s epoch %x (%v)", h.Name, c.w.specs[a.Token].Name, a.Epoch, a.Cause)
-	case token.Drop:
-		c.phases[token.Dropping]++
-		c.causes[a.Cause]++
-		c.trace("%s drop %s (%v)", h.Name, c.w.specs[a.Token].Name, a.Cause)
-	case node.Noted:
-		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.What)
-	case node.Words:
-		for i := range a.Claims {
-			c.verbs[a.Claims[i].Verb]++
-			c.phases[a.Claims[i].Phase]++
-		}
-	case node.Reply:
-		c.trace("%s replies %v late=%v", h.Name, a.Why, a.Late)
+func (c *checker) announced(h *Host, i int) {
+	c.announcer[i] = h.Slot
+	if c.w.announced != nil {
+		c.w.announced(h, i)
 	}
 }
 
@@ -152,47 +119,4 @@ func (c *checker) epoch(h *Host, a token.Lease) {
 	} else {
 		*newest = a.Epoch
 	}
-}
-
-// calm is asked when nothing has been disturbed for long: every token that can
-// be held is held once, by the one with the highest epoch, who announced last.
-func (c *checker) calm() {
-	for i := range c.w.Plan.Tokens {
-		if c.w.Plan.Bits[i]&token.AllowMultiple != 0 {
-			continue
-		}
-		c.calmToken(i)
-	}
-}
-
-func (c *checker) calmToken(i int) {
-	var holders []*Host
-	fit := false
-	for _, h := range c.w.Hosts {
-		if h.answers(i) {
-			holders = append(holders, h)
-		}
-		fit = fit || h.Running() && !h.disk.broken && h.machine.Tokens().Look(h.now(), i).Reasons.Fit()
-	}
-	switch {
-	case len(holders) > 1:
-		c.fail("calm, but %s is held by %d nodes", c.w.specs[i].Name, len(holders))
-	case len(holders) == 0:
-		c.fail("calm, but nobody holds %s (a fit node: %v)", c.w.specs[i].Name, fit)
-	case c.announcer[i] != holders[0].Slot:
-		c.fail("%s holds %s, but node %d announced last", holders[0].Name, c.w.specs[i].Name, c.announcer[i])
-	default:
-		c.lawful(holders[0], i)
-	}
-}
-
-// lawful checks the one holder: the highest epoch, and with Auto Failback
-// nobody of higher priority waiting.
-func (c *checker) lawful(h *Host, i int) {
-	for _, o := range c.w.Hosts {
-		if c.newest[o.Slot-1][i] > h.kernel[i].epoch {
-			c.fail("%s holds %s with epoch %x, below %x", h.Name, c.w.specs[i].Name, h.kernel[i].epoch, c.newest[o.Slot-1][i])
-		}
-	}
-	c.holder[i] = h.Slot
 }

@@ -9,6 +9,13 @@ import (
 
 // Inject schedules a fault: its beginning and its end.
 func (w *World) Inject(f Fault) {
+	switch w.Plan.Class {
+	case Blinks:
+		w.At(int64(f.At)-1, w.check.remember)
+		w.At(int64(f.At+f.For+settle)-1, w.check.unmoved)
+	case Errands:
+		w.At(int64(f.At+f.For)-1, func() { w.check.delivered(f) })
+	}
 	w.At(int64(f.At), func() { w.check.disturb(); w.begin(f) })
 	w.At(int64(f.At+f.For), func() { w.check.disturb(); w.end(f) })
 }
@@ -31,14 +38,20 @@ func (w *World) begin(f Fault) {
 	case SickCheck:
 		w.fitness(h, token.CheckFailing)
 	case Suspension:
-		h.step(node.Command{ID: w.random.uint64(), Verb: node.Suspend, Node: h.Slot})
+		h.order(node.Command{ID: w.random.uint64(), Verb: node.Suspend, Node: h.Slot})
 	case MoveTo:
-		w.Hosts[f.B].step(node.Command{ID: w.random.uint64(), Verb: node.Move, Token: f.Amount, Node: h.Slot})
+		w.Hosts[f.B].order(node.Command{ID: w.random.uint64(), Verb: node.Move, Token: f.Amount, Node: h.Slot})
 	case MuteCrash:
 		w.isolate(f.A, true, false)
 		w.At(w.Now+int64(muteFor(&w.Plan, f.Amount)), func() { h.Kill(); w.isolate(f.A, false, false) })
 	case DiskFull:
 		h.disk.broken = true
+	case Reload:
+		h.reload(f.Amount)
+	case ClockStep:
+		h.wall += int64(f.Amount) * 1e6
+	case Unwanted:
+		h.setBits(f.Amount, token.ReleaseRequested)
 	default:
 		w.disturbNetwork(f, true)
 	}
@@ -56,14 +69,20 @@ func (w *World) end(f Fault) {
 	case SickCheck:
 		w.fitness(h, 0)
 	case Suspension:
-		h.step(node.Command{ID: w.random.uint64(), Verb: node.Resume, Node: h.Slot})
+		h.order(node.Command{ID: w.random.uint64(), Verb: node.Resume, Node: h.Slot})
 		h.disk.suspended = false
 	case MoveTo:
 		for i := range w.Hosts {
-			w.Hosts[i].step(node.Command{ID: w.random.uint64(), Verb: node.Unpin, Token: f.Amount})
+			w.Hosts[i].order(node.Command{ID: w.random.uint64(), Verb: node.Unpin, Token: f.Amount})
 		}
 	case DiskFull:
 		h.disk.broken = false
+	case Reload:
+		h.reload(-1)
+	case ClockStep:
+		h.wall -= int64(f.Amount) * 1e6
+	case Unwanted:
+		h.setBits(f.Amount, 0)
 	default:
 		w.disturbNetwork(f, false)
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"vipd/heartbeat"
@@ -33,7 +34,10 @@ type Host struct {
 	kernel  []entry // by token
 	linkOff []bool
 	disk    disk
+	without int // the token that its configuration lacks, or −1
 }
+
+func (h *Host) lacks(i int) bool { return h.without == i }
 
 // entry is one token's address in the kernel.
 type entry struct {
@@ -88,6 +92,7 @@ func (h *Host) Start() {
 	}
 	w := h.world
 	h.life++
+	h.without = -1
 	h.frozen = false
 	h.session = w.random.uint64() | 1
 	now := h.now()
@@ -210,11 +215,35 @@ func (h *Host) step(ev node.Event) {
 	h.Steps++
 	h.pacer.Stepped(now)
 	actions := h.machine.Step(now, ev) // doing them never steps the machine again
-	h.world.check.deadline(h, now)
+	h.world.check.stepped(h, now)
 	for _, a := range actions {
 		h.do(now, a)
 	}
 	h.sleep()
+}
+
+// order has an operator's command carried out by this host's daemon, if it runs.
+func (h *Host) order(c node.Command) {
+	if h.Running() {
+		h.world.check.ordered(h, c)
+		h.step(c)
+	}
+}
+
+// setBits sets the token's bits on this host: those of the plan and some more.
+func (h *Host) setBits(i int, more token.Bits) {
+	bits := h.world.Plan.Bits[i] | more
+	h.after(0, func() { h.step(token.SetBits{Token: i, Bits: bits}) })
+}
+
+// reload gives the daemon a configuration without one token, or the whole.
+func (h *Host) reload(without int) {
+	h.without = without
+	specs, digest := slices.Clone(h.world.specs), uint64(1)
+	if without >= 0 {
+		specs, digest = slices.Delete(specs, without, without+1), 2
+	}
+	h.after(0, func() { h.step(node.Reload{Tokens: specs, Digest: digest}) })
 }
 
 // sleep schedules the next tick.

@@ -12,6 +12,7 @@ import (
 // writes down.
 type Plan struct {
 	Seed          uint64
+	Class         Class
 	Nodes         int
 	Paths         int
 	Tokens        int
@@ -31,8 +32,22 @@ type Plan struct {
 	HandsTime     time.Duration
 	DiskTime      time.Duration
 	Faults        []Fault
-	Calm          time.Duration // after the last fault
+	Whole         bool // played to the end, however early all is well
 }
+
+// Class is what kind of schedule a plan is.
+type Class uint8
+
+// The classes.
+const (
+	Storm   Class = iota // any faults, any time
+	Blinks               // total cuts of at most a second, without failback: nothing may move
+	Errands              // an operator's moves, with nothing else wrong: each must succeed
+	classes
+)
+
+// String returns the name used in printed plans.
+func (c Class) String() string { return [...]string{"storm", "blinks", "errands"}[c] }
 
 // Dead is the dead time D.
 func (p *Plan) Dead() time.Duration { return p.Interval * time.Duration(p.Tolerance) }
@@ -72,104 +87,23 @@ const (
 	MoveTo                      // operator: token Amount to A
 	MuteCrash                   // A's last sends are lost, then it is killed
 	DiskFull                    // on A
+	Reload                      // A's configuration lacks token Amount
+	ClockStep                   // A's wall clock jumps by Amount ms
+	Unwanted                    // Release Requested on A for token Amount
 	kinds
 )
 
 var kindNames = [...]string{"crash", "reboot", "freeze", "terminate", "restart", "cut-one", "cut-both", "cut-tail", "isolate", "cut-all",
-	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full"}
+	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full", "reload", "clock-step", "unwanted"}
 
 // String returns the name used in printed plans.
 func (k FaultKind) String() string { return kindNames[k] }
 
-// Draw makes the plan of a seed: the configuration as well as the faults,
-// biased towards the instants at which something is about to be decided.
-func Draw(seed uint64) Plan {
-	r := &random{seed}
-	p := Plan{
-		Seed: seed, Nodes: pick(r, 2, 2, 2, 2, 2, 2, 3, 3, 4, 5), Paths: pick(r, 1, 2, 2), Tokens: pick(r, 1, 1, 2),
-		Interval: pick(r, 50*time.Millisecond, 50*time.Millisecond, 20*time.Millisecond), Tolerance: pick(r, 3, 3, 3, 2, 4),
-		FailbackDelay: pick(r, 0, 0, 300*time.Millisecond), FailbackCap: pick(r, 10, 10, 0, 1),
-		StartWait: pick(r, 500*time.Millisecond, time.Second), StartSpread: r.upTo(pick(r, 0, 100*time.Millisecond, time.Second)),
-		Foreign: !r.chance(4), ForeignAfter: r.upTo(100 * time.Millisecond),
-		Duplicate: pick(r, 0, 0, 100), HandsFail: pick(r, 0, 0, 0, 0, 20), HandsTime: pick(r, 0, time.Millisecond, 5*time.Millisecond),
-		DiskTime: pick(r, 0, 5*time.Millisecond, 30*time.Millisecond), Calm: 2500 * time.Millisecond,
-	}
-	for range p.Nodes {
-		p.Priority = append(p.Priority, pick(r, 100, 100, 150, 200))
-		p.Drift = append(p.Drift, pick[int64](r, 0, 0, 100_000, -100_000, 500))
-	}
-	for range p.Tokens {
-		p.Bits = append(p.Bits, drawBits(r))
-	}
-	p.drawFaults(r)
-	return p
-}
-
-// drawBits draws all combinations, the usual ones more often.
-func drawBits(r *random) token.Bits {
-	switch r.below(8) {
-	case 0, 1, 2:
-		return token.AutoFailback
-	case 3, 4:
-		return 0
-	case 5:
-		return token.DisableInheritance
-	case 6:
-		return token.AutoFailback | token.DisableInheritance
-	}
-	return token.Bits(r.below(4)) // with Allow Multiple
-}
-
-// drawFaults spreads the faults over three seconds, or over a minute in one of
-// twenty plans; half of them fall next to an earlier one, at a distance of
-// about D, L or I, where the deadlines lie.
-func (p *Plan) drawFaults(r *random) {
-	n, span := 3+r.below(6), 3*time.Second
-	if r.chance(20) {
-		n, span = 6+r.below(15), time.Minute
-	}
-	at := 500*time.Millisecond + p.StartSpread
-	for i := range n {
-		near := i > 0 && r.chance(2)
-		when := at + r.upTo(span)
-		if near {
-			when = p.Faults[r.below(i)].At + pick(r, p.Dead(), p.Lease(), p.Interval, p.Interval*3/2, 0) + r.upTo(4*time.Millisecond) - 2*time.Millisecond
-		}
-		p.Faults = append(p.Faults, p.drawFault(r, max(when, at)))
-	}
-}
-
-func (p *Plan) drawFault(r *random, at time.Duration) Fault {
-	f := Fault{At: at, Kind: FaultKind(r.below(int(kinds))), A: r.below(p.Nodes), Paths: 1<<p.Paths - 1}
-	f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
-	f.For = pick(r, r.upTo(2*p.Interval), r.upTo(2*p.Dead()), p.Dead()+r.upTo(10*time.Millisecond), r.upTo(1500*time.Millisecond))
-	switch f.Kind {
-	case CutOne, CutBoth, CutTail:
-		if r.chance(4) {
-			f.Paths = 1 << r.below(p.Paths)
-		}
-		f.Amount = pick(r, 1, 5, 20, 100, 300)
-	case Lossy:
-		f.Amount = pick(r, 10, 50, 150)
-	case Slow:
-		f.Amount = pick(r, 1, 5, int(p.Interval/time.Millisecond)/2)
-	case MuteCrash:
-		f.For += muteFor(p, 3)
-		f.Amount = 1 + r.below(3)
-	case MoveTo:
-		f.Amount = r.below(p.Tokens)
-	}
-	return f
-}
-
-// muteFor is how long a node's last n beats are lost before it is killed.
-func muteFor(p *Plan, n int) time.Duration { return time.Duration(n) * p.Interval }
-
 // String writes the plan down so that a person can follow it.
 func (p *Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d nodes, %d paths, I %v × %d, priorities %v, bits %v, failback after %v at most %d/h, drift %v ppm\n",
-		p.Seed, p.Nodes, p.Paths, p.Interval, p.Tolerance, p.Priority, p.Bits, p.FailbackDelay, p.FailbackCap, p.Drift)
+	fmt.Fprintf(&b, "seed %d: %v, %d nodes, %d paths, I %v × %d, priorities %v, bits %v, failback after %v at most %d/h, drift %v ppm\n",
+		p.Seed, p.Class, p.Nodes, p.Paths, p.Interval, p.Tolerance, p.Priority, p.Bits, p.FailbackDelay, p.FailbackCap, p.Drift)
 	fmt.Fprintf(&b, "  start spread %v, foreign frames %v, start wait %v, hands %v (%d‰ fail), disk %v\n",
 		p.StartSpread, p.Foreign, p.StartWait, p.HandsTime, p.HandsFail, p.DiskTime)
 	for _, f := range p.Faults {

@@ -3,71 +3,114 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
 var (
 	seed      = flag.Uint64("seed", 0, "play this one seed and print what happens")
-	schedules = flag.Int("schedules", 2000, "how many schedules to play")
+	schedules = flag.Int("schedules", fromEnvironment("VIPD_SCHEDULES", 3000), "how many schedules to play")
 	first     = flag.Uint64("first", 1, "the first seed")
+	stop      = flag.Bool("stop", false, "stop at the first violation")
 )
+
+// enough is from how many schedules on everything must have been reached.
+const enough = 1000
+
+func fromEnvironment(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
 
 func TestSchedules(t *testing.T) {
 	if *seed != 0 {
-		p := Draw(*seed)
-		fmt.Print(p.String())
-		r := Run(p, func(f string, a ...any) { fmt.Printf("  "+f+"\n", a...) })
-		if r.Violation != "" {
-			t.Fatalf("seed %d: %s", *seed, r.Violation)
-		}
+		replay(t, *seed)
 		return
 	}
-	total, failed := playAll(*first, *schedules)
-	t.Logf("%d schedules, %d steps, %v simulated in %v, %d allowed dual answers", *schedules, total.Steps, total.Simulated.Round(time.Second), total.wall.Round(time.Millisecond), total.Coverage.Duals)
-	t.Logf("phases %v causes %v verbs %v faults %v", total.Coverage.Phases, total.Coverage.Causes, total.Coverage.Verbs, total.Coverage.Faults)
-	for i, r := range failed {
-		if i == 10 {
-			t.Errorf("and %d more", len(failed)-i)
+	r := runner{first: *first, left: *schedules, stop: *stop}
+	r.run()
+	t.Logf("%d schedules, %d steps, %v simulated in %v%v", r.played, r.total.Steps, r.total.Simulated.Round(time.Second), r.wall.Round(time.Millisecond), &r.total.Coverage)
+	for i, f := range r.failed {
+		if i == 20 {
+			t.Errorf("and %d more", len(r.failed)-i)
 			break
 		}
-		t.Errorf("seed %d: %s (replay: go test ./testlab/sim -run Schedules -seed %d)", r.Seed, r.Violation, r.Seed)
+		t.Errorf("seed %d: %s (replay: go test ./testlab/sim -run Schedules -seed %d)", f.Seed, f.Violation, f.Seed)
+	}
+	if missing := r.total.Coverage.Missing(); r.played >= enough && len(missing) > 0 {
+		t.Errorf("never reached: %q", missing)
 	}
 }
 
-type totals struct {
-	Result
-	wall time.Duration
+func replay(t *testing.T, seed uint64) {
+	p := Draw(seed)
+	fmt.Print(p.String())
+	r := Run(p, func(f string, a ...any) { fmt.Printf("  "+f+"\n", a...) })
+	if r.Violation != "" {
+		t.Fatalf("seed %d: %s", seed, r.Violation)
+	}
 }
 
-func playAll(first uint64, n int) (total totals, failed []Result) {
-	var next atomic.Uint64
-	var mu sync.Mutex
+// The same seed must give the same run, or replaying shows nothing.
+func TestSameSeedSameRun(t *testing.T) {
+	for seed := uint64(1); seed < 20; seed++ {
+		if a, b := Run(Draw(seed), nil), Run(Draw(seed), nil); a != b {
+			t.Errorf("seed %d ran differently: %+v and %+v", seed, a, b)
+		}
+	}
+}
+
+// runner plays schedules on every processor.
+type runner struct {
+	mu     sync.Mutex
+	first  uint64
+	left   int
+	stop   bool
+	played int
+	total  Result
+	failed []Result
+	wall   time.Duration
+}
+
+func (r *runner) run() {
 	var group sync.WaitGroup
 	begin := time.Now()
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
-			for {
-				i := next.Add(1) - 1
-				if i >= uint64(n) {
-					return
-				}
-				r := Run(Draw(first+i), nil)
-				mu.Lock()
-				total.Steps += r.Steps
-				total.Simulated += r.Simulated
-				total.Coverage.Add(&r.Coverage)
-				if r.Violation != "" {
-					failed = append(failed, r)
-				}
-				mu.Unlock()
+			for seed, ok := r.next(); ok; seed, ok = r.next() {
+				r.take(Run(Draw(seed), nil))
 			}
 		})
 	}
 	group.Wait()
-	total.wall = time.Since(begin)
-	return total, failed
+	r.wall = time.Since(begin)
+}
+
+func (r *runner) next() (seed uint64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == 0 || r.stop && len(r.failed) > 0 {
+		return 0, false
+	}
+	r.left--
+	r.first++
+	return r.first - 1, true
+}
+
+func (r *runner) take(x Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.played++
+	r.total.Steps += x.Steps
+	r.total.Simulated += x.Simulated
+	r.total.Coverage.Add(&x.Coverage)
+	if x.Violation != "" {
+		r.failed = append(r.failed, x)
+	}
 }

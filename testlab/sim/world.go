@@ -19,6 +19,8 @@ type World struct {
 	random random
 	links  [][][]link // from, to, path
 	check  *checker
+
+	announced func(h *Host, token int) // told of every announcement, if not nil
 }
 
 // link is one direction of one path between two hosts.

@@ -1,0 +1,112 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"vipd/heartbeat"
+	"vipd/token"
+)
+
+// Coverage counts how often things were reached; a zero over many schedules
+// means that something is not tested at all.
+type Coverage struct {
+	Classes [classes]int
+	Faults  [kinds]int
+	Moves   [4][4]int // of a token's phase: from, to
+	Causes  [token.AddressFailed + 1]int
+	Verbs   [token.Yield + 1]int
+	States  [heartbeat.Restarting + 1]int
+	Reasons [32]int
+	Replies [token.NotTaken + 1]int
+	Duals   int // answers of two nodes that the mode allows
+}
+
+// Add adds another's counts.
+func (c *Coverage) Add(o *Coverage) {
+	add(c.Classes[:], o.Classes[:])
+	add(c.Faults[:], o.Faults[:])
+	for i := range c.Moves {
+		add(c.Moves[i][:], o.Moves[i][:])
+	}
+	add(c.Causes[:], o.Causes[:])
+	add(c.Verbs[:], o.Verbs[:])
+	add(c.States[:], o.States[:])
+	add(c.Reasons[:], o.Reasons[:])
+	add(c.Replies[:], o.Replies[:])
+	c.Duals += o.Duals
+}
+
+func add(a, b []int) {
+	for i := range a {
+		a[i] += b[i]
+	}
+}
+
+// moves are the ways of a token's phase that exist.
+var moves = [...][2]token.Phase{
+	{token.Idle, token.Taking}, {token.Idle, token.Holding}, {token.Taking, token.Holding}, {token.Taking, token.Dropping},
+	{token.Holding, token.Dropping}, {token.Dropping, token.Idle},
+}
+
+// unreached are causes that nothing in the simulated world gives rise to: units
+// belong to groups, a meeting's winner takes nothing, the daemon judges clocks.
+var unreached = map[token.Cause]bool{token.UnitFailed: true, token.ConflictWon: true, token.Skewed: true}
+
+// reached lists by name what was counted, in the order of the fields.
+func (c *Coverage) reached() (list []named) {
+	for i, n := range c.Classes {
+		list = append(list, named{"class " + Class(i).String(), n})
+	}
+	for i, n := range c.Faults {
+		list = append(list, named{"fault " + FaultKind(i).String(), n})
+	}
+	for _, m := range moves {
+		list = append(list, named{fmt.Sprintf("%v→%v", m[0], m[1]), c.Moves[m[0]][m[1]]})
+	}
+	for i := token.PeerSilent; i <= token.AddressFailed; i++ {
+		if !unreached[i] {
+			list = append(list, named{"cause " + i.String(), c.Causes[i]})
+		}
+	}
+	for i := token.Silent; i <= token.Yield; i++ {
+		list = append(list, named{"verb " + i.String(), c.Verbs[i]})
+	}
+	for i := heartbeat.Starting; i <= heartbeat.Restarting; i++ {
+		list = append(list, named{"node " + i.String(), c.States[i]})
+	}
+	for i, n := range c.Reasons {
+		r := token.Reason(1) << i
+		if words := r.Words(); len(words) > 0 && r != token.Stale && r != token.ClockSkew {
+			list = append(list, named{"reason " + words[0], n})
+		}
+	}
+	return append(list, named{"two holders beyond a cut", c.Duals})
+}
+
+type named struct {
+	name string
+	n    int
+}
+
+// String writes every count, several to a line.
+func (c *Coverage) String() string {
+	var b strings.Builder
+	for i, x := range c.reached() {
+		if i%6 == 0 {
+			b.WriteString("\n  ")
+		}
+		fmt.Fprintf(&b, "%s %d; ", x.name, x.n)
+	}
+	return b.String()
+}
+
+// Missing names what was never reached.
+func (c *Coverage) Missing() (list []string) {
+	for _, x := range c.reached() {
+		if x.n == 0 {
+			list = append(list, x.name)
+		}
+	}
+	return list
+}

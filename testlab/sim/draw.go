@@ -1,0 +1,167 @@
+package sim
+
+import (
+	"time"
+
+	"vipd/token"
+)
+
+// Draw makes the plan of a seed: the configuration as well as the faults,
+// biased towards the instants at which something is about to be decided.
+func Draw(seed uint64) Plan {
+	r := &random{seed}
+	p := Plan{
+		Seed: seed, Class: drawClass(r), Nodes: drawNodes(r), Tokens: pick(r, 1, 1, 2),
+		Interval: pick(r, 50*time.Millisecond, 50*time.Millisecond, 20*time.Millisecond), Tolerance: pick(r, 3, 3, 3, 2, 4),
+		FailbackDelay: pick(r, 0, 0, 300*time.Millisecond), FailbackCap: pick(r, 10, 10, 0, 1),
+		StartWait: pick(r, 300*time.Millisecond, time.Second), StartSpread: r.upTo(pick(r, 0, 100*time.Millisecond, time.Second)),
+		Foreign: !r.chance(4), ForeignAfter: r.upTo(100 * time.Millisecond),
+		Duplicate: pick(r, 0, 0, 100), HandsFail: pick(r, 0, 0, 0, 0, 20), HandsTime: pick(r, 0, time.Millisecond, 5*time.Millisecond),
+		DiskTime: pick(r, 0, 5*time.Millisecond, 30*time.Millisecond), Whole: r.chance(4),
+	}
+	p.Paths = pick(r, 1, 2)
+	if p.Nodes > 3 {
+		p.Paths = 1
+	}
+	for range p.Nodes {
+		p.Priority = append(p.Priority, pick(r, 100, 100, 150, 200))
+		p.Drift = append(p.Drift, pick[int64](r, 0, 0, 100_000, -100_000, 500))
+	}
+	for range p.Tokens {
+		p.Bits = append(p.Bits, drawBits(r))
+	}
+	switch p.Class {
+	case Storm:
+		p.drawStorm(r)
+	case Blinks:
+		p.drawBlinks(r)
+	case Errands:
+		p.drawErrands(r)
+	}
+	return p
+}
+
+func drawClass(r *random) Class {
+	switch r.below(24) {
+	case 0:
+		return Blinks
+	case 1:
+		return Errands
+	}
+	return Storm
+}
+
+// drawNodes draws two nodes mostly: the pair is where silence means least.
+func drawNodes(r *random) int {
+	switch r.below(20) {
+	case 0, 1, 2:
+		return 3
+	case 3:
+		return 4
+	case 4:
+		return 5
+	}
+	return 2
+}
+
+// drawBits draws all combinations, the usual ones more often.
+func drawBits(r *random) token.Bits {
+	switch r.below(8) {
+	case 0, 1, 2:
+		return token.AutoFailback
+	case 3, 4:
+		return 0
+	case 5:
+		return token.DisableInheritance
+	case 6:
+		return token.AutoFailback | token.DisableInheritance
+	}
+	return token.Bits(r.below(8)) // with Allow Multiple
+}
+
+// drawStorm spreads the faults over three seconds, or over a minute in one of
+// twenty plans; half of them fall next to an earlier one, at a distance of
+// about D, L or I, where the deadlines lie.
+func (p *Plan) drawStorm(r *random) {
+	n, span := 3+r.below(6), 2*time.Second
+	if r.chance(20) {
+		n, span = 6+r.below(15), time.Minute
+	}
+	at := 500*time.Millisecond + p.StartSpread
+	for i := range n {
+		near := i > 0 && r.chance(2)
+		when := at + r.upTo(span)
+		if near {
+			when = p.Faults[r.below(i)].At + pick(r, p.Dead(), p.Lease(), p.Interval, p.Interval*3/2, 0) + r.upTo(4*time.Millisecond) - 2*time.Millisecond
+		}
+		p.Faults = append(p.Faults, p.drawFault(r, max(when, at)))
+	}
+	if span == time.Minute {
+		p.Faults[0].At = max(p.Faults[0].At, at+span) // the last, if no other is later
+	}
+}
+
+func (p *Plan) drawFault(r *random, at time.Duration) Fault {
+	f := Fault{At: at, Kind: FaultKind(r.below(int(kinds))), A: r.below(p.Nodes), Paths: 1<<p.Paths - 1}
+	f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
+	f.For = pick(r, r.upTo(2*p.Interval), r.upTo(2*p.Dead()), p.Dead()+r.upTo(10*time.Millisecond), r.upTo(1500*time.Millisecond))
+	switch f.Kind {
+	case CutOne, CutBoth, CutTail:
+		if r.chance(4) {
+			f.Paths = 1 << r.below(p.Paths)
+		}
+		f.Amount = pick(r, 1, 5, 20, 100, 300)
+	case Lossy:
+		f.Amount = pick(r, 10, 50, 150)
+	case Slow:
+		f.Amount = pick(r, 1, 5, int(p.Interval/time.Millisecond)/2)
+	case MuteCrash:
+		f.For += muteFor(p, 3)
+		f.Amount = 1 + r.below(3)
+	case MoveTo, Reload, Unwanted:
+		f.Amount = r.below(p.Tokens)
+	case ClockStep:
+		f.Amount = pick(r, -3000, -400, 700, 1500)
+	}
+	return f
+}
+
+// drawBlinks cuts everybody off from everybody three times.
+func (p *Plan) drawBlinks(r *random) {
+	p.HandsFail = 0
+	for i := range p.Bits {
+		p.Bits[i] &^= token.AutoFailback | token.AllowMultiple
+	}
+	at := p.begin()
+	for range 3 {
+		f := Fault{At: at + r.upTo(p.Interval), For: pick(r, time.Second, r.upTo(time.Second), p.Dead()+r.upTo(20*time.Millisecond)), Kind: CutAll}
+		p.Faults = append(p.Faults, f)
+		at = f.At + f.For + settle
+	}
+}
+
+// drawErrands has the tokens moved about, each for a while.
+func (p *Plan) drawErrands(r *random) {
+	p.HandsFail = 0
+	for i := range p.Bits {
+		p.Bits[i] &^= token.AllowMultiple
+	}
+	at := p.begin()
+	for range 3 {
+		f := Fault{At: at + r.upTo(p.Interval), For: settle, Kind: MoveTo, A: r.below(p.Nodes), Amount: r.below(p.Tokens)}
+		f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
+		p.Faults = append(p.Faults, f)
+		at = f.At + f.For + settle
+	}
+}
+
+// begin is when a plan without trouble at its start has a holder.
+func (p *Plan) begin() time.Duration {
+	return p.StartSpread + p.StartWait + 2*p.Dead() + 500*time.Millisecond
+}
+
+// settle is how long a meeting of two holders, or a move, may take.
+const settle = time.Second
+
+// muteFor is how long a node's last n beats are lost before it is killed.
+func muteFor(p *Plan, n int) time.Duration { return time.Duration(n) * p.Interval }

@@ -1,0 +1,130 @@
+package sim
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/token"
+	"vipd/vipd/node"
+)
+
+// order is an operator's command that waits for its reply.
+type order struct {
+	node.Command
+	host *Host
+	life int
+	at   int64
+}
+
+// ordered notes a command given to the host.
+func (c *checker) ordered(h *Host, cmd node.Command) {
+	c.orders[cmd.ID] = order{Command: cmd, host: h, life: h.life, at: c.w.Now}
+}
+
+// replied checks that a command is answered once, and that an accepted move has
+// ended where it was ordered.
+func (c *checker) replied(h *Host, r node.Reply) {
+	o, waits := c.orders[r.ID]
+	if !waits {
+		c.fail("%s replied to a command twice, or to none", h.Name)
+	}
+	delete(c.orders, r.ID)
+	c.Replies[r.Why]++
+	c.trace("%s replies %v late=%v", h.Name, r.Why, r.Late)
+	if o.Verb == node.Move && r.Why == token.Accepted && !r.Late && !c.w.Hosts[o.Node-1].answers(o.Token) && c.w.Now-c.disturbed > int64(settle) {
+		c.fail("%s says that %s moved to %d, which it did not", h.Name, c.w.specs[o.Token].Name, o.Node)
+	}
+}
+
+// unanswered fails for a command that a living daemon has forgotten.
+func (c *checker) unanswered() {
+	const patience = 6 * time.Second // a command is given up after five
+	for _, o := range c.orders {
+		if o.host.Running() && o.host.life == o.life && c.w.Now-o.at > int64(patience) {
+			c.fail("%s never replied to a command of %v", o.host.Name, time.Duration(o.at))
+		}
+	}
+}
+
+// delivered checks the errand: the token is where it was ordered, or the order
+// was refused.
+func (c *checker) delivered(f Fault) {
+	for _, o := range c.orders {
+		if o.Verb == node.Move && o.at == int64(f.At) {
+			c.fail("a move of %s took longer than %v", c.w.specs[o.Token].Name, f.For)
+		}
+	}
+	if c.Replies[token.Accepted] > 0 && c.refusals() == 0 && c.holderOf(f.Amount) != uint8(f.A+1) {
+		c.fail("%s was ordered to %c but is held by %d", c.w.specs[f.Amount].Name, 'a'+f.A, c.holderOf(f.Amount))
+	}
+}
+
+func (c *checker) refusals() (n int) {
+	for _, k := range c.Replies[token.Accepted+1:] {
+		n += k
+	}
+	return n
+}
+
+// stepped looks at a machine after each step: one that would not sleep, and
+// which phases it went through.
+func (c *checker) stepped(h *Host, now clock.Instant) {
+	if h.machine.Deadline() <= now {
+		c.fail("%s: a deadline that has passed", h.Name)
+	}
+	phases, tokens := c.phases[h.Slot-1], h.machine.Tokens()
+	for i := range phases {
+		if p := tokens.Phase(i); p != phases[i] {
+			c.Moves[phases[i]][p]++
+			phases[i] = p
+		}
+	}
+}
+
+// action watches what a machine asks for.
+func (c *checker) action(h *Host, a node.Action) {
+	switch a := a.(type) {
+	case token.Lease:
+		if a.Limit != 0 {
+			c.epoch(h, a)
+		}
+	case token.Acquire:
+		c.Causes[a.Cause]++
+		c.trace("%s take %s epoch %x (%v)", h.Name, c.w.specs[a.Token].Name, a.Epoch, a.Cause)
+	case token.Drop:
+		c.Causes[a.Cause]++
+		c.trace("%s drop %s (%v)", h.Name, c.w.specs[a.Token].Name, a.Cause)
+		if a.Cause == token.Priority && !c.outranked(h, a.Token) {
+			c.fail("%s gave %s for priority's sake, though none is higher", h.Name, c.w.specs[a.Token].Name)
+		}
+	case node.Noted:
+		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.What)
+	case node.Words:
+		c.States[a.State]++
+		for i := range a.Claims {
+			c.Verbs[a.Claims[i].Verb]++
+			c.reasons(token.Reason(a.Claims[i].Reasons))
+		}
+	case node.Reply:
+		c.replied(h, a)
+	}
+}
+
+func (c *checker) reasons(r token.Reason) {
+	for i := range c.Reasons {
+		if r>>i&1 != 0 {
+			c.Reasons[i]++
+		}
+	}
+}
+
+// outranked reports whether failback is on and another node has the higher
+// priority.
+func (c *checker) outranked(h *Host, i int) bool {
+	for _, p := range c.w.Plan.Priority {
+		if p > c.w.Plan.Priority[h.Slot-1] {
+			return c.w.Plan.Bits[i]&token.AutoFailback != 0
+		}
+	}
+	return false
+}
