@@ -15,12 +15,18 @@ import (
 // the beater, so what is more is left to the next beat.
 const queued = 1024
 
+// speaker puts a message on the wire.
+type speaker interface {
+	send(heartbeat.Say, heartbeat.Message)
+}
+
 // beater says what the loop gave it to say, on a thread of its own: every
 // interval, and at once when asked. It renews the leases with each send, and
 // does neither when the loop has not stepped for one dead time.
 type beater struct {
+	clocks
 	lease time.Duration
-	out   *outbox
+	out   speaker
 	page  *page
 	says  chan heartbeat.Say
 
@@ -32,9 +38,9 @@ type beater struct {
 	wedged func(bool)      // told when that changes
 }
 
-func newBeater(c heartbeat.Config, out *outbox, p *page, wedged func(bool)) *beater {
-	return &beater{lease: c.Lease, out: out, page: p, says: make(chan heartbeat.Say, queued),
-		pacer: heartbeat.NewPacer(c, bootNow()), wedged: wedged}
+func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, wedged func(bool)) *beater {
+	return &beater{clocks: k, lease: c.Lease, out: out, page: p, says: make(chan heartbeat.Say, queued),
+		pacer: heartbeat.NewPacer(c, k.boot()), wedged: wedged}
 }
 
 // words replaces what is said, and notes that the loop is alive.
@@ -102,7 +108,7 @@ func (b *beater) extend(now clock.Instant, d time.Duration) {
 func (b *beater) alive() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.pacer.Wedged(bootNow())
+	return !b.pacer.Wedged(b.boot())
 }
 
 // run beats until ctx ends.
@@ -119,7 +125,7 @@ func (b *beater) run(ctx context.Context) {
 			b.send(s)
 		case <-timer.C:
 			b.beat()
-			timer.Reset(until(b.next()))
+			timer.Reset(b.until(b.next()))
 		}
 	}
 }
@@ -132,7 +138,7 @@ func (b *beater) next() clock.Instant {
 
 func (b *beater) beat() {
 	b.mu.Lock()
-	now := bootNow()
+	now := b.boot()
 	due := b.pacer.Next() <= now
 	if due {
 		b.pacer.Beat(now)
@@ -166,7 +172,7 @@ func (b *beater) send(s heartbeat.Say) {
 func (b *beater) compose(s heartbeat.Say, page int) (m heartbeat.Message, pages int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := bootNow()
+	now := b.boot()
 	silent := b.pacer.Wedged(now)
 	if silent != b.silent {
 		b.silent = silent
@@ -179,5 +185,5 @@ func (b *beater) compose(s heartbeat.Say, page int) (m heartbeat.Message, pages 
 	if !s.Whole && pages > 1 {
 		page = -1
 	}
-	return b.pacer.Compose(s.Kind, page, now, wallNow()), pages, true
+	return b.pacer.Compose(s.Kind, page, now, b.wall()), pages, true
 }

@@ -20,7 +20,7 @@ func (d *Daemon) boot(left []row, disk *store) error {
 			continue
 		}
 		r, ok := leftOf(left, token.ID(w.name))
-		if ok && r.adoptable(bootNow()) && d.adopt(i, w, r) {
+		if ok && r.adoptable(d.clocks.boot(), l.longest) && d.adopt(i, w, r) {
 			continue
 		}
 		if err := d.hands.Drop(w.name); err != nil {
@@ -47,7 +47,7 @@ func (d *Daemon) adopt(i int, w *worker, r row) bool {
 		return false
 	}
 	l := d.loop
-	now := bootNow()
+	now := d.clocks.boot()
 	l.owns.Store(w.name, true)
 	l.beater.setLease(token.Lease{Token: i, Limit: r.expiry, Epoch: r.epoch}, r)
 	l.step(token.Adopt{Token: i, Epoch: r.epoch, Expiry: r.expiry, Tenure: now.Sub(r.since), Pinned: r.pinned})
@@ -64,7 +64,8 @@ func leftOf(left []row, id uint64) (row, bool) {
 }
 
 // match gives every token of the machine a worker that knows its configuration,
-// and returns the new ones.
+// and returns the new ones. A number that has become another token's begins
+// anew; the worker it had has nothing left to do.
 func (l *loop) match(c *cluster, hands Hands, answer func(any)) (fresh []*worker) {
 	tokens := l.machine.Tokens()
 	for i := range tokens.Tokens() {
@@ -72,7 +73,13 @@ func (l *loop) match(c *cluster, hands Hands, answer func(any)) (fresh []*worker
 		if i == len(l.workers) {
 			l.workers, l.reason = append(l.workers, nil), append(l.reason, 0)
 		}
-		if l.workers[i] == nil || l.workers[i].name != name {
+		if old := l.workers[i]; old == nil || old.name != name {
+			if old != nil {
+				close(old.jobs)
+			}
+			l.reason[i] = 0
+			delete(l.failed, i)
+			delete(l.fights, i)
 			l.workers[i] = &worker{number: i, name: name, node: c.self.Name, hands: hands, answer: answer, log: l.log,
 				jobs: make(chan job, jobsWaiting), hooks: make(chan hookRun, hooksWaiting)}
 			fresh = append(fresh, l.workers[i])
@@ -98,9 +105,11 @@ func (d *Daemon) felt(e sharedip.Event) {
 	case sharedip.AnnounceFailed:
 		d.tell(noise{j.say("alarm", "%s: could not announce %s: %v", e.Token, e.Prefix.Addr(), e.Err)})
 	case sharedip.LinkUp:
+		d.check()
 		d.tell(noise{j.say("link", "%s: link up", e.Interface)})
 		d.tell(links{})
 	case sharedip.LinkDown:
+		d.check()
 		d.tell(noise{j.say("link", "%s: link down", e.Interface)})
 		d.tell(links{})
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"vipd/token"
@@ -101,12 +102,50 @@ func (d *Daemon) Release(ctx context.Context, r control.ReleaseRequest) (control
 	if r.DryRun || t.PinnedTo == "" {
 		return change, nil
 	}
+	begin := time.Now()
 	reply, err := d.ask(ctx, node.Command{Verb: node.Unpin}, r.Token)
 	if err == nil {
 		err = outcome(reply, "release "+r.Token)
 	}
+	if err == nil {
+		d.await(ctx, begin, &change)
+	}
 	return change, err
 }
+
+// await waits until the moves that are expected of a change are seen, and leaves
+// in it those that are.
+func (d *Daemon) await(ctx context.Context, begin time.Time, c *control.Change) {
+	ctx, cancel := context.WithTimeout(ctx, moveWait)
+	defer cancel()
+	tick := time.NewTicker(moveLook)
+	defer tick.Stop()
+	var seen []control.MoveResult
+	for expected := c.Moves; len(expected) > 0 && ctx.Err() == nil; {
+		status := d.Status()
+		expected = slices.DeleteFunc(slices.Clone(expected), func(m control.MoveResult) bool {
+			t := tokenOf(status, m.Token)
+			if t.Holder != m.To {
+				return false
+			}
+			m.Epoch, m.TookMS = t.Epoch, control.Milliseconds(time.Since(begin))
+			seen = append(seen, m)
+			return true
+		})
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	c.Moves = seen
+}
+
+// Moves that follow from a change are looked for so often and for so long; a
+// failback delay, or a gate that is closed, makes them come later or not at all.
+const (
+	moveLook = 10 * time.Millisecond
+	moveWait = time.Second
+)
 
 // preferred is the fit node of the highest priority.
 func preferred(t control.TokenStatus) (name string) {
@@ -127,7 +166,7 @@ func (d *Daemon) Suspend(ctx context.Context, r control.SuspendRequest) (control
 		if heir == "" && !r.Force && !t.Bits.AllowMultiple {
 			return change, control.Errorf(control.CodeUnsafe, "suspend %s: no other node is fit to hold %s; --force does it all the same", r.Node, t.Name)
 		}
-		if t.Holder == r.Node {
+		if t.Holder == r.Node && heir != "" {
 			change.Moves = append(change.Moves, control.MoveResult{Token: t.Name, From: r.Node, To: heir, ExpectedOutageMS: plannedOutage, DryRun: r.DryRun})
 			change.ExpectedOutageMS = plannedOutage
 		}
@@ -135,7 +174,12 @@ func (d *Daemon) Suspend(ctx context.Context, r control.SuspendRequest) (control
 	if r.DryRun {
 		return change, nil
 	}
-	return change, d.order(ctx, node.Suspend, r.Node, "suspend "+r.Node)
+	begin := time.Now()
+	err := d.order(ctx, node.Suspend, r.Node, "suspend "+r.Node)
+	if err == nil {
+		d.await(ctx, begin, &change)
+	}
+	return change, err
 }
 
 // heirOf is who would hold the token without the node.

@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"vipd/heartbeat"
@@ -40,19 +43,42 @@ var (
 type Daemon struct {
 	options Options
 	log     *slog.Logger
+	clocks  clocks
 	started time.Time
+	signals chan os.Signal
 	now     atomic.Pointer[cluster]
 	loop    *loop
-	hands   *sharedip.Hands
+	hands   allHands
+	left    []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
 	paths   []*path
 	page    *page
 	inbox   *inbox
-	server  *control.Server
-	spawn   func(*worker) // starts a token's worker; set by Run
+	parts   []part
+	spawn   func(*worker)   // starts a token's worker; set by Run
+	ended   <-chan struct{} // nobody takes events any more; set by Run
 
-	mu      sync.Mutex
-	trouble map[string]string // what is wrong now, by what it is about
-	named   map[string]time.Time
+	mu       sync.Mutex
+	trouble  map[string]string // what is wrong now, by what it is about
+	unusable []string          // why configured addresses could not work here now
+	named    map[string]time.Time
+}
+
+// allHands are what the daemon asks of sharedip.Hands.
+type allHands interface {
+	Hands
+	Configure([]sharedip.Set) error
+	Check() []error
+	Held() (map[string][]netip.Prefix, error)
+	Ready(name string) error
+	Renew() error
+	Close()
+}
+
+// part is something that the daemon can't do without; it runs until its context
+// ends.
+type part struct {
+	does string
+	run  func(context.Context) error
 }
 
 // cluster is the configuration in force.
@@ -61,24 +87,35 @@ func (d *Daemon) cluster() *cluster { return d.now.Load() }
 // New opens everything on the calling thread, whose network namespace the
 // daemon then lives in, and adopts what an earlier daemon left.
 func New(o Options) (*Daemon, error) {
-	d := &Daemon{options: o, log: o.Log, started: time.Now(), trouble: map[string]string{}, named: map[string]time.Time{}}
-	settings, err := config.Load(o.Config)
-	if err != nil {
+	d := blank(o)
+	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2) // one that comes early waits
+	if err := d.load(); err != nil {
+		d.Close()
 		return nil, err
 	}
-	self, err := whoAmI(settings, o.Node)
+	return d, nil
+}
+
+func blank(o Options) *Daemon {
+	return &Daemon{options: o, log: o.Log, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4),
+		trouble: map[string]string{}, named: map[string]time.Time{}}
+}
+
+// load reads the configuration and opens what it speaks of.
+func (d *Daemon) load() error {
+	settings, err := config.Load(d.options.Config)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	self, err := whoAmI(settings, d.options.Node)
+	if err != nil {
+		return err
 	}
 	d.now.Store(&cluster{settings, self})
 	for _, w := range settings.Warnings {
 		d.log.Warn(w.String())
 	}
-	if err := d.open(); err != nil {
-		d.Close()
-		return nil, err
-	}
-	return d, nil
+	return d.open()
 }
 
 // whoAmI finds this node: the one named, or the one whose addresses are here.
@@ -119,10 +156,12 @@ func (d *Daemon) open() error {
 	if err != nil {
 		return err
 	}
-	ring0 := control.NewJournal()
-	if d.server, err = control.Listen(d.options.RunDir, d, ring0, d.log); err != nil {
+	events := control.NewJournal()
+	server, err := control.Listen(d.options.RunDir, d, events, d.log)
+	if err != nil {
 		return err
 	}
+	d.parts = append(d.parts, part{"answer on the socket", server.Run})
 	var left []row
 	if d.page, left, err = openPage(filepath.Join(d.options.RunDir, "leases")); err != nil {
 		return err
@@ -131,13 +170,14 @@ func (d *Daemon) open() error {
 		return err
 	}
 	d.openPaths()
-	d.build(ring, disk, ring0)
+	session := seal.NewSession()
+	d.build(session, seal.NewOpener(ring), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, d.cluster().self.Slot, session)}, disk, events)
 	return d.boot(left, disk)
 }
 
-func (d *Daemon) openHands() (err error) {
+func (d *Daemon) openHands() error {
 	c := d.cluster()
-	d.hands, err = sharedip.Open(sharedip.Options{
+	hands, err := sharedip.Open(sharedip.Options{
 		Own: c.self.Addresses, Interval: c.settings.Heartbeat.Interval,
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
 		Event: func(e sharedip.Event) { d.felt(e) },
@@ -145,13 +185,12 @@ func (d *Daemon) openHands() (err error) {
 	if err != nil {
 		return err
 	}
+	d.hands = hands
+	d.parts = append(d.parts, part{"watch the kernel", hands.Run})
 	if err := d.hands.Configure(c.sets()); err != nil {
 		return err
 	}
-	for _, err := range d.hands.Check() {
-		d.log.Error("the address could not work here", "err", err)
-		d.setTrouble("check "+err.Error(), err.Error())
-	}
+	d.check()
 	return nil
 }
 
@@ -166,28 +205,28 @@ func (d *Daemon) openPaths() {
 }
 
 // build makes the parts that share one session.
-func (d *Daemon) build(ring *seal.Ring, disk *store, events *control.Journal) {
+func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *store, events *control.Journal) {
 	c := d.cluster()
-	session := seal.NewSession()
 	h := c.settings.Heartbeat
 	lease := h.Dead() * 4 / 5
 	machine := node.New(node.Config{
 		Self: c.self.Slot, Session: session, Peers: c.peers(), Digest: c.settings.Digest(), Build: build(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
 			Tokens: c.specs(), HighWater: disk.state().HighWater},
-	}, bootNow())
+	}, d.clocks.boot())
 	l := &loop{
-		events: make(chan any, eventsWaiting), machine: machine, opener: seal.NewOpener(ring), log: d.log,
+		clocks: d.clocks, events: make(chan any, eventsWaiting), machine: machine, opener: opener, log: d.log,
 		moves: moves{}, editions: map[uint8]uint32{}, fights: map[int]time.Time{}, failed: map[int]string{},
-		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: func() {},
+		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
+		longest: max(lease, node.Grace),
 	}
 	d.loop = l
 	l.journal = &journal{ring: events, names: d.cluster, machine: machine, log: d.log}
 	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
 		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
-	l.beater = newBeater(heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
-		&outbox{paths: d.paths, sealer: seal.NewSealer(ring, c.self.Slot, session)}, d.page, d.wedged)
-	d.inbox = &inbox{opener: l.opener, events: l.events, refuse: d.refused, bad: d.malformed}
+	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
+		out, d.page, d.wedged)
+	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, events: l.events, refuse: d.refused, bad: d.malformed}
 	l.match(c, d.hands, d.tell)
 }
 
@@ -197,12 +236,19 @@ func build() string {
 	return v[:min(len(v), heartbeat.MaxVersion)]
 }
 
-// tell hands an event to the loop; only a full queue makes it wait.
-func (d *Daemon) tell(ev any) { d.loop.events <- ev }
+// tell hands an event to the loop; only a full queue makes it wait, for as long
+// as there is a loop.
+func (d *Daemon) tell(ev any) {
+	select {
+	case d.loop.events <- ev:
+	case <-d.ended:
+	}
+}
 
 // Close closes what New opened. Addresses that are held stay until their
 // lifetime ends.
 func (d *Daemon) Close() {
+	signal.Stop(d.signals)
 	for _, p := range d.paths {
 		if conn := p.conn.Swap(nil); conn != nil {
 			conn.Close()

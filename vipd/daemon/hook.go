@@ -32,22 +32,11 @@ func hookEnvironment(node, token, role string, epoch uint64) []string {
 	}
 }
 
-// runHooks runs one token's lists one after another until ctx ends, and then
-// those that wait: a node that stops still says that it is standby.
-func runHooks(ctx context.Context, runs <-chan hookRun, report func(string)) {
-	for {
-		select {
-		case r := <-runs:
-			r.run(report)
-			continue
-		default:
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case r := <-runs:
-			r.run(report)
-		}
+// runHooks runs one token's lists one after another until its worker has ended,
+// and then those that wait: a node that stops still says that it is standby.
+func runHooks(runs <-chan hookRun, report func(string)) {
+	for r := range runs {
+		r.run(report)
 	}
 }
 
@@ -75,7 +64,7 @@ func runHook(h config.Hook, r hookRun) error {
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // done; what it left running holds its output open
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("killed: not done within %v", r.limit)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 
@@ -31,7 +32,11 @@ func (j *journal) add(e control.Event) {
 	if e.Epoch != 0 {
 		args = append(args, "epoch", e.Epoch)
 	}
-	j.log.Info(e.Text, args...)
+	level := slog.LevelInfo
+	if e.Kind == "alarm" {
+		level = slog.LevelWarn
+	}
+	j.log.Log(context.Background(), level, e.Text, args...)
 }
 
 func (j *journal) acquire(a token.Acquire) {

@@ -38,6 +38,7 @@ type (
 
 // loop owns the machine. Everything in it is its goroutine's alone but events.
 type loop struct {
+	clocks
 	events   chan any
 	machine  *node.Machine
 	beater   *beater
@@ -48,13 +49,14 @@ type loop struct {
 	editions map[uint8]uint32 // of the claims seen last, by peer
 	workers  []*worker        // by the token's number
 	ready    func(name string) error
-	forget   func()            // a token that the configuration has no more is off
+	forget   func()            // told that a token which the configuration has no more is off
 	fights   map[int]time.Time // tokens taken from us by force, until
 	kept     []any             // events that outlived a flush
 	replies  map[uint64]chan node.Reply
 	lastID   uint64
 	reason   []token.Reason // what was last told the machine, by number
 	failed   map[int]string // what the hands said last
+	longest  time.Duration  // that a lease can last
 	leaving  context.CancelCauseFunc
 	owns     sync.Map // names of held tokens, for the hands
 	taken    atomic.Pointer[control.Status]
@@ -78,7 +80,7 @@ func (l *loop) run(ctx context.Context) {
 			ev, l.kept = l.kept[0], l.kept[1:]
 			l.handle(ev)
 		}
-		timer.Reset(until(l.machine.Deadline()))
+		timer.Reset(l.until(l.machine.Deadline()))
 	}
 }
 
@@ -87,7 +89,7 @@ func (l *loop) handle(ev any) {
 	switch ev := ev.(type) {
 	case look:
 		ev.f()
-		l.beater.stepped(bootNow())
+		l.beater.stepped(l.boot())
 	case links:
 		l.judge()
 	case fought:
@@ -106,16 +108,34 @@ func (l *loop) handle(ev any) {
 }
 
 // step steps the machine and does, in order, what it answers.
-func (l *loop) step(ev node.Event) {
-	now := bootNow()
+func (l *loop) step(ev node.Event) { l.perform(ev, l.decide(ev)) }
+
+// decide steps the machine; what it answers stands until the next step.
+func (l *loop) decide(ev node.Event) []node.Action {
+	now := l.boot()
 	actions := l.machine.Step(now, ev)
 	l.beater.stepped(now)
+	return actions
+}
+
+// perform does what the machine answered to the event.
+func (l *loop) perform(ev node.Event, actions []node.Action) {
 	for _, a := range actions {
 		l.do(a)
 	}
 	l.journal.settle(ev)
 	l.watch(ev)
-	if down, ok := ev.(token.Down); ok && l.machine.Tokens().Spec(down.Token).Members == nil {
+	switch ev := ev.(type) {
+	case token.Down:
+		l.gone(ev.Token)
+	case token.Recorded:
+		l.gone(ev.Token)
+	}
+}
+
+// gone looks whether a token that the configuration has no more is off for good.
+func (l *loop) gone(i int) {
+	if l.machine.Tokens().Spec(i).Members == nil && l.machine.Tokens().Phase(i) == token.Idle {
 		l.forget()
 	}
 }
@@ -128,7 +148,7 @@ func (l *loop) watch(ev node.Event) {
 		}
 		l.editions[r.From] = r.Message.Edition
 	}
-	now := bootNow()
+	now := l.boot()
 	for i, w := range l.workers {
 		if w != nil {
 			l.moves.see(w.name, l.machine.Tokens().Active(now, i))
@@ -181,14 +201,14 @@ func (l *loop) do(a node.Action) {
 	case node.Exit:
 		l.leaving(errStopped)
 	case node.Reexec:
-		l.beater.extend(bootNow(), node.Grace)
+		l.beater.extend(l.boot(), node.Grace)
 		l.leaving(errRestart)
 	}
 }
 
 // lease passes a changed lease to the beater.
 func (l *loop) lease(a token.Lease) {
-	now := bootNow()
+	now := l.boot()
 	v := l.machine.Tokens().Look(now, a.Token)
 	l.beater.setLease(a, row{id: v.Spec.ID, epoch: a.Epoch, since: now.Add(-v.Tenure), pinned: v.Pinned})
 }

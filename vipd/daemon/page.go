@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/token"
 )
 
 // page is what outlives a killed daemon within one boot: until when each token
@@ -29,7 +30,7 @@ const (
 	pageMagic  = 0x7669706470616731 // "vipdpag1"
 	pageHeader = 24
 	rowSize    = 40
-	pageRows   = 1000
+	pageRows   = 2 * token.MaxTokens // a reload may replace them all
 	pageSize   = pageHeader + pageRows*rowSize
 )
 
@@ -87,8 +88,13 @@ func (p *page) word(i, field int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&p.memory[pageHeader+i*rowSize+field*8]))
 }
 
-// hold writes whose lease the row is; the expiry follows by renew.
+// hold writes whose lease the row is; the expiry follows by renew. A number
+// beyond the page, which only tokens that can't be dropped could bring about, is
+// held all the same, but not adopted after a crash.
 func (p *page) hold(i int, r row) {
+	if i >= pageRows {
+		return
+	}
 	if p.word(i, 0).Load() != r.id || p.word(i, 1).Load() != r.epoch {
 		p.word(i, 2).Store(0)
 		p.word(i, 0).Store(r.id)
@@ -103,7 +109,11 @@ func (p *page) hold(i int, r row) {
 }
 
 // renew sets until when the token may be held; 0 ends it.
-func (p *page) renew(i int, expiry clock.Instant) { p.word(i, 2).Store(uint64(expiry)) }
+func (p *page) renew(i int, expiry clock.Instant) {
+	if i < pageRows {
+		p.word(i, 2).Store(uint64(expiry))
+	}
+}
 
 func (p *page) expiry(i int) clock.Instant { return clock.Instant(p.word(i, 2).Load()) }
 
@@ -137,8 +147,10 @@ func hexDigit(c byte) int {
 	return -1
 }
 
-// adoptable reports whether the row's lease lasts long enough to be taken over.
-func (r *row) adoptable(now clock.Instant) bool {
+// adoptable reports whether the row's lease lasts long enough to be taken over,
+// and no longer than any could: what else is there was not written by a daemon.
+func (r *row) adoptable(now clock.Instant, longest time.Duration) bool {
 	const margin = 2 * time.Millisecond
-	return now < r.expiry.Add(-margin)
+	left := r.expiry.Sub(now)
+	return margin < left && left <= longest && r.since <= now
 }

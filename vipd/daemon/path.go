@@ -181,6 +181,7 @@ func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
 
 // inbox opens and reads what arrives and hands it to the loop.
 type inbox struct {
+	clocks
 	opener *seal.Opener
 	events chan<- any
 	done   <-chan struct{}
@@ -202,7 +203,7 @@ func (in *inbox) take(path int, d *multicast.Datagram) {
 		in.bad(header.Sender, fmt.Errorf("from %s: %w", d.Addr, err))
 		return
 	}
-	arrived, wall := arrival(d)
+	arrived, wall := in.arrival(d)
 	select {
 	case in.events <- heartbeat.Received{From: header.Sender, Session: header.Session, Path: uint8(path), Arrived: arrived, Wall: wall, Message: m}:
 	case <-in.done:
@@ -211,13 +212,13 @@ func (in *inbox) take(path int, d *multicast.Datagram) {
 
 // arrival is when the kernel had the datagram, on both clocks; the wall time is
 // 0 where its stamp can't be trusted.
-func arrival(d *multicast.Datagram) (clock.Instant, clock.Wall) {
-	now := bootNow()
+func (in *inbox) arrival(d *multicast.Datagram) (clock.Instant, clock.Wall) {
+	now := in.boot()
 	if !d.StampValid {
 		return now, 0
 	}
 	stamp := clock.Wall(d.Stamp.UnixNano())
-	waited := wallNow().Sub(stamp)
+	waited := in.wall().Sub(stamp)
 	if waited < 0 || waited > time.Minute { // the wall clock was stepped meanwhile
 		return now, 0
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"vipd/sharedip"
 	"vipd/token"
@@ -11,70 +12,94 @@ import (
 	"vipd/vipd/node"
 )
 
-// reload takes over a changed file, on the loop's goroutine. A file with errors,
-// or one that changes what only a restart can, leaves everything as it is.
-func (d *Daemon) reload() {
-	if err := d.tryReload(); err != nil {
-		d.log.Error("configuration not taken over", "err", err)
-		d.setTrouble("reload", fmt.Sprintf("the configuration file was not taken over: %v", err))
-		d.loop.journal.add(control.Event{Kind: "alarm", Node: d.cluster().self.Name, Text: fmt.Sprintf("configuration not taken over: %v", err)})
-		return
+// reread reads the file, here and not on the loop, which waits for no disk. What
+// it returns takes over what was read, on the loop's goroutine.
+func (d *Daemon) reread() func() {
+	settings, err := config.Load(d.options.Config)
+	return func() {
+		if err == nil {
+			err = d.reload(settings)
+		}
+		d.reloaded(err)
 	}
-	d.setTrouble("reload", "")
-	d.loop.journal.add(control.Event{Kind: "config", Node: d.cluster().self.Name, Cause: control.Config,
-		Text: "configuration taken over: " + d.cluster().settings.DigestText()})
 }
 
-func (d *Daemon) tryReload() error {
-	settings, err := config.Load(d.options.Config)
+// reloaded says how it went.
+func (d *Daemon) reloaded(err error) {
+	e := control.Event{Kind: "config", Node: d.cluster().self.Name, Cause: control.Config}
 	if err != nil {
-		return err
+		e.Kind, e.Cause, e.Text = "alarm", control.NoCause, fmt.Sprintf("the configuration file was not taken over: %v", err)
+		d.setTrouble("reload", e.Text)
+	} else {
+		e.Text = "configuration taken over: " + d.cluster().settings.DigestText()
+		d.setTrouble("reload", "")
 	}
+	d.loop.journal.add(e)
+}
+
+// reload takes over a changed configuration. One that changes what only a
+// restart can leaves everything as it is.
+func (d *Daemon) reload(settings config.Settings) error {
 	old := d.cluster()
 	if err := onlyByRestart(old.settings, settings); err != nil {
 		return err
 	}
-	self, ok := settings.Node(old.self.Name)
-	if !ok {
-		return fmt.Errorf("node %s is not in it any more", old.self.Name)
-	}
-	next := &cluster{settings, self}
+	next := &cluster{settings, old.self}
+	next.self, _ = settings.Node(old.self.Name)
 	d.now.Store(next)
-	l := d.loop
-	l.step(node.Reload{Tokens: next.specs(), Digest: settings.Digest()})
-	fresh := l.match(next, d.hands, d.tell)
-	if err := d.hands.Configure(d.sets(old)); err != nil {
-		return err
+	for _, set := range old.sets() {
+		if _, stays := next.vip(set.Token); !stays {
+			d.left = append(d.left, set)
+		}
 	}
+	l := d.loop
+	change := node.Reload{Tokens: next.specs(), Digest: settings.Digest()}
+	actions := l.decide(change)
+	fresh := l.match(next, d.hands, d.tell)
+	err := d.configure() // before anything is taken or dropped by the new names
 	for _, w := range fresh {
 		d.spawn(w)
 	}
+	l.perform(change, actions)
 	for _, w := range settings.Warnings {
 		d.log.Warn(w.String())
 	}
+	d.check()
 	l.judge()
-	return nil
+	return err
 }
 
-// sets are the addresses of the configuration in force, and those of tokens that
-// only old has as long as they may still be up.
-func (d *Daemon) sets(old *cluster) []sharedip.Set {
-	list := d.cluster().sets()
-	for _, set := range old.sets() {
-		_, stays := d.cluster().vip(set.Token)
-		if i := d.loop.number(set.Token); !stays && i >= 0 && d.loop.machine.Tokens().Phase(i) != token.Idle {
+// configure gives the hands the addresses of the configuration in force, and
+// those of tokens that left it for as long as they may be up: until then none of
+// these is another token's.
+func (d *Daemon) configure() error {
+	d.left = slices.DeleteFunc(d.left, func(set sharedip.Set) bool {
+		_, back := d.cluster().vip(set.Token)
+		i := d.loop.number(set.Token)
+		return back || i < 0 || d.loop.machine.Tokens().Phase(i) == token.Idle
+	})
+	list := slices.Clone(d.left)
+	for _, set := range d.cluster().sets() {
+		if !slices.ContainsFunc(d.left, func(gone sharedip.Set) bool { return share(set, gone) }) {
 			list = append(list, set)
-			d.loop.forget = func() { d.forget(old) }
 		}
 	}
-	return list
+	return d.hands.Configure(list)
+}
+
+// share reports whether the sets have an address in common.
+func share(a, b sharedip.Set) bool {
+	return slices.ContainsFunc(a.Addresses, func(x sharedip.Address) bool {
+		return slices.ContainsFunc(b.Addresses, func(y sharedip.Address) bool { return x.Prefix.Addr() == y.Prefix.Addr() })
+	})
 }
 
 // forget takes what is off for good from the hands.
-func (d *Daemon) forget(old *cluster) {
-	if err := d.hands.Configure(d.sets(old)); err != nil {
+func (d *Daemon) forget() {
+	if err := d.configure(); err != nil {
 		d.log.Error("configure the hands", "err", err)
 	}
+	d.loop.judge()
 }
 
 // onlyByRestart names what a running daemon can't change: who the nodes are,

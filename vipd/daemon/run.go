@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"sync"
 	"syscall"
 	"time"
@@ -19,17 +18,13 @@ import (
 // Run runs every part until the daemon is stopped, or is to restart, which the
 // error errRestart says.
 func (d *Daemon) Run(ctx context.Context) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
-	defer signal.Stop(signals)
-
 	running, leave := context.WithCancelCause(context.WithoutCancel(ctx))
 	d.loop.leaving = leave
-	d.inbox.done = running.Done()
+	d.ended, d.inbox.done = running.Done(), running.Done()
 	var parts, hooks sync.WaitGroup
 	d.spawn = func(w *worker) {
 		parts.Go(func() { w.run(running) })
-		hooks.Go(func() { runHooks(running, w.hooks, d.hookTrouble(w.name)) })
+		hooks.Go(func() { runHooks(w.hooks, d.hookTrouble(w.name)) })
 	}
 	for _, w := range d.loop.workers {
 		d.spawn(w)
@@ -38,13 +33,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	parts.Go(func() { d.loop.keeper.run(running) })
 	parts.Go(func() { d.renew(running) })
 	parts.Go(func() { d.watchHost(running) })
-	parts.Go(func() { fail(leave, "watch the kernel", d.hands.Run(running)) })
-	parts.Go(func() { fail(leave, "answer on the socket", d.server.Run(running)) })
+	for _, p := range d.parts {
+		parts.Go(func() { fail(leave, p.does, p.run(running)) })
+	}
 	for _, p := range d.paths {
 		parts.Go(func() { p.run(running, d.inbox, d.log) })
 	}
 	parts.Go(func() { d.loop.run(running) })
-	parts.Go(func() { d.obey(running, ctx, signals) })
+	parts.Go(func() { d.obey(running, ctx, d.signals) })
 	d.log.Info("running", "node", d.cluster().self.Name, "cluster", d.cluster().settings.Cluster, "configuration", d.cluster().settings.DigestText())
 	<-running.Done()
 	parts.Wait()
@@ -79,7 +75,7 @@ func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal)
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				ev = look{d.reload}
+				ev = look{d.reread()}
 			case syscall.SIGUSR2:
 				ev = node.Restart{}
 			}
@@ -126,10 +122,10 @@ const (
 // shows that the network forwards, and whether the clock is synchronised.
 func (d *Daemon) watchHost(ctx context.Context) {
 	d.tell(node.Synced{On: synchronised()})
-	before := d.received()
+	before := map[int]uint64{}
 	tick := time.NewTicker(foreignEvery)
 	defer tick.Stop()
-	for d.received() == before {
+	for !d.received(before) {
 		select {
 		case <-ctx.Done():
 			return
@@ -148,18 +144,27 @@ func (d *Daemon) watchHost(ctx context.Context) {
 	}
 }
 
-// received counts the frames that the paths' interfaces have received.
-func (d *Daemon) received() (frames uint64) {
+// received reports whether the interface of a path has received frames since it
+// was first looked at; before holds the counts of then.
+func (d *Daemon) received(before map[int]uint64) bool {
 	for _, p := range d.paths {
 		conn := p.conn.Load()
 		if conn == nil {
 			continue
 		}
-		if link, err := netlink.LinkByIndex(conn.Interface().Index); err == nil && link.Attrs().Statistics != nil {
-			frames += link.Attrs().Statistics.RxPackets
+		index := conn.Interface().Index
+		link, err := netlink.LinkByIndex(index)
+		if err != nil || link.Attrs().Statistics == nil {
+			continue
+		}
+		now := link.Attrs().Statistics.RxPackets
+		if first, known := before[index]; known && now > first {
+			return true
+		} else if !known {
+			before[index] = now
 		}
 	}
-	return frames
+	return false
 }
 
 // reexec replaces this process by the program as it is on disk now, which an

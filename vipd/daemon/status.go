@@ -25,20 +25,33 @@ func (d *Daemon) Status() control.Status {
 	select {
 	case d.loop.events <- look{func() { taken <- d.look() }}:
 	case <-time.After(statusWait):
-		return *d.loop.taken.Load()
+		return d.lastLook()
 	}
 	select {
 	case s := <-taken:
 		return s
 	case <-time.After(statusWait):
-		return *d.loop.taken.Load()
+		return d.lastLook()
 	}
+}
+
+// lastLook is what was known when the loop last looked, and what is in trouble
+// now: a loop that does not step is.
+func (d *Daemon) lastLook() control.Status {
+	s := *d.loop.taken.Load()
+	s.Alarms = slices.Clone(s.Alarms)
+	for _, text := range d.troubles() {
+		if !slices.Contains(s.Alarms, text) {
+			s.Alarms = append(s.Alarms, text)
+		}
+	}
+	return s
 }
 
 // look takes the status on the loop's goroutine and keeps it for when the loop
 // can't be asked.
 func (d *Daemon) look() control.Status {
-	now := bootNow()
+	now := d.clocks.boot()
 	s := control.Status{
 		Node: d.cluster().self.Name, Cluster: d.cluster().settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
 		ConfigDigest: d.cluster().settings.DigestText(), Started: d.started, PID: os.Getpid(), Layer: "valid_lft", Taken: time.Now(),

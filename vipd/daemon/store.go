@@ -35,6 +35,7 @@ const storeVersion = 1
 // temporary file, fsync, rename, fsync of the directory.
 type store struct {
 	path string
+	boot string // of this host, now
 	mu   sync.Mutex
 	now  stored
 }
@@ -42,7 +43,7 @@ type store struct {
 // openStore reads what is there; a missing file is an empty state. A file that
 // can't be read or parsed is an error: guessing an epoch could repeat one.
 func openStore(dir string) (*store, error) {
-	s := &store{path: filepath.Join(dir, "state.json"), now: stored{Version: storeVersion, Records: map[string]heldFor{}}}
+	s := &store{path: filepath.Join(dir, "state.json"), boot: fmt.Sprintf("%x", bootID()), now: stored{Version: storeVersion, Records: map[string]heldFor{}}}
 	text, err := os.ReadFile(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -75,7 +76,7 @@ func (s *store) record(name string) token.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.now.Records[name]
-	return token.Record{Epoch: r.Epoch, Holder: r.Holder && s.now.Boot == bootText(), To: r.To}
+	return token.Record{Epoch: r.Epoch, Holder: r.Holder && s.now.Boot == s.boot, To: r.To}
 }
 
 // change makes a change durable before it returns nil; on an error the state
@@ -86,12 +87,12 @@ func (s *store) change(f func(*stored)) error {
 	next := s.now
 	next.Records = make(map[string]heldFor, len(s.now.Records)+1)
 	for name, r := range s.now.Records {
-		if s.now.Boot != bootText() {
+		if s.now.Boot != s.boot {
 			r.Holder = false
 		}
 		next.Records[name] = r
 	}
-	next.Boot = bootText()
+	next.Boot = s.boot
 	f(&next)
 	if err := writeState(s.path, next); err != nil {
 		return fmt.Errorf("write state: %w", err)
@@ -105,21 +106,21 @@ func writeState(path string, state stored) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(path)
-	file, err := os.CreateTemp(dir, ".state-*")
+	// The name is the same each time, so that crashes leave one file at most.
+	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // does nothing after the rename
 	_, err = file.Write(append(text, '\n'))
 	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
 	if err != nil {
+		os.Remove(file.Name())
 		return err
 	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {
@@ -129,5 +130,3 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
-
-func bootText() string { return fmt.Sprintf("%x", bootID()) }

@@ -35,8 +35,26 @@ func (d *Daemon) troubles() (list []string) {
 	for _, text := range d.trouble {
 		list = append(list, text)
 	}
+	list = append(list, d.unusable...)
 	slices.Sort(list)
 	return list
+}
+
+// check looks why configured addresses could not work here as things are now.
+func (d *Daemon) check() {
+	var list []string
+	for _, err := range d.hands.Check() {
+		list = append(list, err.Error())
+	}
+	d.mu.Lock()
+	before := d.unusable
+	d.unusable = list
+	d.mu.Unlock()
+	for _, text := range list {
+		if !slices.Contains(before, text) {
+			d.log.Error("an address could not work here", "err", text)
+		}
+	}
 }
 
 // diskTrouble reports that the state directory began to refuse writes, or takes

@@ -63,12 +63,17 @@ func (w *worker) ask(j job) {
 	}
 }
 
+// run works until ctx ends or the token's number is another's.
 func (w *worker) run(ctx context.Context) {
+	defer close(w.hooks)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case j := <-w.jobs:
+		case j, ok := <-w.jobs:
+			if !ok {
+				return
+			}
 			if j.take {
 				w.take(j.epoch)
 			} else {
