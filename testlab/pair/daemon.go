@@ -119,10 +119,14 @@ func (d *Daemon) Signal(signal syscall.Signal) error {
 	if process == nil {
 		return errors.New("it does not run")
 	}
-	for _, child := range children(process.PID()) {
+	started := children(process.PID())
+	if err := process.Signal(signal); err != nil {
+		return err
+	}
+	for _, child := range started {
 		syscall.Kill(child, signal) // one that has ended meanwhile needs none
 	}
-	return process.Signal(signal)
+	return nil
 }
 
 // Processes are the ids, in the lab, of the daemon and what it started.

@@ -74,8 +74,12 @@ func (p *Port) Cut(others ...*Port) (undo func()) {
 	return all(mend)
 }
 
-// isolate silently parts this port from every other.
-func (p *Port) isolate() (undo func()) {
+// CutTo silently loses what this port sends to another, and not what it hears from it,
+// until undone.
+func (p *Port) CutTo(other *Port) (undo func()) { return p.sw.Drop(Fault{From: p, To: other}) }
+
+// Isolate silently parts this port from every other, both ways, until undone.
+func (p *Port) Isolate() (undo func()) {
 	return all([]func(){p.sw.Drop(Fault{From: p}), p.sw.Drop(Fault{To: p})})
 }
 

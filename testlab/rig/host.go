@@ -118,7 +118,7 @@ func (h *Host) Destroy() {
 	}
 	var mend []func()
 	for _, p := range h.ports {
-		mend = append(mend, p.isolate())
+		mend = append(mend, p.Isolate())
 	}
 	h.stop()
 	for _, p := range h.ports {

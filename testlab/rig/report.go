@@ -43,6 +43,20 @@ func (p *Probe) Report(from, to time.Time) Report {
 	}
 }
 
+// Answered is when that host's first answer to a datagram after from arrived; false if
+// there is none yet.
+func (p *Probe) Answered(who string, from time.Time) (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first, _ := p.datagram.bounds(from.Sub(p.start), 0)
+	for _, a := range p.datagram[first:] {
+		if a.who == who {
+			return p.start.Add(a.at), true
+		}
+	}
+	return time.Time{}, false
+}
+
 // tried counts the connections begun, and those of them that were answered.
 func (p *Probe) tried(begin, end time.Duration) (asked, answered int) {
 	for _, t := range p.tries {
