@@ -26,6 +26,7 @@ func (m *Machine) keep(now clock.Instant, i int) {
 		m.drop(i, LeaseExpired)
 		return
 	case lapsed:
+		m.meet(now, i)
 		return
 	}
 	if t.spec.Bits&AllowMultiple != 0 || m.meet(now, i) {
@@ -93,17 +94,16 @@ func (m *Machine) down(i int) {
 }
 
 // adopt takes over what an earlier run of this daemon left up with a lease
-// that has not ended. It binds us as if every peer had echoed so as to make it;
-// but no longer than L from now, however long the restart was to last: from our
-// first beat on a peer waits for no more than D.
+// that has not ended. It stands towards every peer, but no longer than L from
+// now, however long the restart was to last: from our first beat on a peer
+// waits for no more than D.
 func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	t := &m.tokens[e.Token]
 	m.listens = false
 	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, e.Epoch, e.Pinned
 	t.since, t.cause = now.Add(-e.Tenure), Restarted
-	for i := range m.peers {
-		p := &m.peers[i]
-		p.echo = max(p.echo, clock.Min(now, e.Expiry.Add(-m.config.Lease)))
+	for i := range t.views {
+		t.views[i].grace = clock.Min(e.Expiry, now.Add(m.config.Lease))
 	}
 	m.do(Announce{Token: e.Token, Epoch: e.Epoch})
 }

@@ -14,7 +14,8 @@ import (
 // quietAt is when the peer counts as silent both ways: it has not echoed for
 // 1.5 I, and nothing at all was heard of it for half an interval although it
 // was asked every L/20 since 1.2 I. Did it hear us it would have answered; did
-// it not, it would ask us as often, and we would hear that. When it has been
+// it not, it would ask us as often, and we would hear that; but for its first
+// 1.2 I a new session asks nothing. When it has been
 // in trouble for so long that both have stopped asking, beats alone count.
 func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
 	i := m.config.Interval
@@ -22,7 +23,7 @@ func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
 	if p.ever && now.Sub(p.echo) > askedFor && now.Sub(p.since) > askedFor {
 		patience = i * 6 / 5
 	}
-	return max(p.echo.Add(i*3/2), max(p.heard, p.audible).Add(patience))
+	return max(p.echo.Add(i*3/2), p.began.Add(i*3/2), max(p.heard, p.audible).Add(patience))
 }
 
 // askedFor is less than what a silent peer is asked at full rate.
@@ -69,7 +70,7 @@ const (
 func (m *Machine) renewLease(now clock.Instant, i int) renewal {
 	t := &m.tokens[i]
 	limit := m.leaseLimit(now, t)
-	if m.reached(now, limit) {
+	if m.reached(now, limit) || t.lapsed != 0 && m.rival(now, t) {
 		return m.lapse(now, i, limit)
 	}
 	t.lapsed = 0
@@ -82,15 +83,16 @@ func (m *Machine) renewLease(now clock.Instant, i int) renewal {
 
 // lapse is for a lease that has just gone back into the past: the first word of
 // a peer ended what was renewed alone. The kernel is told at once, but the token
-// is kept for an interval: as a rule the peer has not taken it, its next echo
-// says so, and a cut shorter than D has moved nothing.
+// is kept for an interval: as a rule the peer has not taken it, and its next echo
+// says so; or it has just taken, and the meeting says who goes. So a cut of about
+// D moves nothing.
 func (m *Machine) lapse(now clock.Instant, i int, limit clock.Instant) renewal {
 	t := &m.tokens[i]
 	if t.lapsed == 0 && limit < t.limit && t.phase == Holding {
 		t.lapsed, t.limit = now, limit
 		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
 	}
-	if t.lapsed == 0 || m.rival(now, t) || m.reached(now, t.lapsed.Add(m.config.Interval)) {
+	if t.lapsed == 0 || m.reached(now, t.lapsed.Add(m.config.Interval)) {
 		return over
 	}
 	return lapsed

@@ -8,18 +8,19 @@ import (
 
 // Machine is one node's mind about all tokens.
 type Machine struct {
-	config  Config
-	peers   []peer // every other node of any token
-	tokens  []state
-	own     Reason        // standing: reasons for every token
-	listens bool          // just booted or thawed: claims nothing yet
-	start   clock.Instant // of listening
-	foreign clock.Instant // first foreign frame since start, 0 if none
-	edition uint32        // counts changes of the claims
-	stale   bool          // a new edition is due whatever the claims are
-	epochs  epochs
-	next    clock.Instant // earliest instant consulted that lies ahead
-	actions []Action
+	config   Config
+	peers    []peer // every other node of any token
+	tokens   []state
+	own      Reason        // standing: reasons for every token
+	listens  bool          // just booted or thawed: claims nothing yet
+	start    clock.Instant // of listening
+	rejoined clock.Instant // a peer was heard again when nobody had been
+	foreign  clock.Instant // first foreign frame since start, 0 if none
+	edition  uint32        // counts changes of the claims
+	stale    bool          // a new edition is due whatever the claims are
+	epochs   epochs
+	next     clock.Instant // earliest instant consulted that lies ahead
+	actions  []Action
 }
 
 // state is one token on this node.

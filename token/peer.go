@@ -16,6 +16,8 @@ type peer struct {
 	hold    time.Duration
 	dead    time.Duration // its own dead time: it may rely on a longer one than ours
 	since   clock.Instant // heard without a gap of D since
+	resumed clock.Instant // first word after it was taken to be silent
+	began   clock.Instant // its session, as far as we know
 	echo    clock.Instant // our newest send that it has echoed
 	proof   clock.Instant // the same, by a word that its present claims go with
 	knows   uint32        // edition of ours that it knew when it said its present claims
@@ -31,12 +33,12 @@ type view struct {
 	at      clock.Instant // it came
 	fitAt   clock.Instant // fit without a break since, 0 if not
 	unfitAt clock.Instant // unfit and not holding without a break since, 0 if not
-	grace   clock.Instant // a lease given before the peer was found to hold too stands until here
+	grace   clock.Instant // an adopted lease stands until here
 }
 
 func (m *Machine) addPeer(slot uint8, now clock.Instant) {
 	if slot != m.config.Self && m.peer(slot) == nil {
-		m.peers = append(m.peers, peer{slot: slot, heard: now})
+		m.peers = append(m.peers, peer{slot: slot, heard: now, began: now})
 	}
 }
 
@@ -68,14 +70,13 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	}
 	if w.New {
 		until := m.standsUntil(now, p)
-		m.renew(p, i)
+		m.renew(now, p, i)
 		p.grace = until
 	}
 	p.echo = max(p.echo, w.Echoed)
 	if !w.Fresh {
 		return
 	}
-	alone := p.quiet
 	m.endSolo(now, p, w)
 	m.refresh(now, p, i, w)
 	if w.Changed {
@@ -85,9 +86,6 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 		}
 	}
 	p.known = w.Current && (p.known || w.Changed)
-	if alone && p.known {
-		m.standBy(now, i)
-	}
 	if w.Current && w.Echoed != 0 {
 		p.proof, p.knows = w.Echoed, max(p.knows, w.Knows)
 	}
@@ -115,18 +113,8 @@ func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) {
 	if w.New {
 		m.reannounce()
 	}
-	p.quiet = false
-}
-
-// standBy lets what was renewed alone stand where the peer turns out to hold it
-// too: both hold already, so nothing is won by dropping it, and the meeting
-// shall decide which one goes. Were it dropped, a cut no longer than D would move
-// the token for good.
-func (m *Machine) standBy(now clock.Instant, i int) {
-	for j := range m.tokens {
-		if t := &m.tokens[j]; t.phase == Holding && t.views[i].holds() {
-			t.views[i].grace = now.Add(m.config.Lease)
-		}
+	if p.quiet {
+		p.quiet, p.resumed = false, now
 	}
 }
 
@@ -143,23 +131,48 @@ func (m *Machine) reannounce() {
 // refresh notes that the peer is alive.
 func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
 	if !p.ever || now.Sub(p.heard) > m.config.Dead+p.hold {
+		if p.ever && !m.company(now) {
+			m.rejoined = now
+		}
 		p.since = now
 		for j := range m.tokens {
-			m.tokens[j].views[i].fitAt, m.tokens[j].views[i].unfitAt = 0, 0
+			m.tokens[j].views[i].restart(now)
 		}
 	}
 	p.heard, p.arrived, p.hold, p.dead, p.ever = now, now.Add(-w.Waited), w.Hold, w.Dead, true
 }
 
 // renew forgets what an earlier session of the peer said.
-func (m *Machine) renew(p *peer, i int) {
+func (m *Machine) renew(now clock.Instant, p *peer, i int) {
+	p.began = now
 	p.echo, p.proof, p.knows, p.known = 0, 0, 0, false
 	for j := range m.tokens {
 		t := &m.tokens[j]
-		t.views[i] = view{}
+		t.views[i] = view{grace: t.views[i].grace}
 		if t.handover.peer == p.slot {
 			t.handover = handover{decline: t.handover.decline}
 		}
+	}
+}
+
+// company reports whether any peer was heard within D.
+func (m *Machine) company(now clock.Instant) bool {
+	for i := range m.peers {
+		if m.heardNow(now, &m.peers[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// restart has fitness count from now: the peer was silent, and whatever it last
+// said it may not have been so all the time.
+func (v *view) restart(now clock.Instant) {
+	if v.fitAt != 0 {
+		v.fitAt = now
+	}
+	if v.unfitAt != 0 {
+		v.unfitAt = now
 	}
 }
 
@@ -210,7 +223,7 @@ func (m *Machine) oneWay(now clock.Instant, t *state) bool {
 		if !m.alive(now, p) || v.unfitAt != 0 {
 			continue
 		}
-		if p.heard.Sub(max(p.since, p.echo)) > m.config.Dead {
+		if p.heard.Sub(max(p.since, p.resumed, p.echo)) > m.config.Dead {
 			return true
 		}
 	}
@@ -247,7 +260,7 @@ func (m *Machine) thaw(now clock.Instant) {
 	for i := range m.peers {
 		p := &m.peers[i]
 		*p = peer{slot: p.slot, heard: now, closed: p.closed}
-		m.renew(p, i)
+		m.renew(now, p, i)
 	}
 	for i := range m.tokens {
 		if t := &m.tokens[i]; !t.lasting() && (t.phase == Taking || t.phase == Holding) {

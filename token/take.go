@@ -114,7 +114,9 @@ func (m *Machine) given(now clock.Instant, t *state) bool {
 
 // clearsBySilence: nothing was heard for W, and for longer where the last word
 // makes it likely that the peer is about to take the token itself. A node that
-// has just become fit waits W, for until then it bound nobody's lease.
+// has just become fit waits W, for until then it bound nobody's lease; and so
+// does one that had heard nobody: the silence of the others may have been
+// its own.
 func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance {
 	p, v := &m.peers[i], &t.views[i]
 	if t.lasting() {
@@ -124,7 +126,7 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	if m.reached(now, max(p.silentAt(wait), p.audible.Add(wait), t.fitAt.Add(m.config.Dead))) {
+	if m.reached(now, max(p.silentAt(wait), p.audible.Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))) {
 		return bySilence
 	}
 	return blocked

@@ -104,7 +104,11 @@ func (c *checker) action(h *Host, a node.Action) {
 		for i := range a.Claims {
 			c.Verbs[a.Claims[i].Verb]++
 			c.reasons(token.Reason(a.Claims[i].Reasons))
+			if x := &a.Claims[i]; x.Verb != 0 && a.Edition != c.editions[h.Slot-1] {
+				c.trace("%s says %v %x to %d", h.Name, token.Verb(x.Verb), x.About, x.To)
+			}
 		}
+		c.editions[h.Slot-1] = a.Edition
 	case node.Reply:
 		c.replied(h, a)
 	}

@@ -57,16 +57,13 @@ func (m *Machine) read(claims []heartbeat.Claim, sent clock.Instant) []token.Cla
 	return m.scratch
 }
 
-// restate writes our claims for the wire.
+// restate writes our claims for the wire, those of tokens that have gone from
+// the configuration too: their epochs are still the highest seen.
 func (m *Machine) restate(now clock.Instant) {
 	list := make([]heartbeat.Claim, 0, m.tokens.Tokens())
 	for i, c := range m.tokens.Claims(now, nil) {
-		spec := m.tokens.Spec(i)
-		if spec.Members == nil && c.Phase == token.Idle {
-			continue
-		}
 		h := heartbeat.Claim{
-			Token: spec.ID, Phase: uint8(c.Phase), Verb: uint8(c.Verb), To: c.To, Reasons: uint32(c.Reasons),
+			Token: m.tokens.Spec(i).ID, Phase: uint8(c.Phase), Verb: uint8(c.Verb), To: c.To, Reasons: uint32(c.Reasons),
 			Epoch: c.Epoch, Seen: c.Seen, About: c.About,
 		}
 		if c.Pinned {
