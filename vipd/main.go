@@ -87,7 +87,7 @@ func verbs() []*cobra.Command {
 		runCommand(), checkCommand(),
 		statusCommand(), eventsCommand(),
 		moveCommand(), releaseCommand(), suspendCommand(), resumeCommand(), restartCommand(),
-		keyCommand(), demoCommand(), versionCommand(),
+		keyCommand(), demoCommand(), pgmCommand(), versionCommand(),
 	}
 }
 
