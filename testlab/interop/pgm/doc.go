@@ -6,8 +6,8 @@
 // and tshark, and skip with the reason where one is missing;
 // VIPD_TEST_REQUIRE=openpgm makes that a failure.
 //
-//	 .--------.    .--------.    .--------.
-//	 | source |    | recv-a |    | recv-b |   Go or OpenPGM each
-//	 '---+----'    '---+----'    '---+----'
-//	-----+-------------+-------------+-----  switch, loses at its ports
+//	 .--------.    .--------.    .--------.    .--------.
+//	 | source |    | recv-a |    | recv-b |    | other  |   Go or OpenPGM each
+//	 '---+----'    '---+----'    '---+----'    '---+----'
+//	-----+-------------+-------------+-------------+----- switch, loses at its ports
 package pgm

@@ -43,7 +43,7 @@ func (l *lan) each(name string, f func(l *lan, i int)) {
 func TestGoToOpenPGM(t *testing.T) {
 	newLAN(t).each("to OpenPGM", func(l *lan, i int) {
 		c := cases[i]
-		ctx, cancel := context.WithTimeout(l.t.Context(), 60*time.Second)
+		ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
 		defer cancel()
 		watch := l.capture(1)
 		peer := l.openpgm(2, c.w, "recv", arg("count", c.count), arg("size", c.size))
@@ -62,7 +62,7 @@ func TestGoToOpenPGM(t *testing.T) {
 func TestOpenPGMToGo(t *testing.T) {
 	newLAN(t).each("from OpenPGM", func(l *lan, i int) {
 		c := cases[i]
-		ctx, cancel := context.WithTimeout(l.t.Context(), 60*time.Second)
+		ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
 		defer cancel()
 		watch := l.capture(1)
 		r := l.receiver(2, c.w, pgm.ReceiverOptions{})
@@ -83,7 +83,7 @@ func arg(key string, v int) string { return fmt.Sprintf("%s=%d", key, v) }
 func TestBothReceivers(t *testing.T) {
 	l := newLAN(t)
 	l.sw.Drop(rig.Fault{PerMille: 20})
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	const count, size = 5000, 200
 	watch := l.capture(1)
@@ -105,11 +105,12 @@ func TestBothReceivers(t *testing.T) {
 func TestTwoSenders(t *testing.T) {
 	l := newLAN(t)
 	l.sw.Drop(rig.Fault{To: l.ports[3], PerMille: 10})
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	const count, size = 3000, 200
 	r := l.receiver(3, udp4, pgm.ReceiverOptions{})
-	both := l.openpgm(3, udp4, "recv", arg("count", count), arg("size", size), arg("sources", 2))
+	l.sw.Drop(rig.Fault{To: l.ports[4], PerMille: 10})
+	both := l.openpgm(4, udp4, "recv", arg("count", count), arg("size", size), arg("sources", 2))
 	peer := l.openpgm(2, udp4, "send", arg("count", count), arg("size", size), arg("mps", 5000), arg("delay", 100))
 	s := l.sender(1, udp4, pgm.SenderOptions{})
 	done := make(chan error, 1)
@@ -126,7 +127,7 @@ func TestTwoSenders(t *testing.T) {
 // TestLateJoinGo joins an OpenPGM sender in the middle: no false loss.
 func TestLateJoinGo(t *testing.T) {
 	l := newLAN(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	const count, size = 4000, 200
 	peer := l.openpgm(1, udp4, "send", arg("count", count), arg("size", size), arg("mps", 2000))
@@ -166,7 +167,7 @@ func TestLateJoinOpenPGM(t *testing.T) {
 // for two seconds: one event per hole with exact counts, and it goes on.
 func TestStoppedReceiver(t *testing.T) {
 	l := newLAN(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	const count, size = 20000, 1000
 	r := l.receiver(2, udp4, pgm.ReceiverOptions{Window: window.ReceiveConfig{Packets: 1000}})
@@ -196,7 +197,7 @@ func TestStoppedOpenPGM(t *testing.T) {
 	peer := l.openpgm(2, udp4, "recv", arg("count", count), arg("size", size), arg("stop", 1000), arg("sqns", 60000), arg("check", 0))
 	r := l.receiver(3, udp4, pgm.ReceiverOptions{})
 	s := l.sender(1, udp4, pgm.SenderOptions{Window: 1000})
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- send(ctx, s, count, size, 5000) }()

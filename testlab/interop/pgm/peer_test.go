@@ -48,13 +48,13 @@ func buildPeer() (string, error) {
 	return exe, nil
 }
 
-// lan is three hosts on a switch.
+// lan is four hosts on a switch.
 type lan struct {
 	t     *testing.T
 	peer  string
 	sw    *rig.Switch
-	hosts [4]*rig.Host // from 1
-	ports [4]*rig.Port
+	hosts [5]*rig.Host // from 1
+	ports [5]*rig.Port
 }
 
 func newLAN(t *testing.T) *lan {
@@ -64,7 +64,7 @@ func newLAN(t *testing.T) *lan {
 		rig.Missing(t, need, err)
 	}
 	l := &lan{t: t, peer: peer, sw: lab.Switch("lan")}
-	for n, name := range []string{"", "source", "recv-a", "recv-b"} {
+	for n, name := range []string{"", "source", "recv-a", "recv-b", "other"} {
 		if n > 0 {
 			l.hosts[n] = lab.Host(name)
 			l.ports[n] = l.hosts[n].Plug(l.sw, "eth0", netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/24", n)),
