@@ -18,6 +18,11 @@ func (p *Plan) limit() time.Duration {
 	if p.HandsFail > 0 {
 		d += 8 * time.Second
 	}
+	for _, f := range p.Faults {
+		if f.Kind == Clumsy {
+			return d + 5*time.Second // their back-off may have grown so long
+		}
+	}
 	return d
 }
 
@@ -49,7 +54,7 @@ func (c *checker) disorder() string {
 // missing names a fit node that doesn't hold a token that all may hold.
 func (c *checker) missing(i int) string {
 	for _, h := range c.w.Hosts {
-		if h.Running() && h.machine.Tokens().Look(h.now(), i).Reasons.Fit() && !h.answers(i) {
+		if h.Running() && h.machine.Tokens().Look(h.now(), i).Reasons.Fit() && !h.Answers(i) {
 			return fmt.Sprintf("%s doesn't hold %s", h.Name, c.w.specs[i].Name)
 		}
 	}
@@ -61,7 +66,7 @@ func (c *checker) disorderOf(i int) string {
 	var holder *Host
 	for _, h := range c.w.Hosts {
 		switch {
-		case !h.answers(i):
+		case !h.Answers(i):
 		case holder != nil:
 			return fmt.Sprintf("%s is held by %s and %s", name, holder.Name, h.Name)
 		default:
@@ -130,7 +135,7 @@ func (c *checker) unmoved() {
 // several do.
 func (c *checker) holderOf(i int) (slot uint8) {
 	for _, h := range c.w.Hosts {
-		if h.answers(i) {
+		if h.Answers(i) {
 			if slot != 0 {
 				return 0
 			}

@@ -20,7 +20,7 @@ type checker struct {
 	holder    []uint8    // by token, as remembered
 	orders    map[uint64]order
 	phases    [][]token.Phase // by host and token, as last seen
-	editions  []uint32 // by host, for the trace
+	editions  []uint32        // by host, for the trace
 	Coverage
 	Trace func(format string, args ...any)
 }
@@ -76,19 +76,19 @@ func (c *checker) excused(a, b int) bool {
 	return t >= 0 && c.w.Now-t < int64(settle)
 }
 
-// answers reports whether the host's kernel answers for the token.
-func (h *Host) answers(i int) bool {
+// Answers reports whether the host's kernel answers for the token.
+func (h *Host) Answers(i int) bool {
 	k := &h.kernel[i]
 	return h.alive && k.up && h.now() < k.expiry
 }
 
 // answering is asked whenever a kernel begins to answer, or may for longer.
 func (c *checker) answering(h *Host, i int) {
-	if !h.answers(i) || c.w.Plan.Bits[i]&token.AllowMultiple != 0 {
+	if !h.Answers(i) || c.w.Plan.Bits[i]&token.AllowMultiple != 0 {
 		return
 	}
 	for _, o := range c.w.Hosts {
-		if o == h || !o.answers(i) {
+		if o == h || !o.Answers(i) {
 			continue
 		}
 		if c.w.Plan.Bits[i]&token.DisableInheritance == 0 && c.excused(int(h.Slot-1), int(o.Slot-1)) {
@@ -99,11 +99,18 @@ func (c *checker) answering(h *Host, i int) {
 	}
 }
 
+// Announced says that a host told the LAN that the address is its own.
+type Announced struct{ Token int }
+
+func (c *checker) observe(h *Host, what any) {
+	if c.w.Observe != nil {
+		c.w.Observe(h, what)
+	}
+}
+
 func (c *checker) announced(h *Host, i int) {
 	c.announcer[i] = h.Slot
-	if c.w.announced != nil {
-		c.w.announced(h, i)
-	}
+	c.observe(h, Announced{Token: i})
 }
 
 // epoch checks that a grant's number was never granted elsewhere, and that a

@@ -50,6 +50,8 @@ func (w *World) begin(f Fault) {
 		h.reload(f.Amount)
 	case ClockStep:
 		h.wall += int64(f.Amount) * 1e6
+	case Clumsy:
+		h.clumsy = true
 	case Unwanted:
 		h.setBits(f.Amount, token.ReleaseRequested)
 	default:
@@ -81,6 +83,8 @@ func (w *World) end(f Fault) {
 		h.reload(-1)
 	case ClockStep:
 		h.wall -= int64(f.Amount) * 1e6
+	case Clumsy:
+		h.clumsy = false
 	case Unwanted:
 		h.setBits(f.Amount, 0)
 	default:

@@ -82,7 +82,7 @@ func (h *Host) acquire(a token.Acquire) {
 		if !h.machine.Tokens().Owns(a.Token, a.Epoch) {
 			return
 		}
-		if w.Plan.HandsFail > 0 && w.random.below(1000) < w.Plan.HandsFail {
+		if h.clumsy || w.Plan.HandsFail > 0 && w.random.below(1000) < w.Plan.HandsFail {
 			h.step(token.Failed{Token: a.Token, Epoch: a.Epoch})
 			return
 		}

@@ -34,7 +34,8 @@ type Host struct {
 	kernel  []entry // by token
 	linkOff []bool
 	disk    disk
-	without int // the token that its configuration lacks, or −1
+	clumsy  bool // its hands fail
+	without int  // the token that its configuration lacks, or −1
 }
 
 func (h *Host) lacks(i int) bool { return h.without == i }

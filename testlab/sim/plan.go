@@ -27,8 +27,9 @@ type Plan struct {
 	StartSpread   time.Duration // the last node starts so long after the first
 	Foreign       bool          // the LAN has frames of others
 	ForeignAfter  time.Duration
-	Duplicate     int // of 1000
-	HandsFail     int // of 1000
+	Delay         time.Duration // of every link, 20 µs if 0
+	Duplicate     int           // of 1000
+	HandsFail     int           // of 1000
 	HandsTime     time.Duration
 	DiskTime      time.Duration
 	Faults        []Fault
@@ -90,11 +91,12 @@ const (
 	Reload                      // A's configuration lacks token Amount
 	ClockStep                   // A's wall clock jumps by Amount ms
 	Unwanted                    // Release Requested on A for token Amount
+	Clumsy                      // A's hands can't put anything up
 	kinds
 )
 
 var kindNames = [...]string{"crash", "reboot", "freeze", "terminate", "restart", "cut-one", "cut-both", "cut-tail", "isolate", "cut-all",
-	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full", "reload", "clock-step", "unwanted"}
+	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full", "reload", "clock-step", "unwanted", "clumsy"}
 
 // String returns the name used in printed plans.
 func (k FaultKind) String() string { return kindNames[k] }

@@ -56,7 +56,7 @@ func Run(p Plan, trace func(format string, args ...any)) Result {
 func (w *World) mend() {
 	w.check.disturb()
 	for _, h := range w.Hosts {
-		h.disk.broken, h.disk.suspended = false, false
+		h.disk.broken, h.disk.suspended, h.clumsy = false, false, false
 		h.Thaw()
 		w.revive(h)
 	}

@@ -31,7 +31,7 @@ func (c *checker) replied(h *Host, r node.Reply) {
 	delete(c.orders, r.ID)
 	c.Replies[r.Why]++
 	c.trace("%s replies %v late=%v", h.Name, r.Why, r.Late)
-	if o.Verb == node.Move && r.Why == token.Accepted && !r.Late && !c.w.Hosts[o.Node-1].answers(o.Token) && c.w.Now-c.disturbed > int64(settle) {
+	if o.Verb == node.Move && r.Why == token.Accepted && !r.Late && !c.w.Hosts[o.Node-1].Answers(o.Token) && c.w.Now-c.disturbed > int64(settle) {
 		c.fail("%s says that %s moved to %d, which it did not", h.Name, c.w.specs[o.Token].Name, o.Node)
 	}
 }
@@ -83,6 +83,7 @@ func (c *checker) stepped(h *Host, now clock.Instant) {
 
 // action watches what a machine asks for.
 func (c *checker) action(h *Host, a node.Action) {
+	c.observe(h, a)
 	switch a := a.(type) {
 	case token.Lease:
 		if a.Limit != 0 {

@@ -20,7 +20,7 @@ type World struct {
 	links  [][][]link // from, to, path
 	check  *checker
 
-	announced func(h *Host, token int) // told of every announcement, if not nil
+	Observe func(h *Host, what any) // told of every action and Announced, if not nil
 }
 
 // link is one direction of one path between two hosts.
@@ -137,10 +137,13 @@ func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
 	if w.Plan.Duplicate > 0 && w.random.below(1000) < w.Plan.Duplicate {
 		copies = 2
 	}
-	for range copies {
-		delay := time.Duration(20_000)
+	for i := range copies {
+		delay := max(w.Plan.Delay, 20*time.Microsecond)
 		if l.delay > 0 && !w.random.chance(3) {
 			delay += w.random.upTo(l.delay)
+		}
+		if i > 0 {
+			delay += w.random.upTo(2 * w.Plan.Interval) // a copy comes late, behind newer ones
 		}
 		w.queue.push(happening{at: w.Now + int64(delay), kind: arrival, host: to,
 			packet: packet{from: from, session: from.session, path: uint8(path), message: m}})
