@@ -45,7 +45,11 @@ func (m *Machine) Look(now clock.Instant, i int) View {
 	for j := range m.peers {
 		p := &m.peers[j]
 		if t.spec.member(p.slot) != nil {
-			v.Peers = append(v.Peers, PeerView{Slot: p.slot, Alive: m.heardNow(now, p), Claim: t.views[j].Claim})
+			c := t.views[j].Claim
+			if c.holds() {
+				c.Tenure += now.Sub(t.views[j].at) // as it was when it was said
+			}
+			v.Peers = append(v.Peers, PeerView{Slot: p.slot, Alive: m.heardNow(now, p), Claim: c})
 		}
 	}
 	return v
