@@ -38,7 +38,7 @@ func (t *trial) failback() error {
 
 // killRestart kills every process of the daemon; its supervisor starts it again.
 func (t *trial) killRestart() error {
-	const watched = 2 * time.Second
+	const watched = 4 * time.Second
 	r, err := t.observe(func() error { return t.A.Daemon.Signal(syscall.SIGKILL) }, watched)
 	t.values["answered by hist-b"] = answered(r, nameB)
 	return err
@@ -72,6 +72,10 @@ func (t *trial) freeze() error {
 	return err
 }
 
+// healLimit is how long a healed partition may keep the address from answering: in
+// neighbours' caches that were led astray it can be most of a minute.
+const healLimit = time.Minute
+
 // partitionHeals takes hist-a off all networks, its links up, until hist-b answers;
 // what is measured begins when it is back.
 func (t *trial) partitionHeals() error {
@@ -82,12 +86,12 @@ func (t *trial) partitionHeals() error {
 	if err := t.settle(nameB); err != nil {
 		return err
 	}
-	return t.change(func() error {
+	return t.changeWithin(func() error {
 		for _, m := range mend {
 			m()
 		}
 		return nil
-	}, nameA)
+	}, nameA, healLimit)
 }
 
 // oneWay loses what hist-a sends to hist-b; the client hears both.

@@ -16,7 +16,7 @@ const (
 	nameB = pair.NameB
 
 	// tryLimit bounds one repetition.
-	tryLimit = 60 * time.Second
+	tryLimit = 90 * time.Second
 )
 
 // values are the figures of one repetition, by name.
@@ -88,11 +88,16 @@ func (t *trial) wait(d time.Duration) {
 
 // change does something after which that host is to answer, and measures until it does.
 func (t *trial) change(act func() error, then string) error {
+	return t.changeWithin(act, then, pair.StepLimit)
+}
+
+// changeWithin is change with a limit of the scenario's.
+func (t *trial) changeWithin(act func() error, then string, limit time.Duration) error {
 	from := time.Now()
 	if err := act(); err != nil {
 		return err
 	}
-	if err := t.Steady(t.ctx, then); err != nil {
+	if err := t.SteadyWithin(t.ctx, then, limit); err != nil {
 		return err
 	}
 	t.report(from, time.Now())
