@@ -82,6 +82,9 @@ func (h *Host) worldAt(i clock.Instant) int64 {
 
 func (h *Host) wallNow() clock.Wall { return clock.Wall(h.world.Now + h.wall) }
 
+// Epoch returns the epoch of the lease that the kernel has for the token.
+func (h *Host) Epoch(i int) uint64 { return h.kernel[i].epoch }
+
 // Running reports whether the daemon runs and is not frozen.
 func (h *Host) Running() bool { return h.alive && h.machine != nil && !h.frozen }
 

@@ -68,6 +68,9 @@ func (w *World) spec(i int) token.Spec {
 	return s
 }
 
+// TokenName returns the name of the token with that number.
+func (w *World) TokenName(i int) string { return w.specs[i].Name }
+
 func (w *World) others(slot uint8) []uint8 {
 	var list []uint8
 	for _, h := range w.Hosts {
