@@ -79,7 +79,6 @@ func (p *path) run(ctx context.Context, in *inbox, log *slog.Logger) {
 		if conn := p.conn.Load(); conn != nil {
 			p.read(ctx, conn, in)
 			p.conn.CompareAndSwap(conn, nil)
-			conn.Close()
 		}
 		select {
 		case <-ctx.Done():
@@ -96,8 +95,6 @@ func (p *path) run(ctx context.Context, in *inbox, log *slog.Logger) {
 func (p *path) read(ctx context.Context, conn *multicast.Conn, in *inbox) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
 	var readers sync.WaitGroup
 	for _, socket := range []*multicast.Socket{conn.Unicast(), conn.Group()} {
 		readers.Go(func() {
@@ -105,16 +102,13 @@ func (p *path) read(ctx context.Context, conn *multicast.Conn, in *inbox) {
 			p.listen(socket, in)
 		})
 	}
-	readers.Go(func() {
-		defer cancel()
-		for !p.stale() {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(lookEvery):
-			}
+	for ctx.Err() == nil && !p.stale() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookEvery):
 		}
-	})
+	}
+	conn.Close()
 	readers.Wait()
 }
 

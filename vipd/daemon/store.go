@@ -51,11 +51,12 @@ func openStore(dir string) (*store, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read state: %w", err)
 	}
+	s.now = stored{}
 	if err := json.Unmarshal(text, &s.now); err != nil {
 		return nil, fmt.Errorf("state file %s: %w; move it away to start anew", s.path, err)
 	}
 	if s.now.Version != storeVersion {
-		return nil, fmt.Errorf("state file %s: version %d, want %d", s.path, s.now.Version, storeVersion)
+		return nil, fmt.Errorf("state file %s: version %d, want %d; move it away to start anew", s.path, s.now.Version, storeVersion)
 	}
 	if s.now.Records == nil {
 		s.now.Records = map[string]heldFor{}

@@ -1,0 +1,141 @@
+package daemon
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/token"
+)
+
+// ear keeps what a beater says.
+type ear struct {
+	kinds []heartbeat.Say
+	said  []heartbeat.Message
+}
+
+func (e *ear) send(s heartbeat.Say, m heartbeat.Message) {
+	e.kinds, e.said = append(e.kinds, s), append(e.said, m)
+}
+
+const lease = dead * 4 / 5
+
+func newTestBeater(t *testing.T, wedged func(bool)) (*beater, *ear, clocks) {
+	k := (&pair{start: time.Now()}).clocks()
+	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
+	heard := &ear{}
+	b := newBeater(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: interval, Dead: dead, Lease: lease}, heard, p, wedged)
+	return b, heard, k
+}
+
+// The lease in the page is min(limit, newest send + L), written with each send
+// and at each change.
+func TestLeasePage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, k := newTestBeater(t, nil)
+		now := k.boot()
+		b.stepped(now)
+		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		expect := func(when string, want clock.Instant) {
+			t.Helper()
+			if got := b.page.expiry(4); got != want {
+				t.Errorf("%s: expires at %v, want %v", when, time.Duration(got), time.Duration(want))
+			}
+		}
+		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1}, row{id: 9, epoch: 1})
+		expect("without a limit", now.Add(lease))
+		b.setLease(token.Lease{Token: 4, Limit: now.Add(10 * time.Millisecond), Epoch: 1}, row{id: 9, epoch: 1})
+		expect("limited", now.Add(10*time.Millisecond))
+		time.Sleep(interval)
+		b.stepped(k.boot())
+		b.send(heartbeat.Say{Kind: heartbeat.Answer, To: 2})
+		expect("a send beyond the limit", now.Add(10*time.Millisecond))
+		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1}, row{id: 9, epoch: 1})
+		expect("the newest send counts, of whatever kind", now.Add(interval+lease))
+		b.extend(k.boot(), 2*time.Second)
+		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		expect("a restart's lease stays", now.Add(interval+2*time.Second))
+		b.frozen = false
+		b.setLease(token.Lease{Token: 4, Epoch: 1}, row{id: 9, epoch: 1})
+		expect("given up", 0)
+	})
+}
+
+// It beats every interval, says what is asked at once, and is silent from one
+// dead time after the loop's last step until the next.
+func TestBeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wedges []bool
+		b, heard, k := newTestBeater(t, func(on bool) { wedges = append(wedges, on) })
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		b.stepped(k.boot())
+		go b.run(ctx)
+		synctest.Wait()
+		time.Sleep(interval / 2)
+		b.say(heartbeat.Say{Kind: heartbeat.Ask, To: 2})
+		synctest.Wait()
+		if n := len(heard.said); n != 2 {
+			t.Fatalf("said %d messages, want a beat and an ask", n)
+		}
+		time.Sleep(dead - interval/2)
+		synctest.Wait()
+		if n := len(heard.said); n != 5 || !b.alive() { // at 0, 25, 50, 100 and 150 ms
+			t.Errorf("said %d messages in a dead time, want 5", n)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := len(heard.said); n != 5 || b.alive() {
+			t.Errorf("said %d messages, want none any more", n)
+		}
+		b.stepped(k.boot())
+		time.Sleep(interval)
+		synctest.Wait()
+		if n := len(heard.said); n != 6 || len(wedges) != 2 || !wedges[0] || wedges[1] {
+			t.Errorf("said %d messages, told %v", n, wedges)
+		}
+	})
+}
+
+// Claims that take several messages are all said when they are asked for or
+// changed, and are left out of an ordinary beat.
+func TestWholePages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, heard, k := newTestBeater(t, nil)
+		b.stepped(k.boot())
+		b.words(heartbeat.Words{State: heartbeat.Up, Edition: 3, Claims: make([]heartbeat.Claim, 100)})
+		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		if len(heard.said) != 1 || heard.said[0].Claims != nil || heard.said[0].Edition != 3 {
+			t.Errorf("an ordinary beat is %+v", heard.said)
+		}
+		heard.said = nil
+		b.send(heartbeat.Say{Kind: heartbeat.Beat, Whole: true})
+		claims, seq := 0, heard.said[0].Seq
+		for i, m := range heard.said {
+			if int(m.Page) != i || int(m.Pages) != len(heard.said) || m.Seq != seq+uint64(i) {
+				t.Errorf("message %d is page %d of %d with number %d", i, m.Page, m.Pages, m.Seq)
+			}
+			claims += len(m.Claims)
+		}
+		if claims != 100 || len(heard.said) < 2 {
+			t.Errorf("%d claims in %d messages", claims, len(heard.said))
+		}
+	})
+}
+
+// A beater that is behind makes nobody wait.
+func TestSayNeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, _ := newTestBeater(t, nil)
+		for range 2 * queued {
+			b.say(heartbeat.Say{Kind: heartbeat.Ask})
+		}
+		if len(b.says) != queued {
+			t.Errorf("%d wait", len(b.says))
+		}
+	})
+}

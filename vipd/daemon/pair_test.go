@@ -1,0 +1,363 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/seal"
+	"vipd/sharedip"
+	"vipd/token"
+	"vipd/vipd/config"
+	"vipd/vipd/control"
+)
+
+// A pair of daemons in virtual time: everything is real but the sockets, the
+// kernel's addresses and the clocks.
+
+const pairConfig = `cluster = "t"
+key_file = "/nowhere"
+[node.hist-a]
+addresses = ["192.0.2.11"]
+priority = 200
+[node.hist-b]
+addresses = ["192.0.2.12"]
+priority = 100
+[vip.front]
+address = "192.0.2.10/24"
+`
+
+const front = "vip:front"
+
+// pair is two hosts and the wire between them.
+type pair struct {
+	t     *testing.T
+	start time.Time
+	a, b  *host
+
+	mu  sync.Mutex
+	cut bool
+}
+
+// host is one machine: what outlives its daemon.
+type host struct {
+	pair  *pair
+	name  string
+	dir   string
+	hands *fakeHands
+
+	d       *Daemon
+	live    atomic.Pointer[Daemon] // the same, for the wire
+	journal *control.Journal
+	stop    context.CancelFunc
+	end     chan error
+
+	mu      sync.Mutex
+	sent    []said
+	arrived time.Time // newest message of the other
+}
+
+type said struct {
+	at time.Time
+	m  *heartbeat.Message
+}
+
+// newPair starts both hosts; it must be called in a bubble.
+func newPair(t *testing.T, text string) *pair {
+	p := &pair{t: t, start: time.Now()}
+	p.a, p.b = p.host("hist-a", text), p.host("hist-b", text)
+	for _, h := range []*host{p.a, p.b} {
+		h.boot()
+		h.d.tell(token.Foreign{})
+	}
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *pair) close() {
+	for _, h := range []*host{p.a, p.b} {
+		h.kill()
+	}
+}
+
+func (p *pair) host(name, text string) *host {
+	h := &host{pair: p, name: name, dir: p.t.TempDir(), hands: &fakeHands{up: map[string]bool{}}}
+	h.write(text)
+	return h
+}
+
+func (h *host) write(text string) {
+	if err := os.WriteFile(filepath.Join(h.dir, "vipd.toml"), []byte(text), 0o600); err != nil {
+		h.pair.t.Fatal(err)
+	}
+}
+
+func (p *pair) clocks() clocks {
+	return clocks{
+		boot: func() clock.Instant { return clock.Instant(time.Second + time.Since(p.start)) },
+		wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) },
+	}
+}
+
+// boot starts the host's daemon, as Run does.
+func (h *host) boot() {
+	t := h.pair.t
+	h.journal = control.NewJournal()
+	d := blank(Options{Config: filepath.Join(h.dir, "vipd.toml"), Node: h.name, RunDir: h.dir, StateDir: h.dir, Log: slog.New(slog.DiscardHandler)})
+	d.clocks, d.hands = h.pair.clocks(), h.hands
+	settings, err := config.Load(d.options.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, _ := settings.Node(h.name)
+	d.now.Store(&cluster{settings, self})
+	disk, err := openStore(h.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []row
+	if d.page, left, err = openPage(filepath.Join(h.dir, "leases")); err != nil {
+		t.Fatal(err)
+	}
+	ring, _ := seal.NewRing("t", seal.Key{1})
+	session := seal.NewSession()
+	d.build(session, seal.NewOpener(ring), &mouth{host: h, slot: self.Slot, session: session}, disk, h.journal)
+	h.hands.Configure(d.cluster().sets())
+	h.d = d
+	h.live.Store(d)
+	if err := d.boot(left, disk); err != nil {
+		t.Fatal(err)
+	}
+	var ctx context.Context
+	ctx, h.stop = context.WithCancel(t.Context())
+	h.end = make(chan error, 1)
+	go func() { h.end <- d.Run(ctx) }()
+	synctest.Wait()
+}
+
+var errKilled = errors.New("killed")
+
+// kill ends the daemon as SIGKILL does.
+func (h *host) kill() {
+	if h.d == nil {
+		return
+	}
+	h.d.loop.leaving(errKilled)
+	<-h.end
+	h.live.Store(nil)
+	h.d.Close()
+	h.d = nil
+}
+
+// mouth is a daemon's way to the other one.
+type mouth struct {
+	host    *host
+	slot    uint8
+	session uint64
+}
+
+const latency = 20 * time.Microsecond
+
+func (o *mouth) send(s heartbeat.Say, m heartbeat.Message) {
+	h, p := o.host, o.host.pair
+	copied, err := heartbeat.Parse(m.Append(nil))
+	if err != nil {
+		panic(err)
+	}
+	h.mu.Lock()
+	h.sent = append(h.sent, said{time.Now(), copied})
+	h.mu.Unlock()
+	other := p.a
+	if h == p.a {
+		other = p.b
+	}
+	time.AfterFunc(latency, func() {
+		p.mu.Lock()
+		cut := p.cut
+		p.mu.Unlock()
+		if d := other.live.Load(); d != nil && !cut {
+			other.mu.Lock()
+			other.arrived = time.Now()
+			other.mu.Unlock()
+			d.try(heartbeat.Received{From: o.slot, Session: o.session, Arrived: d.clocks.boot(), Wall: d.clocks.wall(), Message: copied})
+		}
+	})
+}
+
+// messages are what the host's daemons have sent since.
+func (h *host) messages(since time.Time) (list []said) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.sent {
+		if !s.at.Before(since) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (p *pair) setCut(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = on
+}
+
+// deed is one thing that the hands did.
+type deed struct {
+	at    time.Time
+	what  string // take, drop, announce, renew
+	token string
+	epoch uint64
+}
+
+// fakeHands are a kernel that does at once what it is asked, unless told otherwise.
+type fakeHands struct {
+	mu     sync.Mutex
+	deeds  []deed
+	up     map[string]bool
+	sets   []sharedip.Set
+	refuse map[string]error // by verb
+	hold   chan struct{}    // take and drop wait for it
+	unfit  error            // Ready's answer
+}
+
+func (f *fakeHands) did(what, name string, epoch uint64) error {
+	f.mu.Lock()
+	hold := f.hold
+	f.mu.Unlock()
+	if hold != nil && (what == "take" || what == "drop") {
+		<-hold
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deeds = append(f.deeds, deed{time.Now(), what, name, epoch})
+	return f.refuse[what]
+}
+
+func (f *fakeHands) Take(name string, epoch uint64) error {
+	err := f.did("take", name, epoch)
+	f.set(name, err == nil)
+	return err
+}
+
+func (f *fakeHands) Drop(name string) error {
+	err := f.did("drop", name, 0)
+	if err == nil {
+		f.set(name, false)
+	}
+	return err
+}
+
+func (f *fakeHands) set(name string, up bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.up[name] = up
+}
+
+func (f *fakeHands) Announce(name string) { f.did("announce", name, 0) }
+func (f *fakeHands) Renew() error         { return f.did("renew", "", 0) }
+func (f *fakeHands) Check() []error       { return nil }
+func (f *fakeHands) Close()               {}
+
+func (f *fakeHands) Configure(sets []sharedip.Set) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sets = slices.Clone(sets)
+	owner := map[netip.Addr]string{}
+	for _, s := range sets {
+		for _, a := range s.Addresses {
+			if other := owner[a.Prefix.Addr()]; other != "" {
+				return fmt.Errorf("%s belongs to %s and %s", a.Prefix.Addr(), other, s.Token)
+			}
+			owner[a.Prefix.Addr()] = s.Token
+		}
+	}
+	return nil
+}
+
+func (f *fakeHands) Ready(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.ContainsFunc(f.sets, func(s sharedip.Set) bool { return s.Token == name }) {
+		return fmt.Errorf("%s: no such token", name)
+	}
+	return f.unfit
+}
+
+func (f *fakeHands) Held() (map[string][]netip.Prefix, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held := map[string][]netip.Prefix{}
+	for name, up := range f.up {
+		if up {
+			held[name] = make([]netip.Prefix, 1)
+		}
+	}
+	return held, nil
+}
+
+func (f *fakeHands) holds(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.up[name]
+}
+
+// after returns what was done since, but for renewals.
+func (f *fakeHands) after(since time.Time, what ...string) (list []deed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range f.deeds {
+		if !d.at.Before(since) && slices.Contains(what, d.what) {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+func (f *fakeHands) change(how func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how()
+}
+
+// settle lets the pair run until the first host holds.
+func (p *pair) settle() {
+	p.t.Helper()
+	p.until(p.a, front)
+}
+
+// until lets time pass until the host alone holds the token, at most 5 s.
+func (p *pair) until(h *host, name string) {
+	p.t.Helper()
+	other := p.a
+	if h == p.a {
+		other = p.b
+	}
+	for range 5000 {
+		if h.hands.holds(name) && !other.hands.holds(name) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.t.Fatalf("%s does not hold %s alone", h.name, name)
+}
+
+// texts are the journal's lines.
+func (h *host) texts() (list []string) {
+	for _, e := range h.journal.Since(0, control.PageLimit).Events {
+		list = append(list, e.Text)
+	}
+	return list
+}
