@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +15,20 @@ import (
 
 // ear keeps what a beater says.
 type ear struct {
-	kinds []heartbeat.Say
-	said  []heartbeat.Message
+	mu   sync.Mutex
+	said []heartbeat.Message
 }
 
-func (e *ear) send(s heartbeat.Say, m heartbeat.Message) {
-	e.kinds, e.said = append(e.kinds, s), append(e.said, m)
+func (e *ear) send(_ heartbeat.Say, m heartbeat.Message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.said = append(e.said, m)
+}
+
+func (e *ear) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.said)
 }
 
 const lease = dead * 4 / 5
@@ -69,8 +78,8 @@ func TestLeasePage(t *testing.T) {
 // dead time after the loop's last step until the next.
 func TestBeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var wedges []bool
-		b, heard, k := newTestBeater(t, func(on bool) { wedges = append(wedges, on) })
+		wedges := make(chan bool, 4)
+		b, heard, k := newTestBeater(t, func(on bool) { wedges <- on })
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		b.stepped(k.boot())
@@ -79,24 +88,24 @@ func TestBeats(t *testing.T) {
 		time.Sleep(interval / 2)
 		b.say(heartbeat.Say{Kind: heartbeat.Ask, To: 2})
 		synctest.Wait()
-		if n := len(heard.said); n != 2 {
+		if n := heard.count(); n != 2 {
 			t.Fatalf("said %d messages, want a beat and an ask", n)
 		}
 		time.Sleep(dead - interval/2)
 		synctest.Wait()
-		if n := len(heard.said); n != 5 || !b.alive() { // at 0, 25, 50, 100 and 150 ms
+		if n := heard.count(); n != 5 || !b.alive() { // at 0, 25, 50, 100 and 150 ms
 			t.Errorf("said %d messages in a dead time, want 5", n)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if n := len(heard.said); n != 5 || b.alive() {
+		if n := heard.count(); n != 5 || b.alive() {
 			t.Errorf("said %d messages, want none any more", n)
 		}
 		b.stepped(k.boot())
 		time.Sleep(interval)
 		synctest.Wait()
-		if n := len(heard.said); n != 6 || len(wedges) != 2 || !wedges[0] || wedges[1] {
-			t.Errorf("said %d messages, told %v", n, wedges)
+		if n := heard.count(); n != 6 || len(wedges) != 2 || !<-wedges || <-wedges {
+			t.Errorf("said %d messages, and not told of the silence and its end", n)
 		}
 	})
 }
