@@ -47,7 +47,7 @@ func TestGoToOpenPGM(t *testing.T) {
 		defer cancel()
 		watch := l.capture(1)
 		peer := l.openpgm(2, c.w, "recv", arg("count", c.count), arg("size", c.size))
-		s := l.sender(1, c.w, pgm.SenderOptions{MaxFragments: 16})
+		s := l.sender(1, c.w, pgm.SenderOptions{MaxFragments: 16, Linger: 600 * time.Millisecond})
 		if err := send(ctx, s, c.count, c.size, c.perSecond); err != nil {
 			l.t.Fatal(err)
 		}

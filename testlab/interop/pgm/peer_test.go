@@ -84,7 +84,6 @@ type peerReport struct {
 	Disorder int
 	Corrupt  int
 	Resets   int
-	Sent     int
 }
 
 // run is a running openpgm.
