@@ -106,11 +106,11 @@ func (m *Machine) standsUntil(now clock.Instant, p *peer) clock.Instant {
 // long ago, or it has just started: then the lease stands as it is, and only
 // echoes renew it.
 func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) {
-	if p.quiet && w.Silence > m.config.Dead {
+	back := p.quiet && w.Silence > m.config.Dead
+	if back {
 		p.grace = m.standsUntil(now, p)
-		m.reannounce()
 	}
-	if w.New {
+	if back || w.New {
 		m.reannounce()
 	}
 	if p.quiet {

@@ -96,7 +96,9 @@ func (t *teller) words(h *sim.Host, w node.Words) {
 				continue
 			}
 			k, says := key(h, i), ""
-			if v := token.Verb(c.Verb); v != token.Silent {
+			v := token.Verb(c.Verb)
+			said := v != token.Release || token.Phase(c.Phase) == token.Idle // before that it is still held
+			if v != token.Silent && said {
 				says = fmt.Sprintf("%s of vip:%s to %s", phrases[v], name, letter(c.To))
 			}
 			if says != "" && says != t.says[k] {
