@@ -57,6 +57,7 @@ type Message struct {
 	State  State
 	Path   uint8         // the sender's path it left on, from 0
 	Synced bool          // the sender's kernel calls its clock synchronised
+	Leased bool          // the sender's kernel silences what it holds when its daemon dies
 	Want   bool          // the sender lacks pages of the receiver's claims
 	Hold   time.Duration // Restarting: how long it may be silent
 	Dead   time.Duration // the sender's dead time

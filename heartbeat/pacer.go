@@ -11,6 +11,7 @@ import (
 type Words struct {
 	State    State
 	Synced   bool
+	Leased   bool
 	Want     bool
 	Hold     time.Duration
 	Digest   uint64
@@ -84,7 +85,7 @@ func (p *Pacer) Compose(kind Kind, page int, now clock.Instant, wall clock.Wall)
 	p.sent = now
 	w := &p.words
 	m := Message{
-		Kind: kind, State: w.State, Synced: w.Synced, Want: w.Want, Hold: w.Hold, Dead: p.dead,
+		Kind: kind, State: w.State, Synced: w.Synced, Leased: w.Leased, Want: w.Want, Hold: w.Hold, Dead: p.dead,
 		Seq: p.seq, Sent: now, Wall: wall, Digest: w.Digest, Build: w.Build,
 		Heard: w.Heard, Orders: w.Orders, Receipts: w.Receipts, Edition: w.Edition,
 	}

@@ -24,7 +24,7 @@ import (
 //	+-----------------------------------------------------+
 //	build, heard × 30, orders × 15, receipts × 6, claims × 48
 //
-// flags: bit 0 synchronised, bit 1 want pages; the others must be 0.
+// flags: bit 0 synchronised, bit 1 want pages, bit 2 leased; the others must be 0.
 const (
 	headerSize  = 54
 	heardSize   = 30
@@ -36,7 +36,8 @@ const (
 const (
 	flagSynced = 1 << iota
 	flagWant
-	flagKnown = flagSynced | flagWant
+	flagLeased
+	flagKnown = flagSynced | flagWant | flagLeased
 )
 
 // Reasons why Parse refuses a message.
@@ -60,6 +61,9 @@ func (m *Message) Append(b []byte) []byte {
 	var flags uint16
 	if m.Synced {
 		flags |= flagSynced
+	}
+	if m.Leased {
+		flags |= flagLeased
 	}
 	if m.Want {
 		flags |= flagWant
@@ -141,7 +145,7 @@ func Parse(b []byte) (*Message, error) {
 		Dead: time.Duration(binary.BigEndian.Uint16(b[52:])) * time.Millisecond,
 	}
 	flags := binary.BigEndian.Uint16(b[4:])
-	m.Synced, m.Want = flags&flagSynced != 0, flags&flagWant != 0
+	m.Synced, m.Want, m.Leased = flags&flagSynced != 0, flags&flagWant != 0, flags&flagLeased != 0
 	if err := m.check(flags); err != nil {
 		return nil, err
 	}

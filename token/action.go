@@ -68,6 +68,10 @@ type Lease struct {
 	Epoch uint64
 }
 
+// Ask asks the hands to ask the network whether anybody has the resource.
+// Answered, if at all, by Answered.
+type Ask struct{ Token int }
+
 // Store asks the disk to keep the record before what depends on it is done.
 // Answered by Recorded.
 type Store struct {
@@ -114,6 +118,7 @@ type Refused struct {
 func (Acquire) action()  {}
 func (Drop) action()     {}
 func (Announce) action() {}
+func (Ask) action()      {}
 func (Lease) action()    {}
 func (Store) action()    {}
 func (Reserve) action()  {}

@@ -17,6 +17,7 @@ type Word struct {
 	Peer    uint8
 	Hold    time.Duration // it announced that it may be silent for so long
 	Dead    time.Duration // its own dead time
+	Leased  bool          // its kernel silences what it holds when its daemon dies
 	Echoed  clock.Instant // our newest send that this message echoes, 0 if it proves nothing
 	Waited  time.Duration // how long it lay in this host's socket
 	Silence time.Duration // how long nothing had been heard of it before
@@ -119,6 +120,20 @@ type Restate struct{}
 // keeps its number as long as the machine lives; one that is gone is dropped.
 type Reconfigure struct{ Tokens []Spec }
 
+// Answered says who answered an ask for the token's resource: Peer 0 is a
+// stranger. Asked is when the ask was sent.
+type Answered struct {
+	Token int
+	Peer  uint8
+	Asked clock.Instant
+}
+
+// PeerAsks says that a peer's own ask for the resource was seen.
+type PeerAsks struct {
+	Token int
+	Peer  uint8
+}
+
 // Thaw says that the node did not run for longer than a dead time.
 type Thaw struct{}
 
@@ -142,4 +157,6 @@ func (Recorded) event()    {}
 func (Reserved) event()    {}
 func (Restate) event()     {}
 func (Reconfigure) event() {}
+func (Answered) event()    {}
+func (PeerAsks) event()    {}
 func (Thaw) event()        {}

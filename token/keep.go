@@ -35,6 +35,7 @@ func (m *Machine) keep(now clock.Instant, i int) {
 	m.afterMeeting(now, i)
 	if t.phase == Holding {
 		m.tellAlone(now, i)
+		m.askAlone(now, i)
 		m.give(now, i)
 	}
 }

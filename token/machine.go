@@ -26,6 +26,7 @@ type Machine struct {
 // state is one token on this node.
 type state struct {
 	spec     Spec
+	number   int // its place in the machine's list
 	phase    Phase
 	epoch    uint64 // of our newest grant
 	seen     uint64 // highest epoch granted or seen
@@ -54,6 +55,7 @@ type state struct {
 	reoffer  clock.Instant   // no new offer until then
 	moves    []clock.Instant // failbacks within the hour
 	yield    yield
+	gate     gate
 
 	record  Record
 	writing bool          // the disk has been asked to keep it
@@ -90,7 +92,7 @@ func New(c Config, now clock.Instant) *Machine {
 	}
 	for _, spec := range c.Tokens {
 		fresh := m.fresh(spec, now)
-		fresh.views = make([]view, len(m.peers))
+		fresh.views, fresh.number = make([]view, len(m.peers)), len(m.tokens)
 		m.tokens = append(m.tokens, fresh)
 	}
 	return m
@@ -170,6 +172,10 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.stale = true
 	case Reconfigure:
 		m.reconfigure(now, ev.Tokens)
+	case Answered:
+		m.answered(now, ev)
+	case PeerAsks:
+		m.peerAsks(now, ev)
 	case Thaw:
 		m.thaw(now)
 	}

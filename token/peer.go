@@ -25,6 +25,8 @@ type peer struct {
 	grace   clock.Instant // a lease given while it was silent stands until here
 	quiet   bool          // it was taken to be silent when last looked at
 	closed  bool          // no automatic move to it
+	leased  bool          // its kernel silences what it holds when its daemon dies
+	renews  clock.Instant // newest answer of its kernel to an ask sent after W: its daemon lives
 }
 
 // view is what a peer says of one token.
@@ -140,6 +142,7 @@ func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
 		}
 	}
 	p.heard, p.arrived, p.hold, p.dead, p.ever = now, now.Add(-w.Waited), w.Hold, w.Dead, true
+	p.leased, p.renews = w.Leased, 0
 }
 
 // renew forgets what an earlier session of the peer said.

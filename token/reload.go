@@ -39,7 +39,9 @@ func (m *Machine) number(now clock.Instant, spec Spec) int {
 		}
 	}
 	fresh := m.fresh(spec, now)
+	fresh.number = free
 	if free < 0 {
+		fresh.number = len(m.tokens)
 		m.tokens = append(m.tokens, fresh)
 		return len(m.tokens) - 1
 	}

@@ -32,6 +32,7 @@ type Spec struct {
 	ID            uint64 // 64-bit FNV-1a of Name; names the token on the wire
 	Members       []Member
 	Bits          Bits
+	Askable       bool          // the network can be asked who has the resource
 	FailbackDelay time.Duration // a better node must have been fit for so long
 	FailbackCap   int           // most failbacks in an hour, 0: none
 }

@@ -41,6 +41,7 @@ func (m *Machine) take(now clock.Instant, i int, c Cause) {
 	m.grant(t)
 	t.phase, t.since, t.cause = Taking, now, c
 	t.pinned = t.handover.verb == Accept && t.handover.pinned
+	t.gate = gate{heir: c == PeerSilent}
 	t.handover = handover{decline: t.handover.decline}
 	t.limit = m.leaseLimit(now, t)
 	m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
@@ -126,7 +127,11 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	if m.reached(now, max(p.silentAt(wait), p.audible.Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))) {
+	at := max(p.silentAt(wait), p.audible.Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
+	if m.gated(t, i) {
+		return m.throughGate(now, t, i, at)
+	}
+	if m.reached(now, at) {
 		return bySilence
 	}
 	return blocked

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"vipd/token"
@@ -14,6 +15,7 @@ type checker struct {
 	violation string
 	disturbed int64     // newest beginning or end of a fault
 	severed   [][]int64 // pair: newest time at which it was cut both ways, −1 never
+	deaf      [][]int64 // pair: newest time at which the clients' network was cut between them, −1 never
 	epochs    map[epochKey]uint8
 	newest    [][]uint64 // by host and token
 	announcer []uint8    // by token
@@ -41,6 +43,7 @@ func newChecker(w *World) *checker {
 		c.severed = append(c.severed, row)
 		c.newest = append(c.newest, make([]uint64, n))
 		c.phases = append(c.phases, make([]token.Phase, n))
+		c.deaf = append(c.deaf, slices.Clone(row))
 	}
 	return c
 }
@@ -64,11 +67,26 @@ func (c *checker) cut(a, b int) {
 	if !c.w.open(a, b) && !c.w.open(b, a) {
 		c.severed[a][b], c.severed[b][a] = c.w.Now, c.w.Now
 	}
+	if !c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) {
+		c.deaf[a][b], c.deaf[b][a] = c.w.Now, c.w.Now
+	}
+}
+
+// heard notes, before and after a host's own link changes, from whom it is cut.
+func (c *checker) heard(h *Host) {
+	for _, o := range c.w.Hosts {
+		if o != h && !c.w.lan(h, o, 0) {
+			c.deaf[h.Slot-1][o.Slot-1], c.deaf[o.Slot-1][h.Slot-1] = c.w.Now, c.w.Now
+		}
+	}
 }
 
 // excused reports whether the pair may both hold now: they were cut both ways,
 // and have not been together again for long enough to settle it.
 func (c *checker) excused(a, b int) bool {
+	if c.w.Plan.Askable && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > int64(settle)) {
+		return false // each could ask who has it
+	}
 	if !c.w.open(a, b) && !c.w.open(b, a) {
 		return true
 	}

@@ -14,7 +14,7 @@ func Draw(seed uint64) Plan {
 		Seed: seed, Class: drawClass(r), Nodes: drawNodes(r), Tokens: pick(r, 1, 1, 2),
 		Interval: pick(r, 50*time.Millisecond, 50*time.Millisecond, 20*time.Millisecond), Tolerance: pick(r, 3, 3, 3, 2, 4),
 		FailbackDelay: pick(r, 0, 0, 300*time.Millisecond), FailbackCap: pick(r, 10, 10, 0, 1),
-		StartWait: pick(r, 300*time.Millisecond, time.Second), StartSpread: r.upTo(pick(r, 0, 100*time.Millisecond, time.Second)),
+		Askable: r.chance(2), StartWait: pick(r, 300*time.Millisecond, time.Second), StartSpread: r.upTo(pick(r, 0, 100*time.Millisecond, time.Second)),
 		Foreign: !r.chance(4), ForeignAfter: r.upTo(100 * time.Millisecond),
 		Duplicate: pick(r, 0, 0, 100), HandsFail: pick(r, 0, 0, 0, 0, 20), HandsTime: pick(r, 0, time.Millisecond, 5*time.Millisecond),
 		DiskTime: pick(r, 0, 5*time.Millisecond, 30*time.Millisecond), Whole: r.chance(4),
@@ -105,6 +105,9 @@ func (p *Plan) drawFault(r *random, at time.Duration) Fault {
 	f := Fault{At: at, Kind: FaultKind(r.below(int(kinds))), A: r.below(p.Nodes), Paths: 1<<p.Paths - 1}
 	f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
 	f.For = pick(r, r.upTo(2*p.Interval), r.upTo(2*p.Dead()), p.Dead()+r.upTo(10*time.Millisecond), r.upTo(1500*time.Millisecond))
+	if r.chance(2) {
+		f.Paths |= 1 << p.Paths // the clients' network too
+	}
 	switch f.Kind {
 	case CutOne, CutBoth, CutTail:
 		if r.chance(4) {
@@ -134,7 +137,7 @@ func (p *Plan) drawBlinks(r *random) {
 	}
 	at := p.begin()
 	for range 3 {
-		f := Fault{At: at + r.upTo(p.Interval), For: pick(r, time.Second, r.upTo(time.Second), p.Dead()+r.upTo(20*time.Millisecond)), Kind: CutAll}
+		f := Fault{At: at + r.upTo(p.Interval), For: pick(r, time.Second, r.upTo(time.Second), p.Dead()+r.upTo(20*time.Millisecond)), Kind: CutAll, Paths: 1<<p.Paths - 1 | r.below(2)<<p.Paths}
 		p.Faults = append(p.Faults, f)
 		at = f.At + f.For + settle
 	}

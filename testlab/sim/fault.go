@@ -42,8 +42,8 @@ func (w *World) begin(f Fault) {
 	case MoveTo:
 		w.Hosts[f.B].order(node.Command{ID: w.random.uint64(), Verb: node.Move, Token: f.Amount, Node: h.Slot})
 	case MuteCrash:
-		w.isolate(f.A, true, false)
-		w.At(w.Now+int64(muteFor(&w.Plan, f.Amount)), func() { h.Kill(); w.isolate(f.A, false, false) })
+		w.isolate(f.A, 1<<w.Plan.Paths-1, true, false)
+		w.At(w.Now+int64(muteFor(&w.Plan, f.Amount)), func() { h.Kill(); w.isolate(f.A, 1<<w.Plan.Paths-1, false, false) })
 	case DiskFull:
 		h.disk.broken = true
 	case Reload:
@@ -117,12 +117,12 @@ func (w *World) disturbNetwork(f Fault, on bool) {
 		}
 		w.At(w.Now+int64(f.Amount)*1e6, func() { w.check.disturb(); w.Cut(f.A, f.B, f.Paths, false) })
 	case Isolate:
-		w.isolate(f.A, on, true)
+		w.isolate(f.A, f.Paths, on, true)
 	case CutAll:
 		for a := range w.Hosts {
 			for b := range w.Hosts {
 				if a != b {
-					w.Cut(a, b, 1<<w.Plan.Paths-1, on)
+					w.Cut(a, b, f.Paths, on)
 				}
 			}
 		}
@@ -132,14 +132,14 @@ func (w *World) disturbNetwork(f Fault, on bool) {
 }
 
 // isolate cuts what the node sends, and with both also what it is sent.
-func (w *World) isolate(a int, on, both bool) {
+func (w *World) isolate(a, paths int, on, both bool) {
 	for b := range w.Hosts {
 		if b == a {
 			continue
 		}
-		w.Cut(a, b, 1<<w.Plan.Paths-1, on)
+		w.Cut(a, b, paths, on)
 		if both {
-			w.Cut(b, a, 1<<w.Plan.Paths-1, on)
+			w.Cut(b, a, paths, on)
 		}
 	}
 }
@@ -164,6 +164,8 @@ func (w *World) degrade(f Fault, on bool) {
 }
 
 func (w *World) setLink(h *Host, off bool) {
+	defer w.check.heard(h)
+	w.check.heard(h)
 	for i := range h.linkOff {
 		h.linkOff[i] = off
 	}

@@ -28,6 +28,8 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 			w.check.answering(h, a.Token)
 			h.step(token.Down{Token: a.Token})
 		})
+	case token.Ask:
+		h.ask(a.Token)
 	case token.Announce:
 		h.announce(a.Token, a.Epoch)
 	case token.Store:
@@ -100,6 +102,25 @@ func (h *Host) announce(i int, epoch uint64) {
 		h.after(d, func() {
 			if h.machine.Tokens().Owns(i, epoch) && h.kernel[i].up && !h.linkOff[i] {
 				h.world.check.announced(h, i)
+			}
+		})
+	}
+}
+
+// ask asks the clients' network who has the address. A kernel that has it
+// answers, if its lease lasts; a daemon that hasn't sees that we ask.
+func (h *Host) ask(i int) {
+	asked := h.now()
+	for _, o := range h.world.Hosts {
+		if o == h || !h.world.lan(h, o, i) {
+			continue
+		}
+		h.after(h.world.random.upTo(time.Millisecond), func() {
+			if o.answers(i) && h.world.lan(h, o, i) {
+				h.step(token.Answered{Token: i, Peer: o.Slot, Asked: asked})
+			}
+			if !o.kernel[i].up {
+				o.step(token.PeerAsks{Token: i, Peer: h.Slot})
 			}
 		})
 	}

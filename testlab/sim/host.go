@@ -100,7 +100,7 @@ func (h *Host) Start() {
 	h.frozen = false
 	h.session = w.random.uint64() | 1
 	now := h.now()
-	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Peers: w.others(h.Slot), Digest: 1, Build: "sim",
+	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.StartWait,
 			Tokens: w.specs, HighWater: h.disk.highWater}}, now)
 	h.pacer = heartbeat.NewPacer(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead()}, now)

@@ -32,6 +32,7 @@ type Plan struct {
 	HandsFail     int           // of 1000
 	HandsTime     time.Duration
 	DiskTime      time.Duration
+	Askable       bool // the gate is in use: the LAN can be asked who has an address
 	Faults        []Fault
 	Whole         bool // played to the end, however early all is well
 }

@@ -17,7 +17,7 @@ type World struct {
 	specs  []token.Spec
 	queue  queue
 	random random
-	links  [][][]link // from, to, path
+	links  [][][]link // from, to, path; the last is the LAN of the clients
 	check  *checker
 
 	Observe func(h *Host, what any) // told of every action and Announced, if not nil
@@ -44,7 +44,7 @@ func New(p Plan) *World {
 	for i := range w.links {
 		w.links[i] = make([][]link, p.Nodes)
 		for j := range w.links[i] {
-			w.links[i][j] = make([]link, p.Paths)
+			w.links[i][j] = make([]link, p.Paths+1)
 		}
 	}
 	for _, h := range w.Hosts {
@@ -61,7 +61,7 @@ func (w *World) newHost(i int) *Host {
 
 func (w *World) spec(i int) token.Spec {
 	name := "vip:" + string(rune('p'+i))
-	s := token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
+	s := token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], Askable: w.Plan.Askable, FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
 	for j, h := range w.Hosts {
 		s.Members = append(s.Members, token.Member{Slot: h.Slot, Priority: w.Plan.Priority[j], Place: j})
 	}
@@ -165,7 +165,7 @@ func (w *World) arrive(h happening) {
 // Cut blocks or unblocks one direction of the paths in the mask.
 func (w *World) Cut(from, to int, paths int, on bool) {
 	w.check.cut(from, to)
-	for p := range w.Plan.Paths {
+	for p := range w.links[from][to] {
 		if paths&(1<<p) != 0 {
 			if on {
 				w.links[from][to][p].cut++
@@ -179,12 +179,20 @@ func (w *World) Cut(from, to int, paths int, on bool) {
 
 // open reports whether any path works in that direction.
 func (w *World) open(from, to int) bool {
-	for p := range w.links[from][to] {
+	for p := range w.Plan.Paths {
 		if w.links[from][to][p].cut == 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// lan reports whether frames of the clients' network pass between the two, both
+// ways, for the token's resource.
+func (w *World) lan(a, b *Host, i int) bool {
+	last := w.Plan.Paths
+	return w.links[a.Slot-1][b.Slot-1][last].cut == 0 && w.links[b.Slot-1][a.Slot-1][last].cut == 0 &&
+		a.alive && b.alive && !a.linkOff[i] && !b.linkOff[i]
 }
 
 func (w *World) handsTime() time.Duration {

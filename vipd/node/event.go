@@ -7,7 +7,7 @@ import (
 
 // Event is something that happened. The machine takes its own events below,
 // heartbeat.Received, and from the hands token.Up, Failed, Down, Recorded,
-// Reserved, Adopt, Recall, Fitness and Foreign.
+// Reserved, Adopt, Recall, Fitness, Foreign, Answered and PeerAsks.
 type Event any
 
 // Tick is the passing of time: the deadline was reached.

@@ -25,6 +25,7 @@ type Config struct {
 	Peers   []uint8
 	Digest  uint64
 	Build   string
+	Leased  bool // this host's kernel silences what it holds when the daemon dies
 	token.Config
 }
 

@@ -21,7 +21,7 @@ func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
 		m.compare(now, p, w)
 	}
 	tw := token.Word{
-		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Echoed: w.Echoed, Waited: w.Waited, Silence: w.Silence, New: w.New,
+		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Leased: w.Message.Leased, Echoed: w.Echoed, Waited: w.Waited, Silence: w.Silence, New: w.New,
 		Fresh: w.Fresh, Knows: w.Knows, Current: w.Current,
 	}
 	if w.Current && (w.Changed || p.remap) {
@@ -98,7 +98,7 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 
 // same reports whether both say the same; claims differ only by their edition.
 func same(a, b *heartbeat.Words) bool {
-	return a.State == b.State && a.Synced == b.Synced && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
+	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
 		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
 }
 
@@ -106,7 +106,7 @@ func same(a, b *heartbeat.Words) bool {
 func (m *Machine) words(now clock.Instant) heartbeat.Words {
 	m.heard = m.beats.Heard(now, m.heard[:0])
 	w := heartbeat.Words{
-		State: m.State(), Synced: m.synced, Want: m.beats.Want(), Digest: m.config.Digest, Build: m.config.Build,
+		State: m.State(), Synced: m.synced, Leased: m.config.Leased, Want: m.beats.Want(), Digest: m.config.Digest, Build: m.config.Build,
 		Heard:   m.heard,
 		Edition: m.tokens.Edition(), Claims: m.claims,
 	}

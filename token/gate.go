@@ -1,0 +1,154 @@
+package token
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// The gate: before a node takes an address on silence it asks the network that
+// the clients are on. If the peer's kernel still answers after every lease has
+// ended, the peer's daemon lives and renews, and only the heartbeats are lost.
+//
+//	last beat      D/2              W                    + round trip
+//	───┼────────────┼───────────────┼──┼──┼──┼──┼──┼──┼──────┼──►
+//	                every D/20      every 2 ms, 8 of them
+//	                none answered (≥ 8): take at W
+//	                answered: by a lease that lasts; the 8 after W decide
+
+// Rates and counts of the gate.
+const (
+	asksNeeded  = 8
+	askLeast    = 2 * time.Millisecond
+	askTrip     = 20 * time.Millisecond // an answer takes no longer
+	heirAnswers = 3                     // of the peer, at which the higher rank drops too
+)
+
+// gate is what asking for one token's resource has shown.
+type gate struct {
+	silence  clock.Instant // of the peers: when the newest was heard
+	asked    clock.Instant // newest ask
+	early    int           // asks sent before W
+	late     int           // asks sent after W
+	lastLate clock.Instant // the asksNeeded-th of them
+	answered bool          // an early ask was answered
+	rival    clock.Instant // a peer's own ask was seen
+	heir     bool          // held: it was taken on silence
+	answers  int           // held: by a silent peer's kernel to our asks
+}
+
+// gated reports whether the peer has to be asked for. One whose kernel does not
+// silence a dead daemon's address proves nothing by an answer; one whose last
+// word was that it is unfit holds nothing.
+func (m *Machine) gated(t *state, i int) bool {
+	p, v := &m.peers[i], &t.views[i]
+	return t.spec.Askable && (p.leased || !p.ever) && v.unfitAt == 0
+}
+
+// throughGate asks, and clears the peer at the instant at or when the asks
+// after it have shown that nobody renews.
+func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Instant) clearance {
+	p, g := &m.peers[i], &t.gate
+	if last := max(p.heard, p.audible); g.silence < last {
+		*g = gate{silence: last, rival: g.rival}
+	}
+	m.askFor(now, t, at)
+	if !m.reached(now, at) || m.rivalAsks(now, t, i) {
+		return blocked
+	}
+	if p.renews != 0 && !m.reached(now, p.renews.Add(m.config.Dead)) {
+		return blocked
+	}
+	if !g.answered && g.early >= asksNeeded {
+		return bySilence
+	}
+	if g.late >= asksNeeded && m.reached(now, g.lastLate.Add(askTrip)) {
+		return bySilence
+	}
+	return blocked
+}
+
+// askFor asks when it is time to: every D/20 from D/2 of silence, every 2 ms
+// after W until eight are sent, then every D/20 again.
+func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
+	g := &t.gate
+	every := max(m.config.Dead/20, askLeast)
+	from := at.Add(-m.config.Dead / 2)
+	if now >= at && g.late < asksNeeded {
+		every = askLeast
+	}
+	if !m.reached(now, max(from, g.asked.Add(every))) {
+		return
+	}
+	g.asked = now
+	m.next = clock.Min(m.next, now.Add(every))
+	if now < at {
+		g.early++
+	} else if g.late++; g.late == asksNeeded {
+		g.lastLate = now
+	}
+	m.do(Ask{Token: t.number})
+}
+
+// rivalAsks reports whether a higher rank is about to take: its own ask was
+// seen within D.
+func (m *Machine) rivalAsks(now clock.Instant, t *state, i int) bool {
+	return t.gate.rival != 0 && m.outranks(t, i) && !m.reached(now, t.gate.rival.Add(m.config.Dead))
+}
+
+// answered takes an answer. One to an ask sent before W may come from a lease
+// that still lasts; one after W shows that its daemon renews: then no token of
+// that peer is to be taken.
+func (m *Machine) answered(now clock.Instant, e Answered) {
+	t := &m.tokens[e.Token]
+	p := m.peer(e.Peer)
+	if p == nil || m.alive(now, p) {
+		return
+	}
+	if t.phase != Idle {
+		t.gate.answers++
+		return
+	}
+	if e.Asked >= p.silentAt(max(m.config.Dead, p.dead)) {
+		p.renews = now
+		return
+	}
+	t.gate.answered = true
+}
+
+// peerAsks notes that a peer is asking too.
+func (m *Machine) peerAsks(now clock.Instant, e PeerAsks) {
+	if m.peer(e.Peer) != nil {
+		m.tokens[e.Token].gate.rival = now
+	}
+}
+
+// askAlone is for a holder that took on silence: it asks every interval while
+// the peer is silent, and gives way where the peer's kernel answers: the lower
+// rank at the first answer, the other at the third.
+func (m *Machine) askAlone(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	if !t.gate.heir || !t.spec.Askable {
+		return
+	}
+	silent, outranked := false, false
+	for j := range m.peers {
+		if t.spec.member(m.peers[j].slot) != nil && !m.alive(now, &m.peers[j]) {
+			silent = true
+			outranked = outranked || m.outranks(t, j)
+		}
+	}
+	if !silent {
+		t.gate.answers = 0
+		return
+	}
+	if t.gate.answers >= heirAnswers || t.gate.answers > 0 && outranked {
+		m.drop(i, ConflictLost)
+		return
+	}
+	if m.reached(now, t.gate.asked.Add(m.config.Interval)) {
+		t.gate.asked = now
+		m.next = clock.Min(m.next, now.Add(m.config.Interval))
+		m.do(Ask{Token: i})
+	}
+}
