@@ -38,11 +38,12 @@ type gate struct {
 }
 
 // gated reports whether the peer has to be asked for. One whose kernel does not
-// silence a dead daemon's address proves nothing by an answer; one whose last
-// word was that it is unfit holds nothing.
+// silence a dead daemon's address proves nothing by an answer. One whose last
+// word was that it is unfit is asked for like any other: it may have become fit
+// since, and where it has not, asking costs no time.
 func (m *Machine) gated(t *state, i int) bool {
-	p, v := &m.peers[i], &t.views[i]
-	return t.spec.Askable && (p.leased || !p.ever) && v.unfitAt == 0
+	p := &m.peers[i]
+	return t.spec.Askable && (p.leased || !p.ever)
 }
 
 // throughGate asks, and clears the peer at the instant at or when the asks
