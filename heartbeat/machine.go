@@ -10,6 +10,9 @@ import (
 // a lease; after that beats alone do, as they are echoed at once too.
 const askAtFullRate = time.Second
 
+// leastAsk is the least time between two asks to one peer.
+const leastAsk = time.Millisecond
+
 // Config is what the machine is told once. Lease is 0.8 of Dead.
 type Config struct {
 	Self     uint8
@@ -240,7 +243,7 @@ func (m *Machine) askAt(p *Peer) clock.Instant {
 	if p.asked.Sub(p.trouble) > given && p.asked.Sub(p.timer) > m.config.Dead {
 		return clock.Never
 	}
-	return p.asked.Add(max(m.config.Lease/20, time.Millisecond))
+	return p.asked.Add(max(m.config.Lease/20, leastAsk))
 }
 
 // schedule sets the deadline: the next ask, and never later than an interval

@@ -116,6 +116,9 @@ func (m *Machine) refresh(now clock.Instant, p *Peer, r Received) {
 		p.Since = now
 	}
 	p.seq = r.Message.Seq
+	if p.trouble != 0 && now.Sub(p.asked) >= leastAsk {
+		p.asked = 0 // asked at once: its echo may be all that a lease waits for
+	}
 	p.Heard, p.timer = now, now
 	if r.Message.Kind != Answer {
 		p.spoke = now
