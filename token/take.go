@@ -98,10 +98,16 @@ func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
 	if m.proven(now, p) && p.knows >= t.changed && m.claim(t) == t.said {
 		return byWord
 	}
-	if v.unfitAt != 0 && !t.lasting() && m.reached(now, max(v.unfitAt, t.fitAt).Add(m.config.Dead)) {
+	if v.unfitAt != 0 && !t.lasting() && m.current(now, p) && m.reached(now, max(v.unfitAt, t.fitAt).Add(m.config.Dead)) {
 		return bySilence
 	}
 	return blocked
+}
+
+// current reports whether the peer's claims are of now: heard within D, whatever
+// absence it announced, and no newer session has spoken since.
+func (m *Machine) current(now clock.Instant, p *peer) bool {
+	return p.heard >= p.audible && now.Sub(p.heard) <= m.config.Dead
 }
 
 // given reports whether a former holder says that the token is ours.

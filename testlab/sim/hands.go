@@ -116,7 +116,7 @@ func (h *Host) ask(i int) {
 			continue
 		}
 		h.after(h.world.random.upTo(time.Millisecond), func() {
-			if o.answers(i) && h.world.lan(h, o, i) {
+			if o.Answers(i) && h.world.lan(h, o, i) {
 				h.step(token.Answered{Token: i, Peer: o.Slot, Asked: asked})
 			}
 			if !o.kernel[i].up {
