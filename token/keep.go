@@ -103,6 +103,7 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	m.listens = false
 	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, e.Epoch, e.Pinned
 	t.since, t.cause = now.Add(-e.Tenure), Restarted
+	t.gate.heir = true // for all that is known it was
 	for i := range t.views {
 		t.views[i].grace = clock.Min(e.Expiry, now.Add(m.config.Lease))
 	}
