@@ -1,0 +1,86 @@
+package lease
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"vipd/heartbeat/clock"
+)
+
+// Layer is what enforces the leases.
+type Layer string
+
+// The layers, best first. With None nothing is enforced here: what remains is
+// the lifetime of seconds that the kernel gives to addresses.
+const (
+	BPF      Layer = "bpf"
+	Nftables Layer = "nftables"
+	None     Layer = "none"
+)
+
+// enforcer is one layer at work. Leases calls all but write and audit under its
+// own lock.
+type enforcer interface {
+	// adopted is where the expiries are that an earlier daemon left.
+	adopted() (map[netip.Addr]*atomic.Int64, error)
+	// enter makes the kernel know the address, expired if it is new, and says
+	// where its expiry is.
+	enter(netip.Addr) (*atomic.Int64, error)
+	// forget undoes enter.
+	forget(netip.Addr) error
+	// guard has the layer look at all that passes an interface.
+	guard(index int) error
+	// write makes the expiries true.
+	write([]Renewal) error
+	// audit puts back what others took away, and tells.
+	audit() []Event
+	// close lets go of the kernel's part; it stays in force unless clean.
+	close(clean bool) error
+}
+
+// Event says that someone took away a part of what enforces the leases.
+type Event struct {
+	What string // such as "filter vipd_lease_in of eth0"
+	Err  error  // why it could not be put back; nil when it is back
+}
+
+func (e Event) String() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s was removed and can't be put back: %v", e.What, e.Err)
+	}
+	return e.What + " was removed and is back"
+}
+
+// nothing is the layer None: it remembers expiries and enforces none.
+type nothing struct{}
+
+func (nothing) adopted() (map[netip.Addr]*atomic.Int64, error) { return nil, nil }
+func (nothing) enter(netip.Addr) (*atomic.Int64, error)        { return new(atomic.Int64), nil }
+func (nothing) forget(netip.Addr) error                        { return nil }
+func (nothing) guard(int) error                                { return nil }
+func (nothing) write(rs []Renewal) error                       { return store(rs) }
+func (nothing) audit() []Event                                 { return nil }
+func (nothing) close(bool) error                               { return nil }
+
+// store writes the expiries to where they are.
+func store(rs []Renewal) error {
+	var first error
+	for _, r := range rs {
+		if err := r.Lease.store(r.Until); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// bootNow reads CLOCK_BOOTTIME, in which expiries are counted.
+func bootNow() clock.Instant {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic("lease: no boot-time clock: " + err.Error()) // every Linux since 2.6.39 has it
+	}
+	return clock.Instant(t.Nano())
+}
