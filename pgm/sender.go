@@ -220,7 +220,7 @@ func (s *Sender) wakeSenders() {
 
 // idle is how long the sender must have been quiet for a message to be written
 // by its own caller at once; a busy sender gathers a batch instead.
-const idle = 30 * time.Microsecond
+const idle = 60 * time.Microsecond
 
 // batchPackets is how many packets make a batch worth writing by the caller.
 const batchPackets = 64

@@ -152,14 +152,17 @@ func (c *Counter) Result() Received {
 }
 
 // monotonic is the machine's monotonic clock in ns: the same for all
-// processes, in every namespace.
-func monotonic() int64 {
+// processes, in every namespace. It is read as a distance from one reading by
+// the system call, as package time reads without one.
+func monotonic() int64 { return origin + int64(time.Since(started)) }
+
+var started, origin = func() (time.Time, int64) {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		panic(err) // the kernel always has it
 	}
-	return t.Nano()
-}
+	return time.Now(), t.Nano()
+}()
 
 // waitUntil waits for a moment: asleep while it is far, else by yielding, as
 // timers are late by more than messages are apart.
