@@ -17,6 +17,7 @@ const (
 	MaxSize    = 1280 // octets of one message before sealing
 	MaxClaims  = 1000 // tokens of a cluster
 	MaxVersion = 24   // octets of the software version
+	maxPages   = 384  // messages that take the claims of a cluster of MaxNodes
 	MaxOrders  = 4    // orders and receipts carried at a time
 )
 
@@ -72,8 +73,8 @@ type Message struct {
 	Receipts []Receipt
 
 	Edition uint32 // counts changes of the claims in this session
-	Page    uint8  // which page of the edition Claims holds, from 0
-	Pages   uint8  // how many pages there are; 0: no claims in this message
+	Page    uint16 // which page of the edition Claims holds, from 0
+	Pages   uint16 // how many pages there are; 0: no claims in this message
 	Claims  []Claim
 }
 

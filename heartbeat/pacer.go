@@ -94,7 +94,7 @@ func (p *Pacer) Compose(kind Kind, page int, now clock.Instant, wall clock.Wall)
 		return m
 	}
 	first := max(page, 0) * p.page
-	m.Page, m.Pages = uint8(max(page, 0)), uint8(pages)
+	m.Page, m.Pages = uint16(max(page, 0)), uint16(pages)
 	m.Claims = w.Claims[first:min(first+p.page, len(w.Claims))]
 	return m
 }

@@ -118,7 +118,7 @@ func (p *Peer) isRetired(session uint64) bool {
 // pages puts a peer's claims together when they take several messages.
 type pages struct {
 	edition uint32 // being put together, or complete
-	got     [4]uint64
+	got     [maxPages / 64]uint64
 	n       int
 	claims  []Claim
 	whole   bool // claims is all of edition

@@ -18,15 +18,17 @@ import (
 //	+--------+--------+--------+--------+--------+--------+
 //	| sequence (8) | sent (8) | wall (8) | digest (8)      |
 //	+-----------------------------------------------------+
-//	| edition (4) | page | pages | heard n | orders n      |
+//	| edition (4)       | page (2)        | pages (2)     |
 //	+-----------------------------------------------------+
-//	| receipts n | build length | claims n (2)            |
+//	| heard n | orders n | receipts n | build length      |
+//	+-----------------------------------------------------+
+//	| claims n (2)      | dead ms (2)                     |
 //	+-----------------------------------------------------+
 //	build, heard × 30, orders × 15, receipts × 6, claims × 48
 //
 // flags: bit 0 synchronised, bit 1 want pages, bit 2 leased; the others must be 0.
 const (
-	headerSize  = 54
+	headerSize  = 56
 	heardSize   = 30
 	orderSize   = 15
 	receiptSize = 6
@@ -76,7 +78,9 @@ func (m *Message) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Wall))
 	b = binary.BigEndian.AppendUint64(b, m.Digest)
 	b = binary.BigEndian.AppendUint32(b, m.Edition)
-	b = append(b, m.Page, m.Pages, byte(len(m.Heard)), byte(len(m.Orders)), byte(len(m.Receipts)), byte(len(m.Build)))
+	b = binary.BigEndian.AppendUint16(b, m.Page)
+	b = binary.BigEndian.AppendUint16(b, m.Pages)
+	b = append(b, byte(len(m.Heard)), byte(len(m.Orders)), byte(len(m.Receipts)), byte(len(m.Build)))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(m.Claims)))
 	b = binary.BigEndian.AppendUint16(b, milliseconds16(m.Dead))
 	b = append(b, m.Build...)
@@ -141,8 +145,9 @@ func Parse(b []byte) (*Message, error) {
 		Wall:    clock.Wall(binary.BigEndian.Uint64(b[24:])),
 		Digest:  binary.BigEndian.Uint64(b[32:]),
 		Edition: binary.BigEndian.Uint32(b[40:]),
-		Page:    b[44], Pages: b[45],
-		Dead: time.Duration(binary.BigEndian.Uint16(b[52:])) * time.Millisecond,
+		Page:    binary.BigEndian.Uint16(b[44:]),
+		Pages:   binary.BigEndian.Uint16(b[46:]),
+		Dead:    time.Duration(binary.BigEndian.Uint16(b[54:])) * time.Millisecond,
 	}
 	flags := binary.BigEndian.Uint16(b[4:])
 	m.Synced, m.Want, m.Leased = flags&flagSynced != 0, flags&flagWant != 0, flags&flagLeased != 0
@@ -162,7 +167,7 @@ func (m *Message) check(flags uint16) error {
 		return fmt.Errorf("%w: flags %#x", ErrReserved, flags)
 	case m.Path >= MaxPaths:
 		return fmt.Errorf("%w: path %d", ErrBounds, m.Path)
-	case m.Pages > 0 && m.Page >= m.Pages:
+	case m.Pages > 0 && m.Page >= m.Pages, m.Pages > maxPages:
 		return fmt.Errorf("%w: page %d of %d", ErrBounds, m.Page, m.Pages)
 	case m.Sent < 0:
 		return fmt.Errorf("%w: negative send time", ErrReserved)
@@ -173,8 +178,8 @@ func (m *Message) check(flags uint16) error {
 // parseLists reads the variable part; the counts are checked against the
 // octets that are there before anything is made to hold them.
 func (m *Message) parseLists(b []byte) error {
-	heard, orders, receipts, build := int(b[46]), int(b[47]), int(b[48]), int(b[49])
-	claims := int(binary.BigEndian.Uint16(b[50:]))
+	heard, orders, receipts, build := int(b[48]), int(b[49]), int(b[50]), int(b[51])
+	claims := int(binary.BigEndian.Uint16(b[52:]))
 	if heard > MaxNodes || orders > MaxOrders || receipts > MaxOrders || build > MaxVersion || claims > MaxClaims {
 		return fmt.Errorf("%w: heard %d, orders %d, receipts %d, build %d, claims %d", ErrBounds, heard, orders, receipts, build, claims)
 	}
