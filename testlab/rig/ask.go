@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/mdlayher/arp"
-	"github.com/mdlayher/ethernet"
 	"github.com/mdlayher/ndp"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -53,15 +52,13 @@ func (a *arpAsker) frame(sent time.Duration) ([]byte, net.HardwareAddr, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	frame, err := wrap(ethernet.Broadcast, a.mac, ethernet.EtherTypeARP, payload)
-	return frame, ethernet.Broadcast, err
+	return wrap(broadcast, a.mac, unix.ETH_P_ARP, payload), broadcast, nil
 }
 
 func (a *arpAsker) read(frame []byte) (sighting, bool) {
-	var outer ethernet.Frame
+	_, payload, ok := unwrap(frame, unix.ETH_P_ARP)
 	var p arp.Packet
-	if outer.UnmarshalBinary(frame) != nil || outer.EtherType != ethernet.EtherTypeARP ||
-		p.UnmarshalBinary(outer.Payload) != nil {
+	if !ok || p.UnmarshalBinary(payload) != nil {
 		return sighting{}, false
 	}
 	switch {
@@ -103,26 +100,25 @@ func (a *ndpAsker) frame(sent time.Duration) ([]byte, net.HardwareAddr, error) {
 	}
 	last := group.As16()
 	to := net.HardwareAddr{0x33, 0x33, last[12], last[13], last[14], last[15]}
-	frame, err := wrap(to, a.mac, ethernet.EtherTypeIPv6, append(ipv6Header(a.own, group, len(message)), message...))
-	return frame, to, err
+	return wrap(to, a.mac, unix.ETH_P_IPV6, append(ipv6Header(a.own, group, len(message)), message...)), to, nil
 }
 
 func (a *ndpAsker) read(frame []byte) (sighting, bool) {
-	var outer ethernet.Frame
-	if outer.UnmarshalBinary(frame) != nil || outer.EtherType != ethernet.EtherTypeIPv6 {
+	source, payload, ok := unwrap(frame, unix.ETH_P_IPV6)
+	if !ok {
 		return sighting{}, false
 	}
-	header, err := ipv6.ParseHeader(outer.Payload)
+	header, err := ipv6.ParseHeader(payload)
 	if err != nil || header.NextHeader != unix.IPPROTO_ICMPV6 {
 		return sighting{}, false
 	}
-	message, err := ndp.ParseMessage(outer.Payload[ipv6.HeaderLen:])
+	message, err := ndp.ParseMessage(payload[ipv6.HeaderLen:])
 	if err != nil {
 		return sighting{}, false
 	}
 	switch m := message.(type) {
 	case *ndp.NeighborSolicitation:
-		if m.TargetAddress == a.address && bytes.Equal(outer.Source, a.mac) {
+		if m.TargetAddress == a.address && bytes.Equal(source, a.mac) {
 			return sighting{kind: sawAsk, asked: optionMark(m.Options)}, true
 		}
 	case *ndp.NeighborAdvertisement:
@@ -130,9 +126,9 @@ func (a *ndpAsker) read(frame []byte) (sighting, bool) {
 			return sighting{}, false
 		}
 		if m.Solicited {
-			return sighting{kind: sawAnswer, mac: outer.Source}, true
+			return sighting{kind: sawAnswer, mac: source}, true
 		}
-		return sighting{kind: sawAnnouncement, mac: outer.Source}, true
+		return sighting{kind: sawAnnouncement, mac: source}, true
 	}
 	return sighting{}, false
 }
@@ -157,9 +153,23 @@ func readMark(b []byte) time.Duration {
 	return time.Duration(binary.BigEndian.Uint64(wide)) * time.Microsecond
 }
 
-func wrap(to, from net.HardwareAddr, kind ethernet.EtherType, payload []byte) ([]byte, error) {
-	f := ethernet.Frame{Destination: to, Source: from, EtherType: kind, Payload: payload}
-	return f.MarshalBinary()
+// broadcast is every card's hardware address besides its own.
+var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// etherHeader is the length of an Ethernet II header: to, from, type.
+const etherHeader = 14
+
+func wrap(to, from net.HardwareAddr, kind uint16, payload []byte) []byte {
+	frame := append(append([]byte(nil), to...), from...)
+	return append(binary.BigEndian.AppendUint16(frame, kind), payload...)
+}
+
+// unwrap returns a frame's sender and payload, false if it is not of that kind.
+func unwrap(frame []byte, kind uint16) (from net.HardwareAddr, payload []byte, ok bool) {
+	if len(frame) < etherHeader || binary.BigEndian.Uint16(frame[12:]) != kind {
+		return nil, nil, false
+	}
+	return net.HardwareAddr(frame[6:12]), frame[etherHeader:], true
 }
 
 // ipv6Header is the header of a neighbour discovery message: RFC 4861 wants hop limit 255.

@@ -136,7 +136,7 @@ func (sw *Switch) remove(table *nftables.Table) {
 
 // filter sends one batch of changes to the switch's packet filter.
 func (sw *Switch) filter(change func(*nftables.Conn)) error {
-	conn, err := nftables.New(nftables.WithNetNSFd(int(sw.space.network())))
+	conn, err := nftables.New(nftables.WithNetNSFd(sw.space.network()))
 	if err != nil {
 		return err
 	}

@@ -185,3 +185,22 @@ func TestCutPartsBothWaysAndHealMends(t *testing.T) {
 		t.Errorf("%d of 10 arrived after healing", n)
 	}
 }
+
+// What one port sends to another is lost, and nothing of what it hears.
+func TestCutToLosesOneDirection(t *testing.T) {
+	lab := rig.Start(t)
+	_, a, b := pair(lab)
+	there := lay(t, a, b, addressA, addressB)
+	back := lay(t, b, a, addressB, addressA)
+	mend := a.CutTo(b)
+	if n := there.send(5, quiet); n != 0 {
+		t.Errorf("%d datagrams got through", n)
+	}
+	if n := back.send(5, quiet); n != 5 {
+		t.Errorf("%d of 5 arrived the other way", n)
+	}
+	mend()
+	if n := there.send(5, quiet); n != 5 {
+		t.Errorf("%d of 5 arrived after mending", n)
+	}
+}

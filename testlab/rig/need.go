@@ -71,3 +71,13 @@ func admitted() error {
 	}
 	return fmt.Errorf("this process did not pass through rig.Main or rig.Enter")
 }
+
+// Means lists what this host provides of all that a test may need of the rig.
+func Means() (has []string) {
+	for _, means := range []string{Netns, BPF} {
+		if lacks(means) == nil {
+			has = append(has, means)
+		}
+	}
+	return has
+}

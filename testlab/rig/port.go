@@ -72,7 +72,7 @@ func (p *Port) plug() error {
 	attrs.MasterIndex = p.sw.bridge.Index
 	cable := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: p.name, PeerHardwareAddr: p.mac,
-		PeerNamespace: netlink.NsFd(int(p.host.space.network())),
+		PeerNamespace: netlink.NsFd(p.host.space.network()),
 	}
 	if err := p.sw.space.handle.LinkAdd(cable); err != nil {
 		return fmt.Errorf("add veth pair: %w", err)

@@ -101,6 +101,7 @@ func TestProbeSaysWhoAnswered(t *testing.T) {
 	if err := p.Steady(limit(t), "hist-a", 100*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
+	handed := time.Now()
 	disown(t, a, shared)
 	own(t, b, shared)
 	forget(t, client)
@@ -109,6 +110,12 @@ func TestProbeSaysWhoAnswered(t *testing.T) {
 	}
 	if got := p.Report(from, time.Now()).Datagrams.Who; !slices.Equal(got, []string{"hist-a", "hist-b"}) {
 		t.Errorf("answered by %v", got)
+	}
+	if at, ok := p.Answered("hist-b", from); !ok || at.Before(handed) || at.After(time.Now()) {
+		t.Errorf("hist-b first answered at %v, %v; it had the address from %v on", at, ok, handed)
+	}
+	if _, ok := p.Answered("hist-b", time.Now()); ok {
+		t.Error("an answer from the future")
 	}
 	if err := p.Steady(expired(), "hist-a", 100*time.Millisecond); err == nil {
 		t.Error("a host without the address answers steadily")

@@ -6,7 +6,6 @@ import (
 	"runtime"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -137,7 +136,7 @@ func (s *space) set(name, value string) error {
 }
 
 // network is the descriptor of the space's network namespace.
-func (s *space) network() netns.NsHandle { return netns.NsHandle(s.files[len(s.files)-1].Fd()) }
+func (s *space) network() int { return int(s.files[len(s.files)-1].Fd()) }
 
 // close ends the space's thread, which kills the programs started by it.
 func (s *space) close() {

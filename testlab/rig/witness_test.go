@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/mdlayher/arp"
-	"github.com/mdlayher/ethernet"
 	"github.com/mdlayher/ndp"
 
 	"vipd/testlab/rig"
 )
+
+var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // watched makes two hosts and a witness of the address.
 func watched(t *testing.T, address netip.Addr) (lab *rig.Lab, a, b *rig.Port, w *rig.Witness) {
@@ -107,7 +108,7 @@ func announce(t *testing.T, p *rig.Port, form arp.Operation) {
 		if err != nil {
 			return err
 		}
-		return client.WriteTo(message, ethernet.Broadcast)
+		return client.WriteTo(message, broadcast)
 	})
 }
 
