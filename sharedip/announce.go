@@ -6,7 +6,7 @@ import (
 )
 
 // Announce tells the LAN again where the token's addresses are: at once, after
-// 50 ms and after 150 ms. Run does it.
+// 50 ms and after 150 ms, and proves them anew. Run does it.
 func (h *Hands) Announce(name string) {
 	h.mu.Lock()
 	if t := h.tokens[name]; t != nil && t.held {
@@ -19,8 +19,26 @@ func (h *Hands) Announce(name string) {
 // begin wants all addresses of t announced.
 func (t *token) begin(now time.Time) {
 	for _, p := range t.places {
-		p.announce.begin(now)
+		p.begin(now)
 	}
+}
+
+// begin announces and proves p anew.
+func (p *place) begin(now time.Time) {
+	p.announce.begin(now)
+	p.proof.begin(now)
+}
+
+// stop ends all that was to be sent.
+func (p *place) stop() {
+	p.announce.stop()
+	p.defence.stop()
+	p.proof.stop()
+}
+
+// due is when there is something to be sent next (zero: nothing).
+func (p *place) due() time.Time {
+	return earlier(p.announce.due, earlier(p.defence.due, p.proof.due))
 }
 
 // rouse makes Run look at the schedules.
@@ -96,7 +114,7 @@ func (t *token) nextDue(now time.Time) (next time.Time) {
 		return time.Time{}
 	}
 	for _, p := range t.places {
-		next = earlier(next, p.announce.due)
+		next = earlier(next, p.due())
 	}
 	return next
 }
@@ -111,30 +129,41 @@ func earlier(a, b time.Time) time.Time {
 
 func (t *token) stop() {
 	for _, p := range t.places {
-		p.announce.stop()
+		p.stop()
 	}
 }
 
 // postpone is for when the host could not be looked at.
 func (t *token) postpone(now time.Time) {
 	for _, p := range t.places {
-		if p.announce.wanted(now) {
-			p.announce.due = now.Add(postponed)
+		p.postpone(now)
+	}
+}
+
+// postpone puts off what is due.
+func (p *place) postpone(now time.Time) {
+	for _, due := range []*time.Time{&p.announce.due, &p.defence.due, &p.proof.due} {
+		if !due.IsZero() && !now.Before(*due) {
+			*due = now.Add(postponed)
 		}
 	}
 }
 
-// announce sends the announcements of t that are due, within the rates.
+// announce sends the announcements, defences and questions of t that are due,
+// within the rates.
 func (h *Hands) announce(t *token, v *view, now time.Time) (events []Event) {
+	h.addressees(t, v, now)
 	for _, p := range t.places {
-		if !p.announce.wanted(now) {
-			continue
+		if p.announce.wanted(now) || p.defence.wanted(now) {
+			err := h.sendOne(p, v, now)
+			if err != nil && !p.failing {
+				events = append(events, AnnounceFailed{t.name, p.Prefix, err})
+			}
+			p.failing = err != nil
 		}
-		err := h.sendOne(p, v, now)
-		if err != nil && !p.failing {
-			events = append(events, AnnounceFailed{t.name, p.Prefix, err})
+		if p.proof.wanted(now) {
+			events = append(events, h.prove(t, p, v, now)...)
 		}
-		p.failing = err != nil
 	}
 	return events
 }
@@ -142,29 +171,42 @@ func (h *Hands) announce(t *token, v *view, now time.Time) (events []Event) {
 func (h *Hands) sendOne(p *place, v *view, now time.Time) error {
 	l, ok := v.byIndex(p.index)
 	if !ok {
-		p.announce.stop() // begun again when the interface is there
+		p.stop() // begun again when the interface is there
 		return fmt.Errorf("announce %s: its interface is gone", p.Prefix.Addr())
 	}
 	if !l.Carrier {
-		p.announce.stop() // likewise
+		p.stop() // likewise
 		return fmt.Errorf("announce %s: %s has no carrier", p.Prefix.Addr(), l.Name)
 	}
 	frames, err := announcement(l, p.Prefix.Addr())
 	if err != nil {
-		p.announce.stop()
+		p.stop()
 		return err
 	}
-	if !p.announce.allow(now, len(frames), &h.total) {
+	if !p.announce.room(now, len(frames), &h.total) {
+		p.postpone(now)
 		h.counters.postponed.Add(1)
 		return nil
 	}
 	for _, f := range frames {
 		if err := h.wire.send(l.Index, f); err != nil {
-			p.announce.due = now.Add(postponed)
+			p.postpone(now)
 			return fmt.Errorf("announce %s on %s: %w", p.Prefix.Addr(), l.Name, err)
 		}
 		h.counters.announced.Add(1)
 	}
-	p.announce.advance(now)
+	h.announced(p, now)
 	return nil
+}
+
+// announced sets what follows an announcement.
+func (h *Hands) announced(p *place, now time.Time) {
+	if p.announce.wanted(now) && p.announce.advance(now) {
+		p.proof.refresh(now)
+	}
+	if p.defence.wanted(now) {
+		p.defence.done(now)
+		p.proof.begin(now)
+		h.counters.defended.Add(1)
+	}
 }

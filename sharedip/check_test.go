@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t, Set{"vip:front", row.places})
+			w := newWorld(t, Set{Token: "vip:front", Addresses: row.places})
 			if row.set != nil {
 				row.set(w)
 			}

@@ -29,6 +29,7 @@ func (h *Hands) Configure(sets []Set) error {
 		}
 		delete(old, set.Token)
 		h.tokens[set.Token] = t
+		t.prove = set.Prove
 		more, lost := t.reshape(set.Addresses)
 		gained[t] = more
 		errs = append(errs, h.letGo(t, lost))
@@ -41,6 +42,8 @@ func (h *Hands) Configure(sets []Set) error {
 		errs = append(errs, h.gain(v, t, places))
 	}
 	h.owners = owners(h.tokens)
+	clear(h.listened)
+	h.tune(time.Now())
 	h.prejoin(v)
 	h.seen = nil // Run is to look at the interfaces now in use
 	h.rouse()

@@ -21,8 +21,6 @@ type frame struct {
 var (
 	broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	allNodes  = netip.MustParseAddr("ff02::1")
-	// allNodesMAC is ff02::1 on Ethernet (RFC 2464 section 7).
-	allNodesMAC = net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}
 )
 
 // announcement makes the frames that tell the LAN that addr is at l.
@@ -42,17 +40,26 @@ func announcement(l link, addr netip.Addr) ([]frame, error) {
 func gratuitous(mac net.HardwareAddr, addr netip.Addr) ([]frame, error) {
 	var frames []frame
 	for _, form := range []arp.Operation{arp.OperationRequest, arp.OperationReply} {
-		p, err := arp.NewPacket(form, mac, addr, mac, addr)
+		f, err := arpFrame(form, mac, addr, mac, addr)
 		if err != nil {
-			return nil, fmt.Errorf("make an ARP announcement of %s: %w", addr, err)
+			return nil, err
 		}
-		payload, err := p.MarshalBinary()
-		if err != nil {
-			return nil, fmt.Errorf("make an ARP announcement of %s: %w", addr, err)
-		}
-		frames = append(frames, frame{broadcast, unix.ETH_P_ARP, payload})
+		frames = append(frames, f)
 	}
 	return frames, nil
+}
+
+// arpFrame makes one ARP packet to all.
+func arpFrame(form arp.Operation, mac net.HardwareAddr, sender netip.Addr, targetMAC net.HardwareAddr, target netip.Addr) (frame, error) {
+	p, err := arp.NewPacket(form, mac, sender, targetMAC, target)
+	if err != nil {
+		return frame{}, fmt.Errorf("make an ARP packet for %s: %w", target, err)
+	}
+	payload, err := p.MarshalBinary()
+	if err != nil {
+		return frame{}, fmt.Errorf("make an ARP packet for %s: %w", target, err)
+	}
+	return frame{broadcast, unix.ETH_P_ARP, payload}, nil
 }
 
 // unsolicited makes the unsolicited Neighbor Advertisement of RFC 4861 section
@@ -70,27 +77,38 @@ func unsolicited(l link, addr netip.Addr) ([]frame, error) {
 		TargetAddress: addr,
 		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: l.MAC}},
 	}
-	body, err := ndp.MarshalMessageChecksum(na, addr, allNodes)
+	f, err := ndpFrame(na, addr, allNodes)
 	if err != nil {
 		return nil, fmt.Errorf("make a neighbor advertisement of %s: %w", addr, err)
 	}
-	return []frame{{allNodesMAC, unix.ETH_P_IPV6, append(ipv6Header(len(body), addr), body...)}}, nil
+	return []frame{f}, nil
 }
 
-// ipv6Header is the header of RFC 8200 section 3 towards all nodes. The hop
-// limit of 255 shows that no router passed the packet on (RFC 4861 section 7.1.2).
+// ndpFrame makes one neighbour discovery packet to a multicast group, which on
+// Ethernet is 33:33 and its last 32 bits (RFC 2464 section 7).
+func ndpFrame(m ndp.Message, source, group netip.Addr) (frame, error) {
+	body, err := ndp.MarshalMessageChecksum(m, source, group)
+	if err != nil {
+		return frame{}, err
+	}
+	to := append(net.HardwareAddr{0x33, 0x33}, group.AsSlice()[12:]...)
+	return frame{to, unix.ETH_P_IPV6, append(ipv6Header(len(body), source, group), body...)}, nil
+}
+
+// ipv6Header is the header of RFC 8200 section 3. The hop limit of 255 shows
+// that no router passed the packet on (RFC 4861 section 7.1.2).
 //
 //	0          4             6             7           8        24            40
 //	+----------+-------------+-------------+-----------+--------+-------------+
 //	| 6, class | body length | next header | hop limit | source | destination |
 //	+----------+-------------+-------------+-----------+--------+-------------+
-func ipv6Header(length int, source netip.Addr) []byte {
+func ipv6Header(length int, source, destination netip.Addr) []byte {
 	b := make([]byte, 0, 40+length)
 	b = append(b, 0x60, 0, 0, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(length))
 	b = append(b, unix.IPPROTO_ICMPV6, 255)
 	b = append(b, source.AsSlice()...)
-	return append(b, allNodes.AsSlice()...)
+	return append(b, destination.AsSlice()...)
 }
 
 // wire sends frames on any interface of its namespace. One socket serves all,

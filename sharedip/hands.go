@@ -20,15 +20,22 @@ type Address struct {
 type Set struct {
 	Token     string
 	Addresses []Address
+	// Prove is neighbours that are to show, beside the gateway, that they know
+	// where the addresses are. At most maxProvers of a family are asked.
+	Prove []netip.Addr
 }
 
 // Options is what Hands need to know.
 type Options struct {
 	// Own is this node's own addresses.
 	Own []netip.Addr
+	// Peers is the other nodes' own addresses on the networks of the shared ones:
+	// by them their hardware addresses are known. At most maxPeers are looked at.
+	Peers []netip.Addr
 	// Interval is the heartbeat interval: how often the carrier is looked at.
 	Interval time.Duration
-	// Owns is asked before each repeated announcement. It must not wait.
+	// Owns is asked before each repeated announcement, defence and proof. It must
+	// not wait.
 	Owns func(token string, epoch uint64) bool
 	// Event is told what happened, from the goroutines of Run and Take. It must
 	// not wait.
@@ -39,22 +46,31 @@ type Options struct {
 type Hands struct {
 	options  Options
 	watch    *conn    // addresses and links as they change; read by Run
-	wire     *wire    // announcements
+	wire     *wire    // announcements and questions
+	sniffer  *tap     // what others say of the shared addresses; read by Run
+	ears     *tap     // any foreign frame at all; read by Run
 	groups   *groups  // solicited-node groups
 	allARP   *os.File // net.ipv4.conf.all.arp_ignore of this namespace
 	wake     chan struct{}
-	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined atomic.Uint64 }
+	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined, asked, defended, seen atomic.Uint64 }
 
 	// mu guards all below. Nothing but the kernel's answer to a request is ever
 	// waited for while it is held, so no token waits for another's trouble.
-	mu       sync.Mutex
-	kernel   *conn
-	tokens   map[string]*token
-	owners   map[netip.Addr]owner
-	seen     *view // nil: look again
-	watching bool  // Run is here to say when seen is out of date
-	states   map[string]LinkState
-	total    bucket
+	mu        sync.Mutex
+	kernel    *conn
+	tokens    map[string]*token
+	owners    map[netip.Addr]owner
+	seen      *view // nil: look again
+	watching  bool  // Run is here to say when seen is out of date
+	states    map[string]LinkState
+	total     bucket
+	nodes     nodes
+	questions bucket              // those that prove
+	listened  map[netip.Addr]bool // neighbours whose answers pass the sniffer
+	untuned   bool                // the sniffer's filter is out of date
+	tuned     time.Time
+	hearing   map[int]*ear // by interface
+	open      []int        // interfaces that the ears let pass
 }
 
 // token is one configured Set and whether it is held.
@@ -65,6 +81,11 @@ type token struct {
 	fought bool
 	until  time.Time // when the kernel takes the addresses away, unless renewed
 	places []*place
+	prove  []netip.Addr
+	turn   int    // of places: the next to be asked for
+	said   recent // Answered, since the last Ask
+	alarms recent // Claimed
+	probed recent // PeerAsks
 }
 
 // place is one address of a token and where it is, or would be.
@@ -72,6 +93,8 @@ type place struct {
 	Address
 	index    int // of the interface; 0 = not known
 	announce schedule
+	defence  defence
+	proof    proof
 	failing  bool        // AnnounceFailed has been told
 	gone     bool        // with its interface, which is not back yet
 	removals []time.Time // by others, within fightTime
@@ -95,15 +118,20 @@ func Open(options Options) (*Hands, error) {
 		return nil, errors.New("shared addresses: Interval, Owns and Event must be set")
 	}
 	h := &Hands{
-		options: options,
-		wake:    make(chan struct{}, 1),
-		tokens:  make(map[string]*token),
-		states:  make(map[string]LinkState),
+		options:  options,
+		wake:     make(chan struct{}, 1),
+		tokens:   make(map[string]*token),
+		states:   make(map[string]LinkState),
+		nodes:    newNodes(options.Peers),
+		hearing:  make(map[int]*ear),
+		listened: make(map[netip.Addr]bool),
 	}
 	for _, open := range []func() error{
 		func() (err error) { h.kernel, err = dial(0); return },
 		func() (err error) { h.watch, err = dial(watched); return },
 		func() (err error) { h.wire, err = openWire(); return },
+		func() (err error) { h.sniffer, err = openTap(); return },
+		func() (err error) { h.ears, err = openTap(); return },
 		func() (err error) { h.groups, err = openGroups(); return },
 		func() (err error) { h.allARP, err = os.Open(allARPIgnore); return },
 	} {
@@ -121,6 +149,11 @@ func (h *Hands) Close() {
 	for _, c := range []*conn{h.kernel, h.watch} {
 		if c != nil {
 			c.close()
+		}
+	}
+	for _, t := range []*tap{h.sniffer, h.ears} {
+		if t != nil {
+			t.close()
 		}
 	}
 	if h.wire != nil {
@@ -149,11 +182,14 @@ func (h *Hands) look() (*view, error) {
 // Counters is what was done since Open.
 type Counters struct {
 	PutBack   uint64 // addresses put back after someone else removed them
-	Announced uint64 // frames sent
+	Announced uint64 // announcement frames sent
 	Postponed uint64 // announcements that a rate held back
 	Resyncs   uint64 // times that the kernel's news overran us
 	Foreign   uint64 // netlink messages that were not the kernel's
 	Unjoined  uint64 // failed attempts to join a solicited-node group beforehand
+	Asked     uint64 // probes for shared addresses, and questions that prove them
+	Defended  uint64 // announcements against a foreign claimant
+	Seen      uint64 // frames about our addresses that were read
 }
 
 // Counters returns the counts so far.
@@ -162,5 +198,6 @@ func (h *Hands) Counters() Counters {
 	return Counters{
 		PutBack: c.putBack.Load(), Announced: c.announced.Load(), Postponed: c.postponed.Load(),
 		Resyncs: c.resyncs.Load(), Foreign: c.foreign.Load(), Unjoined: c.unjoined.Load(),
+		Asked: c.asked.Load(), Defended: c.defended.Load(), Seen: c.seen.Load(),
 	}
 }

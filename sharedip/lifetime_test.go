@@ -107,7 +107,7 @@ func TestAdopt(t *testing.T) {
 
 // It is on another interface than today's configuration says.
 func TestDropOfWhatAnEarlierProcessLeft(t *testing.T) {
-	w := newWorld(t, Set{"vip:front", []Address{{vip4, "lo"}}})
+	w := newWorld(t, Set{Token: "vip:front", Addresses: []Address{{vip4, "lo"}}})
 	w.take("vip:front", 1)
 	w.hands.Close()
 	w.hands = w.open()

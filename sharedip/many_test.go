@@ -79,8 +79,8 @@ func TestThousandAddresses(t *testing.T) {
 
 func TestTokensAreApart(t *testing.T) {
 	w := newWorld(t,
-		Set{"vip:a", []Address{{Prefix: vip4}, {Prefix: vip6}}},
-		Set{"vip:b", []Address{{Prefix: netip.MustParsePrefix("192.0.2.11/24")}}})
+		Set{Token: "vip:a", Addresses: []Address{{Prefix: vip4}, {Prefix: vip6}}},
+		Set{Token: "vip:b", Addresses: []Address{{Prefix: netip.MustParsePrefix("192.0.2.11/24")}}})
 	w.take("vip:a", 1)
 	w.take("vip:b", 2)
 	w.drop("vip:a")
@@ -92,7 +92,7 @@ func TestTokensAreApart(t *testing.T) {
 // The second address can't be added, so the first is taken back, also when the
 // token was held before.
 func TestAllOrNone(t *testing.T) {
-	w := newWorld(t, Set{"vip:front", []Address{{vip4, "eth0"}, {vip6, "eth0"}}})
+	w := newWorld(t, Set{Token: "vip:front", Addresses: []Address{{vip4, "eth0"}, {vip6, "eth0"}}})
 	w.take("vip:front", 1)
 	w.node.Set("net/ipv6/conf/eth0/disable_ipv6", "1")
 	err := w.hands.Take("vip:front", 2)
@@ -109,14 +109,14 @@ func TestAllOrNone(t *testing.T) {
 
 func TestConfigureTouchesOnlyWhatChanged(t *testing.T) {
 	w := newWorld(t,
-		Set{"vip:a", []Address{{Prefix: vip4}, {Prefix: vip6}}},
-		Set{"vip:b", []Address{{Prefix: netip.MustParsePrefix("192.0.2.11/24")}}})
+		Set{Token: "vip:a", Addresses: []Address{{Prefix: vip4}, {Prefix: vip6}}},
+		Set{Token: "vip:b", Addresses: []Address{{Prefix: netip.MustParsePrefix("192.0.2.11/24")}}})
 	w.run()
 	w.take("vip:a", 1)
 	w.take("vip:b", 2)
 	err := w.hands.Configure([]Set{
-		{"vip:a", []Address{{Prefix: vip4}, {Prefix: netip.MustParsePrefix("192.0.2.12/24")}}},
-		{"vip:c", []Address{{Prefix: netip.MustParsePrefix("192.0.2.13/24")}}},
+		{Token: "vip:a", Addresses: []Address{{Prefix: vip4}, {Prefix: netip.MustParsePrefix("192.0.2.12/24")}}},
+		{Token: "vip:c", Addresses: []Address{{Prefix: netip.MustParsePrefix("192.0.2.13/24")}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,10 +139,10 @@ func TestConfigureTouchesOnlyWhatChanged(t *testing.T) {
 // One loses the address that the other gains, whatever the order.
 func TestConfigureMovesAnAddressBetweenTokens(t *testing.T) {
 	front, back := Address{Prefix: vip4}, Address{Prefix: vip6}
-	w := newWorld(t, Set{"vip:a", []Address{front}}, Set{"vip:b", []Address{back}})
+	w := newWorld(t, Set{Token: "vip:a", Addresses: []Address{front}}, Set{Token: "vip:b", Addresses: []Address{back}})
 	w.take("vip:a", 1)
 	w.take("vip:b", 2)
-	if err := w.hands.Configure([]Set{{"vip:a", []Address{back}}, {"vip:b", []Address{front}}}); err != nil {
+	if err := w.hands.Configure([]Set{{Token: "vip:a", Addresses: []Address{back}}, {Token: "vip:b", Addresses: []Address{front}}}); err != nil {
 		t.Fatal(err)
 	}
 	w.drop("vip:a")

@@ -42,11 +42,10 @@ func (s *schedule) stop() { s.due = time.Time{} }
 
 func (s *schedule) wanted(now time.Time) bool { return !s.due.IsZero() && !now.Before(s.due) }
 
-// allow reports whether n frames may go out now, and postpones them if not.
-func (s *schedule) allow(now time.Time, n int, total *bucket) bool {
+// room reports whether n frames may go out now, and counts them if so.
+func (s *schedule) room(now time.Time, n int, total *bucket) bool {
 	oldest := s.last[(s.sent+n-1)%addressRate]
 	if now.Sub(oldest) < time.Second || !total.take(now, n) && s.sent-s.taken >= spared {
-		s.due = now.Add(postponed)
 		return false
 	}
 	for range n {
@@ -56,14 +55,16 @@ func (s *schedule) allow(now time.Time, n int, total *bucket) bool {
 	return true
 }
 
-// advance sets the time of the next announcement after one at now.
-func (s *schedule) advance(now time.Time) {
+// advance sets the time of the next announcement after one at now, and reports
+// whether that one was a refresh.
+func (s *schedule) advance(now time.Time) (refresh bool) {
 	s.step++
-	if s.step >= len(repeats) {
-		s.due = now.Add(refreshEvery)
-		return
+	if s.step < len(repeats) {
+		s.due = s.begun.Add(repeats[s.step])
+		return false
 	}
-	s.due = s.begun.Add(repeats[s.step])
+	s.due = now.Add(refreshEvery)
+	return s.step > len(repeats)
 }
 
 // bucket lets totalRate frames out each second. The zero value is full.

@@ -59,7 +59,7 @@ func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*p
 		case e == nil:
 			h.counters.putBack.Add(1)
 			restored = append(restored, p)
-			p.announce.begin(now)
+			p.begin(now)
 		case !errors.Is(e, unix.EEXIST):
 			events = append(events, AddressLost{t.name, p.Prefix, fmt.Errorf("put back: %w", e)})
 		}
@@ -96,6 +96,7 @@ func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
 	}
 	moved := h.relocate(v)
 	events, changed := h.compare(v)
+	h.listen(changed)
 	for _, t := range h.tokens {
 		if t.wanted(now) {
 			again := t.where(func(p *place) bool { return p.gone || moved[p] || changed[p.index] })
@@ -122,7 +123,7 @@ func (h *Hands) mend(t *token, v *view, again []*place, lost bool, now time.Time
 		p.gone = false
 	}
 	for _, p := range again {
-		p.announce.begin(now)
+		p.begin(now)
 	}
 	return events
 }

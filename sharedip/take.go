@@ -99,6 +99,7 @@ func (h *Hands) putOn(places []*place, now time.Time) error {
 	for _, p := range places {
 		p.removals, p.gone = nil, false
 		p.announce.take(now)
+		p.proof.begin(now)
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (h *Hands) putOn(places []*place, now time.Time) error {
 // takeOff removes the places from the kernel, which confirms it.
 func (h *Hands) takeOff(places []*place) error {
 	for _, p := range places {
-		p.announce.stop()
+		p.stop()
 	}
 	said, err := h.kernel.remove(changes(places))
 	return h.firstError("remove", places, said, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -44,11 +46,8 @@ const (
 // Run watches the kernel until ctx ends: it puts back what others remove,
 // repeats announcements, and reports carriers. It may be run once at a time.
 func (h *Hands) Run(ctx context.Context) error {
-	h.watch.file.SetReadDeadline(time.Time{})
 	notices := make(chan notice, noticeQueue)
-	ended := make(chan error, 1)
-	go func() { ended <- h.read(ctx, notices) }()
-	stop := context.AfterFunc(ctx, func() { h.watch.file.SetReadDeadline(time.Unix(1, 0)) })
+	ended, stop := h.readAll(ctx, notices)
 	defer stop()
 	h.setWatching(true)
 	defer h.setWatching(false)
@@ -69,6 +68,29 @@ func (h *Hands) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		timer.Reset(time.Until(w.work()))
+	}
+}
+
+// readAll starts the readers of all sockets. The first that ends says so; stop
+// ends the others.
+func (h *Hands) readAll(ctx context.Context, notices chan<- notice) (ended <-chan error, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	readers := []func(context.Context) error{
+		func(ctx context.Context) error { return h.read(ctx, notices) }, h.sniff, h.harken,
+	}
+	all := make(chan error, len(readers))
+	h.setReadDeadlines(time.Time{})
+	context.AfterFunc(ctx, func() { h.setReadDeadlines(time.Unix(1, 0)) })
+	var running sync.WaitGroup
+	for _, read := range readers {
+		running.Go(func() { all <- read(ctx) })
+	}
+	return all, func() { cancel(); running.Wait() }
+}
+
+func (h *Hands) setReadDeadlines(at time.Time) {
+	for _, f := range []*os.File{h.watch.file, h.sniffer.file, h.ears.file} {
+		f.SetReadDeadline(at)
 	}
 }
 
@@ -180,7 +202,9 @@ func (w *watcher) work() (next time.Time) {
 	if w.stale {
 		next = earlier(next, w.fresh.Add(refreshGap))
 	}
-	return earlier(next, h.announceDue(now))
+	next = earlier(next, h.hear(now))
+	next = earlier(next, h.announceDue(now))
+	return earlier(next, h.retune(now))
 }
 
 // poll looks at the carriers themselves.

@@ -1,0 +1,129 @@
+package sharedip
+
+import (
+	"net"
+	"slices"
+	"time"
+)
+
+// The shortest times between two events about the same.
+const (
+	answeredEvery = 100 * time.Millisecond // without an Ask
+	probedEvery   = time.Millisecond
+	claimedEvery  = time.Second
+)
+
+// sighted takes in what a frame said.
+func (h *Hands) sighted(s sighting, now time.Time) []Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v, err := h.look()
+	if err != nil || v.isOurs(s.mac) {
+		return nil
+	}
+	if slices.Contains(h.nodes.addrs, s.addr) && s.kind <= replies {
+		h.nodes.learn(station{s.index, s.mac}, s.addr, now)
+	}
+	switch s.kind {
+	case carries:
+		return h.carried(s, now)
+	case probes:
+		return h.probed(s, now)
+	case replies:
+		return append(h.told(s, now), h.replied(s, now)...)
+	}
+	return h.told(s, now)
+}
+
+// at finds the shared address that is, or would be, on that interface.
+func (h *Hands) at(s sighting) (owner, bool) {
+	o, ok := h.owners[s.addr]
+	return o, ok && o.place.index == s.index
+}
+
+// told is for a frame that says that a shared address is elsewhere.
+func (h *Hands) told(s sighting, now time.Time) (events []Event) {
+	o, ok := h.at(s)
+	if !ok {
+		return nil
+	}
+	t, p := o.token, o.place
+	by := h.nodes.owner(station{s.index, s.mac})
+	mac := net.HardwareAddr(slices.Clone(s.mac[:]))
+	if t.said.first(subject{mac: s.mac}, now, answeredEvery) {
+		events = append(events, Answered{t.name, p.Prefix, mac, by, now})
+	}
+	held := t.wanted(now)
+	if (held || !by.IsValid()) && t.alarms.first(subject{s.mac, s.addr}, now, claimedEvery) {
+		events = append(events, Claimed{t.name, p.Prefix, mac, by})
+	}
+	if held && !by.IsValid() {
+		p.defence.claimed(now)
+		h.rouse()
+	}
+	return events
+}
+
+// probed is for a question that only who wants the address asks.
+func (h *Hands) probed(s sighting, now time.Time) []Event {
+	o, ok := h.at(s)
+	by := h.nodes.owner(station{s.index, s.mac})
+	if !ok || !by.IsValid() || !o.token.probed.first(subject{mac: s.mac}, now, probedEvery) {
+		return nil
+	}
+	return []Event{PeerAsks{o.token.name, by, now}}
+}
+
+func (v *view) isOurs(mac hardware) bool {
+	return slices.ContainsFunc(v.links, func(l link) bool { return string(l.MAC) == string(mac[:]) })
+}
+
+const (
+	// defenceTime is DEFEND_INTERVAL of RFC 5227 section 1.1. Within it an address
+	// is defended at most defences times, defenceGap apart, whatever the claimant
+	// does: two who defend without end would drown the LAN (section 2.4).
+	defenceTime = 10 * time.Second
+	defences    = 5
+	defenceGap  = time.Second
+)
+
+// defence says when one address is announced against a foreign claimant. The zero
+// value says never.
+type defence struct {
+	due   time.Time // zero: no claim is unanswered
+	claim time.Time // the last one
+	made  [defences]time.Time
+	n     int // ever
+}
+
+// claimed wants the address defended as soon as that may be.
+func (d *defence) claimed(now time.Time) {
+	d.claim = now
+	if !d.due.IsZero() {
+		return
+	}
+	d.due = now
+	for _, next := range []time.Time{
+		d.made[d.n%defences].Add(defenceTime),             // the oldest
+		d.made[(d.n+defences-1)%defences].Add(defenceGap), // the newest
+	} {
+		if next.After(d.due) {
+			d.due = next
+		}
+	}
+}
+
+func (d *defence) wanted(now time.Time) bool { return !d.due.IsZero() && !now.Before(d.due) }
+
+// done notes a defence.
+func (d *defence) done(now time.Time) {
+	d.made[d.n%defences] = now
+	d.n++
+	d.due = time.Time{}
+}
+
+func (d *defence) stop() { d.due = time.Time{} }
+
+// disputed reports whether a foreign claim was seen of late. Until it is over,
+// nothing but defences is sent of our own accord.
+func (d *defence) disputed(now time.Time) bool { return now.Sub(d.claim) < defenceTime }

@@ -1,0 +1,208 @@
+package sharedip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/net/bpf"
+)
+
+const (
+	// earRest is how long an interface on which something was heard isn't listened
+	// to: one frame in that time is enough to know.
+	earRest = 250 * time.Millisecond
+	// quiet is how long nothing is heard before neighbours are asked so often, to
+	// make them speak.
+	quiet = 500 * time.Millisecond
+	// askAround is how often they are asked otherwise: a node may have a new card.
+	askAround = 10 * time.Second
+)
+
+// ear is what is known of the traffic on one interface.
+type ear struct {
+	heard  time.Time // zero: nothing since it has a carrier
+	around time.Time // when neighbours were asked last
+}
+
+// Heard is when a frame of another host was last seen on the interface of the
+// token's addresses, on the one with the longest silence if they are on several.
+// It is up to 0.3 s too early, never too late, and zero if nothing was seen since
+// the carrier came: a switch that doesn't forward yet says much, but only of its
+// own (bridge protocols), and that doesn't count. Where it is quiet, the other
+// nodes and the gateway are asked for, twice a second, so that they are heard.
+func (h *Hands) Heard(name string) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.tokens[name]
+	if t == nil || len(t.places) == 0 {
+		return time.Time{}
+	}
+	heard := time.Now()
+	for _, p := range t.places {
+		e := h.hearing[p.index]
+		if e == nil {
+			return time.Time{}
+		}
+		if e.heard.Before(heard) {
+			heard = e.heard
+		}
+	}
+	return heard
+}
+
+// listen makes the interfaces in use that have a carrier the ones that are
+// listened to; those that changed have heard nothing yet.
+func (h *Hands) listen(changed map[int]bool) {
+	for index := range h.hearing {
+		if changed[index] || !h.carries(index) {
+			delete(h.hearing, index)
+		}
+	}
+	for _, l := range h.states {
+		if l.Carrier && h.hearing[l.Index] == nil {
+			h.hearing[l.Index] = &ear{}
+		}
+	}
+}
+
+func (h *Hands) carries(index int) bool {
+	for _, l := range h.states {
+		if l.Index == index {
+			return l.Carrier
+		}
+	}
+	return false
+}
+
+// hear listens where that is due and asks around where that is, and returns when
+// there is more to do (zero: nothing).
+func (h *Hands) hear(now time.Time) (next time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next = h.prick(now)
+	v, err := h.look()
+	if err != nil {
+		return next
+	}
+	for index, e := range h.hearing {
+		due := e.around.Add(askAround)
+		if now.Sub(e.heard) >= quiet {
+			due = e.around.Add(quiet)
+		}
+		if !now.Before(due) {
+			h.askNeighbours(v, index)
+			e.around = now
+			due = now.Add(quiet)
+		}
+		next = earlier(next, due)
+	}
+	return next
+}
+
+// prick lets the first frame pass of each interface whose ear has rested.
+func (h *Hands) prick(now time.Time) (next time.Time) {
+	var open []int
+	for index, e := range h.hearing {
+		rested := e.heard.Add(earRest)
+		if now.Before(rested) {
+			next = earlier(next, rested)
+			continue
+		}
+		open = append(open, index)
+	}
+	slices.Sort(open)
+	if !slices.Equal(open, h.open) && h.ears.pass(earProgram(open)) == nil {
+		h.open = open
+	}
+	return next
+}
+
+// heard notes a frame that an open ear let pass.
+func (h *Hands) heard(a arrival, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.hearing[a.index]
+	v, err := h.look()
+	if e == nil || err != nil || len(a.frame) < etherTypeAt || v.isOurs(hardware(a.frame[6:12])) {
+		return
+	}
+	e.heard = now
+	h.prick(now)
+	h.rouse()
+}
+
+// What a switch says on a port that it doesn't forward on, or a card to itself.
+const (
+	bridgeGroups  = 0x0180c200 // 01:80:c2:00:…, IEEE 802.1Q tables 8-1 to 8-3: never forwarded
+	ciscoGroups   = 0x01000ccc // 01:00:0c:cc:…: per-VLAN spanning tree, discovery
+	loopbackFrame = 0x9000     // Ethernet configuration testing, to the sender itself
+)
+
+// earProgram is the filter that lets pass what was forwarded to one of the
+// interfaces.
+func earProgram(interfaces []int) []bpf.Instruction {
+	var indexes []uint32
+	for _, index := range interfaces {
+		indexes = append(indexes, uint32(index))
+	}
+	return concat(
+		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}},
+		when(0, concat(
+			[]bpf.Instruction{bpf.LoadAbsolute{Off: 0, Size: 4}},
+			when(bridgeGroups, refuse()),
+			when(ciscoGroups, refuse()),
+			[]bpf.Instruction{bpf.LoadAbsolute{Off: etherTypeAt, Size: 2}},
+			when(loopbackFrame, refuse()),
+			[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtInterfaceIndex}},
+			anyOf(indexes),
+			refuse())),
+		refuse())
+}
+
+// askNeighbours asks on one interface for the other nodes, the gateways and who
+// else is to prove, as any host does, from an address of this node.
+func (h *Hands) askNeighbours(v *view, index int) {
+	l, ok := v.byIndex(index)
+	if !ok || !l.ethernet {
+		return
+	}
+	for _, a := range h.neighbours(v, index) {
+		f, err := h.greeting(v, l, a)
+		if err == nil {
+			h.wire.send(index, f) // one that is lost is made good by the next
+		}
+	}
+}
+
+// greeting is the question for a neighbour from this node.
+func (h *Hands) greeting(v *view, l link, addr netip.Addr) (frame, error) {
+	for _, a := range v.addresses {
+		if a.index == l.Index && a.prefix.Contains(addr) && slices.Contains(h.options.Own, a.prefix.Addr()) {
+			return question(l, a.prefix.Addr(), addr)
+		}
+	}
+	return probe(l, probeSource(v, l.Index, h.options.Own), addr)
+}
+
+// neighbours lists whom an interface's networks may be asked for.
+func (h *Hands) neighbours(v *view, index int) (list []netip.Addr) {
+	for _, a := range h.nodes.addrs {
+		if connected(v, index, a) {
+			list = append(list, a)
+		}
+	}
+	for _, six := range []bool{false, true} {
+		if g, err := h.kernel.gateway(gatewayKey{index, six}); err == nil && g.IsValid() {
+			list = append(list, g)
+		}
+	}
+	for _, t := range h.tokens {
+		for _, a := range t.prove {
+			if connected(v, index, a) && !slices.Contains(list, a) && len(list) < maxListened {
+				list = append(list, a)
+			}
+		}
+	}
+	return list
+}
