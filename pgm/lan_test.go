@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"vipd/pgm/window"
 	"vipd/testlab/rig"
 )
@@ -25,13 +27,32 @@ type lan struct {
 func newLAN(t *testing.T) *lan {
 	lab := rig.Start(t)
 	l := &lan{t: t, lab: lab, sw: lab.Switch("lan")}
+	var ports []*rig.Port
 	plug := func(name, v4, v6 string) *rig.Host {
 		h := lab.Host(name)
-		h.Plug(l.sw, "eth0", netip.MustParsePrefix(v4), netip.MustParsePrefix(v6))
+		ports = append(ports, h.Plug(l.sw, "eth0", netip.MustParsePrefix(v4), netip.MustParsePrefix(v6)))
 		return h
 	}
 	l.a, l.b, l.c = plug("a", "10.0.0.1/24", "fd00::1/64"), plug("b", "10.0.0.2/24", "fd00::2/64"), plug("c", "10.0.0.3/24", "fd00::3/64")
+	introduce(t, ports)
 	return l
+}
+
+// introduce tells the hosts each other's hardware addresses for good: a cable
+// that loses frames also loses ARP, whose second try takes a second.
+func introduce(t *testing.T, ports []*rig.Port) {
+	for _, at := range ports {
+		for i, of := range ports {
+			for _, a := range []netip.Addr{ways[0].local(i + 1), ways[2].local(i + 1)} {
+				n := &netlink.Neigh{LinkIndex: at.Index(), State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: of.MAC()}
+				if at != of {
+					if err := at.Host().Handle().NeighSet(n); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
 }
 
 // how is a way for PGM to travel.

@@ -54,7 +54,7 @@ type SenderOptions struct {
 	// default 20000; it may save up one window of them.
 	RepairRate float64
 
-	// Linger is how long Close goes on repairing, default 1 s; with Receivers
+	// Linger is how long Close goes on repairing, default 2 s; with Receivers
 	// it ends as soon as they all have everything.
 	Linger time.Duration
 }
@@ -78,7 +78,7 @@ func (o SenderOptions) withDefaults() SenderOptions {
 		o.RepairRate = 20000
 	}
 	if o.Linger == 0 {
-		o.Linger = time.Second
+		o.Linger = 2 * time.Second
 	}
 	o.LateJoin = o.LateJoin || len(o.Receivers) > 0
 	return o

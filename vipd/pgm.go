@@ -89,7 +89,7 @@ func (s *pgmSource) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&s.receivers, "receiver", nil, "wait for the receiver that was started with --flow `ADDRESS:PORT`; may be given several times")
 	f.DurationVar(&s.behind, "leave-behind", 0, "wait no longer than this `TIME` for one of them; 0: for ever")
 	f.Float64Var(&s.rate, "rate", 0, "`OCTETS` a second, repairs included; 0: no limit")
-	f.DurationVar(&s.linger, "linger", time.Second, "`TIME` to go on repairing at the end")
+	f.DurationVar(&s.linger, "linger", 2*time.Second, "`TIME` to go on repairing at the end")
 	f.BoolVar(&s.late, "late-join", false, "offer the whole window to receivers that come late")
 	f.IntVar(&s.fragments, "max-fragments", 0, "`N` fragments of one message at most; OpenPGM takes 16")
 }

@@ -4,7 +4,7 @@ import "time"
 
 // ReceiveConfig shapes a receive window. Zero fields take the defaults.
 type ReceiveConfig struct {
-	Packets     int           // RXW_SQNS: numbers looked after at once; default 8192
+	Packets     int           // RXW_SQNS: packets held at once, best as many as the source keeps; default 8192
 	BackOff     time.Duration // NAK_BO_IVL: the longest random wait before a NAK; 0 asks at once
 	NCFWait     time.Duration // NAK_RPT_IVL: wait for an NCF, doubled with each try; default 5 ms
 	DataWait    time.Duration // NAK_RDATA_IVL: wait for RDATA, doubled with each try; default 5 ms
@@ -40,6 +40,9 @@ func (c ReceiveConfig) withDefaults() ReceiveConfig {
 const (
 	// maxWindow bounds windows, ours and those we believe others to have.
 	maxWindow = 1 << 20
+	// numbersPerPacket is how many numbers a window looks after for each packet
+	// it may hold.
+	numbersPerPacket = 4
 	// maxAPDU is the longest message in octets.
 	maxAPDU = 65535
 	// maxAhead is how many numbers a session may leap without being doubted:

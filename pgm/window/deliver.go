@@ -86,6 +86,9 @@ func (w *Receive) Pull() Item {
 
 // step moves past the oldest number.
 func (w *Receive) step() {
+	if w.slots[w.head].state == have {
+		w.stored--
+	}
 	w.slots[w.head].payload, w.slots[w.head].state = nil, unknown
 	w.head++
 	if w.head == len(w.slots) {
@@ -175,7 +178,7 @@ func (w *Receive) scan() (whole, broken bool) {
 	}
 	for offset < f.Length {
 		n := w.assembled.From(w.next)
-		if n == len(w.slots) {
+		if n >= w.c.Packets {
 			return false, true // a message larger than the window never gets whole
 		}
 		if w.assembled == w.edge {

@@ -9,11 +9,11 @@
 //
 // A receive window moves over the numbers of one session:
 //
-//	          next                    edge     next+size
-//	           |                        |          |
-//	  handed   |  have  wait  have  lost|  unknown |  dropped, asked for later
-//	 to the    |                        |          |
-//	application|      wait:  BACK_OFF -> WAIT_NCF -> WAIT_DATA
+//	            next                     edge
+//	             |                        |
+//	handed to    | have  wait  have  lost | no room yet: dropped,
+//	the          |                        | asked for later
+//	application  | wait: BACK_OFF -> WAIT_NCF -> WAIT_DATA
 //
 // A number is waited for in three states (section 6.3). BACK_OFF ends by
 // asking (NAK), WAIT_NCF by the source's confirmation (NCF), WAIT_DATA by the

@@ -195,7 +195,7 @@ func TestVerdicts(t *testing.T) {
 		{"next", data(101, 100), Kept},
 		{"again", data(100, 100), Duplicate},
 		{"handed on", data(99, 90), Old},
-		{"no room", data(116, 100), Beyond},
+		{"no room", data(100+4*16, 100), Beyond},
 		{"leaps", data(100+1<<24+1, 100+1<<24), Far},
 		{"trail after number", data(105, 106), BadTrail},
 		{"trail of an impossible window", data(105, 0xFFF00069), BadTrail},

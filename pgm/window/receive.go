@@ -51,6 +51,7 @@ type Receive struct {
 	far    int        // packets in a row that were Far
 
 	waitingCount int
+	stored       int        // packets held
 	assembled    packet.Seq // fragments from next up to here fit together
 	hole         Loss       // numbers lost just before next, not yet reported
 	settled      bool       // the last SPM showed nothing sent after next-1
@@ -63,7 +64,7 @@ type Receive struct {
 // NewReceive makes a window that joins its session at the first packet.
 func NewReceive(c ReceiveConfig) *Receive {
 	c = c.withDefaults()
-	w := &Receive{c: c, slots: make([]slot, c.Packets), seed: c.Seed | 1, leapAs: passed}
+	w := &Receive{c: c, slots: make([]slot, min(numbersPerPacket*c.Packets, maxWindow)), seed: c.Seed | 1, leapAs: passed}
 	for i := range w.queues {
 		w.queues[i] = queue{none, none}
 	}
@@ -79,8 +80,8 @@ func (w *Receive) Lead() packet.Seq { return w.lead }
 // Joined reports whether the first number is known.
 func (w *Receive) Joined() bool { return w.joined }
 
-// Room is the first number the window has no slot for.
-func (w *Receive) Room() packet.Seq { return w.next.Add(len(w.slots)) }
+// Room is the first number there may be no room for.
+func (w *Receive) Room() packet.Seq { return w.next.Add(w.c.Packets) }
 
 // Waiting is how many numbers are being waited for.
 func (w *Receive) Waiting() int { return w.waitingCount }
@@ -144,10 +145,10 @@ func (w *Receive) isFar(s packet.Seq) bool {
 
 // store puts a payload into its slot.
 func (w *Receive) store(p *packet.Packet, payload []byte) Verdict {
-	switch n := p.Seq.From(w.next); {
-	case n < 0:
+	switch {
+	case p.Seq.Before(w.next):
 		return Old
-	case n >= len(w.slots):
+	case !p.Seq.Before(w.edge):
 		return Beyond
 	}
 	i := w.index(p.Seq)
@@ -165,6 +166,7 @@ func (w *Receive) store(p *packet.Packet, payload []byte) Verdict {
 		s.fragment = p.Options.Fragment
 	}
 	s.state, s.payload = have, payload
+	w.stored++
 	return Kept
 }
 
@@ -185,10 +187,18 @@ func (w *Receive) see(now Instant, s packet.Seq) {
 	w.fill(now)
 }
 
+// mayGrow reports whether one more number may get a state. While numbers are
+// waited for, those after them go on being looked after until Packets are held:
+// a receiver that fell behind must not live on repairs alone for ever.
+func (w *Receive) mayGrow() bool {
+	n := w.edge.From(w.next)
+	return n < w.c.Packets || n < len(w.slots) && w.stored < w.c.Packets
+}
+
 // fill gives a state to each number that is known to be sent and for which
 // there is room.
 func (w *Receive) fill(now Instant) {
-	for w.joined && !w.edge.After(w.lead) && w.edge.From(w.next) < len(w.slots) {
+	for w.joined && !w.edge.After(w.lead) && w.mayGrow() {
 		i := w.index(w.edge)
 		w.slots[i] = slot{seq: w.edge}
 		if w.edge.Before(w.trail) {
@@ -286,6 +296,9 @@ func (w *Receive) NCF(now Instant, s packet.Seq) {
 		return
 	}
 	w.see(now, s)
+	if !s.Before(w.edge) {
+		return
+	}
 	i := w.index(s)
 	if st := w.slots[i].state; st == backOff || st == waitNCF {
 		w.toWaitData(now, i)
@@ -299,7 +312,7 @@ func (w *Receive) Wants(s packet.Seq) bool {
 		return true
 	}
 	n := s.From(w.next)
-	return n >= len(w.slots) || n >= 0 && (!s.Before(w.edge) || w.slots[w.index(s)].state != have)
+	return n >= 0 && n < len(w.slots) && (!s.Before(w.edge) || w.slots[w.index(s)].state != have)
 }
 
 // Ready reports whether Pull may have something: it is cheap, and right

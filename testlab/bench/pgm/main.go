@@ -56,7 +56,13 @@ func main() {
 	}
 	defer done()
 	s.peer = peer
-	if err := rig.With(func(lab *rig.Lab) error { return compete(newNet(lab), s) }); err != nil {
+	if err := rig.With(func(lab *rig.Lab) error {
+		n, err := newNet(lab)
+		if err != nil {
+			return err
+		}
+		return compete(n, s)
+	}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

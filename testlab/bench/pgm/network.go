@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"vipd/pgm/traffic"
 	"vipd/testlab/offload"
 	"vipd/testlab/rig"
@@ -26,13 +28,25 @@ type network struct {
 	ports [4]*rig.Port
 }
 
-func newNet(lab *rig.Lab) *network {
+// newNet wires the hosts and tells them each other's hardware addresses for
+// good: a cable that loses frames also loses ARP.
+func newNet(lab *rig.Lab) (*network, error) {
 	n := &network{sw: lab.Switch("lan")}
 	for i := 1; i <= 3; i++ {
 		n.hosts[i] = lab.Host(fmt.Sprintf("host-%d", i))
 		n.ports[i] = n.hosts[i].Plug(n.sw, "eth0", netip.PrefixFrom(address(i), 24))
 	}
-	return n
+	for at := 1; at <= 3; at++ {
+		for of := 1; of <= 3; of++ {
+			peer := &netlink.Neigh{LinkIndex: n.ports[at].Index(), State: netlink.NUD_PERMANENT, IP: address(of).AsSlice(), HardwareAddr: n.ports[of].MAC()}
+			if at != of {
+				if err := n.hosts[at].Handle().NeighSet(peer); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return n, nil
 }
 
 func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }

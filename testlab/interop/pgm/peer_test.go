@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"vipd/testlab/rig"
 )
 
@@ -71,7 +73,25 @@ func newLAN(t *testing.T) *lan {
 				netip.MustParsePrefix(fmt.Sprintf("fd00::%d/64", n)))
 		}
 	}
+	l.introduce()
 	return l
+}
+
+// introduce tells the hosts each other's hardware addresses for good: a cable
+// that loses frames also loses ARP, whose second try takes a second.
+func (l *lan) introduce() {
+	for at := 1; at < len(l.ports); at++ {
+		for of := 1; of < len(l.ports); of++ {
+			for _, w := range []way{udp4, udp6} {
+				n := &netlink.Neigh{LinkIndex: l.ports[at].Index(), State: netlink.NUD_PERMANENT, IP: w.local(of).AsSlice(), HardwareAddr: l.ports[of].MAC()}
+				if at != of {
+					if err := l.hosts[at].Handle().NeighSet(n); err != nil {
+						l.t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
 }
 
 // peerReport is what openpgm.c prints.
