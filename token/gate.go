@@ -91,10 +91,11 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	m.do(Ask{Token: t.number})
 }
 
-// rivalAsks reports whether a higher rank is about to take: its own ask was
-// seen within D.
+// rivalAsks reports whether a node that comes before us is about to take: its
+// own ask was seen within D. What it last said of its fitness may be void, and
+// what it believes of ours; so both go by what the configuration says.
 func (m *Machine) rivalAsks(now clock.Instant, t *state, i int) bool {
-	return t.gate.rival != 0 && m.outranks(t, i) && !m.reached(now, t.gate.rival.Add(m.config.Dead))
+	return t.gate.rival != 0 && m.precedes(t, i) && !m.reached(now, t.gate.rival.Add(m.config.Dead))
 }
 
 // answered takes an answer. One to an ask sent before W may come from a lease
@@ -134,7 +135,7 @@ func (m *Machine) askAlone(now clock.Instant, i int) {
 	}
 	silent, outranked := false, false
 	for j := range m.peers {
-		if t.spec.member(m.peers[j].slot) != nil && !m.alive(now, &m.peers[j]) {
+		if t.theirs[j] != nil && !m.alive(now, &m.peers[j]) {
 			silent = true
 			outranked = outranked || m.outranks(t, j)
 		}

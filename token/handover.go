@@ -91,7 +91,7 @@ func (m *Machine) wants(now clock.Instant, t *state, j int) bool {
 		return true
 	}
 	p, v := &m.peers[j], &t.views[j]
-	theirs, mine := t.spec.member(p.slot), t.spec.member(m.config.Self)
+	theirs, mine := t.theirs[j], t.mine
 	if theirs == nil || t.spec.Bits&AutoFailback == 0 || t.pinned || p.closed || theirs.Priority <= mine.Priority {
 		return false
 	}
@@ -112,7 +112,7 @@ func (m *Machine) underCap(now clock.Instant, t *state) bool {
 
 // before orders two peers of equal fitness.
 func (m *Machine) before(t *state, a, b int) bool {
-	x, y := t.spec.member(m.peers[a].slot), t.spec.member(m.peers[b].slot)
+	x, y := t.theirs[a], t.theirs[b]
 	if x.Priority != y.Priority {
 		return x.Priority > y.Priority
 	}
@@ -130,7 +130,7 @@ func (m *Machine) move(now clock.Instant, e Move) {
 		t.pinned = true
 	case t.handover.verb == Offer && t.handover.pinned:
 		m.do(Refused{Token: e.Token, Why: UnderWay})
-	case j < 0 || t.spec.member(e.To) == nil:
+	case j < 0 || t.theirs[j] == nil:
 		m.do(Refused{Token: e.Token, Why: NoSuchNode})
 	case !m.alive(now, &m.peers[j]):
 		m.do(Refused{Token: e.Token, Why: NotHeard})

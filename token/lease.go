@@ -50,7 +50,7 @@ func (m *Machine) leaseLimit(now clock.Instant, t *state) clock.Instant {
 		return limit
 	}
 	for i := range m.peers {
-		if t.spec.member(m.peers[i].slot) != nil {
+		if t.theirs[i] != nil {
 			limit = clock.Min(limit, m.pairLimit(now, t, i))
 		}
 	}

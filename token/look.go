@@ -44,7 +44,7 @@ func (m *Machine) Look(now clock.Instant, i int) View {
 		Pinned: t.pinned, Reasons: t.fitness, Limit: t.limit, Moves: len(t.moves)}
 	for j := range m.peers {
 		p := &m.peers[j]
-		if t.spec.member(p.slot) != nil {
+		if t.theirs[j] != nil {
 			c := t.views[j].Claim
 			if c.holds() {
 				c.Tenure += now.Sub(t.views[j].at) // as it was when it was said

@@ -61,7 +61,9 @@ type state struct {
 	writing bool          // the disk has been asked to keep it
 	rewrite clock.Instant // it failed; again then
 
-	views []view // by place of the peer
+	mine   *Member   // this node's standing, nil if it has none
+	theirs []*Member // the peers' standings, by place
+	views  []view    // by place of the peer
 }
 
 // handover is the planned move as this node sees it, on either side.
@@ -92,10 +94,20 @@ func New(c Config, now clock.Instant) *Machine {
 	}
 	for _, spec := range c.Tokens {
 		fresh := m.fresh(spec, now)
-		fresh.views, fresh.number = make([]view, len(m.peers)), len(m.tokens)
+		fresh.number = len(m.tokens)
 		m.tokens = append(m.tokens, fresh)
+		m.seat(&m.tokens[fresh.number])
 	}
 	return m
+}
+
+// seat looks up who the token's members are, and has a view for each peer.
+func (m *Machine) seat(t *state) {
+	t.mine, t.theirs = t.spec.member(m.config.Self), t.theirs[:0]
+	for i := range m.peers {
+		t.theirs = append(t.theirs, t.spec.member(m.peers[i].slot))
+	}
+	t.views = append(t.views, make([]view, len(m.peers)-len(t.views))...)
 }
 
 // fresh returns a token of which this run knows nothing. An earlier run may have
@@ -203,7 +215,7 @@ func (m *Machine) decide(now clock.Instant, i int) {
 // reasons returns everything that speaks against this node for the token now.
 func (m *Machine) reasons(now clock.Instant, t *state) Reason {
 	r := m.own | t.reasons
-	if t.spec.member(m.config.Self) == nil {
+	if t.mine == nil {
 		r |= Unconfigured
 	}
 	if t.spec.Bits&ReleaseRequested != 0 {

@@ -77,7 +77,7 @@ func (m *Machine) gaveUp(now clock.Instant, t *state, granter uint8) bool {
 // moves nothing; else the name.
 func (m *Machine) loses(now clock.Instant, t *state, j int) bool {
 	p, v := &m.peers[j], &t.views[j]
-	mine, theirs := t.spec.member(m.config.Self), t.spec.member(p.slot)
+	mine, theirs := t.mine, t.theirs[j]
 	if a, b := t.fitness.level(), v.Reasons.level(); a != b {
 		return a < b
 	}

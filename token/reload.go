@@ -21,8 +21,7 @@ func (m *Machine) reconfigure(now clock.Instant, specs []Spec) {
 		m.peers[i].known = false // until its next word says what it claims of the new list
 	}
 	for i := range m.tokens {
-		t := &m.tokens[i]
-		t.views = append(t.views, make([]view, len(m.peers)-len(t.views))...)
+		m.seat(&m.tokens[i])
 	}
 }
 

@@ -57,12 +57,15 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 	if t.spec.Bits&AllowMultiple != 0 {
 		return Priority, true
 	}
+	if m.rival(now, t) {
+		return NoCause, false
+	}
 	cause, ok := PeerResigned, true
 	if t.handover.verb == Accept {
 		cause = t.handover.cause
 	}
 	for i := range m.peers {
-		if t.spec.member(m.peers[i].slot) == nil {
+		if t.theirs[i] == nil {
 			continue
 		}
 		switch m.clears(now, t, i) {
@@ -158,12 +161,17 @@ func (m *Machine) courtesy(t *state, i int) (d time.Duration) {
 // outranks reports whether the peer comes before us: eligible first, then
 // priority, then name.
 func (m *Machine) outranks(t *state, i int) bool {
-	mine, theirs := t.spec.member(m.config.Self), t.spec.member(m.peers[i].slot)
-	a, b := t.views[i].Reasons.level(), t.fitness.level()
-	switch {
-	case a != b:
+	if a, b := t.views[i].Reasons.level(), t.fitness.level(); a != b {
 		return a > b
-	case theirs.Priority != mine.Priority:
+	}
+	return m.precedes(t, i)
+}
+
+// precedes orders by what both nodes know of each other without a word: the
+// priority and the name.
+func (m *Machine) precedes(t *state, i int) bool {
+	mine, theirs := t.mine, t.theirs[i]
+	if theirs.Priority != mine.Priority {
 		return theirs.Priority > mine.Priority
 	}
 	return theirs.Place < mine.Place
