@@ -43,10 +43,18 @@ func UDP(port uint16) Traffic {
 
 // Drop loses the frames of a fault until undone.
 func (sw *Switch) Drop(f Fault) (undo func()) {
-	rule := append(f.way(), f.condition()...)
-	rule = append(rule, &expr.Verdict{Kind: expr.VerdictDrop})
+	return sw.drop(f)
+}
+
+// drop loses the frames of all the faults from one moment on, and undoes it in one.
+func (sw *Switch) drop(faults ...Fault) (undo func()) {
+	var rules [][]expr.Any
+	for _, f := range faults {
+		rule := append(f.way(), f.condition()...)
+		rules = append(rules, append(rule, &expr.Verdict{Kind: expr.VerdictDrop}))
+	}
 	hook := &nftables.Chain{Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter}
-	return sw.install(nftables.TableFamilyBridge, hook, rule)
+	return sw.install(nftables.TableFamilyBridge, hook, rules...)
 }
 
 // Duplicate makes the frames of a fault, whose From and To must be given, arrive twice.
@@ -65,13 +73,13 @@ func (sw *Switch) Duplicate(f Fault) (undo func()) {
 	return sw.install(nftables.TableFamilyNetdev, hook, rule)
 }
 
-// Cut silently parts this port from others, both ways, until undone.
+// Cut silently parts this port from others, both ways at once, until undone.
 func (p *Port) Cut(others ...*Port) (undo func()) {
-	var mend []func()
+	var faults []Fault
 	for _, other := range others {
-		mend = append(mend, p.sw.Drop(Fault{From: p, To: other}), p.sw.Drop(Fault{From: other, To: p}))
+		faults = append(faults, Fault{From: p, To: other}, Fault{From: other, To: p})
 	}
-	return all(mend)
+	return p.sw.drop(faults...)
 }
 
 // CutTo silently loses what this port sends to another, and not what it hears from it,
@@ -80,7 +88,7 @@ func (p *Port) CutTo(other *Port) (undo func()) { return p.sw.Drop(Fault{From: p
 
 // Isolate silently parts this port from every other, both ways, until undone.
 func (p *Port) Isolate() (undo func()) {
-	return all([]func(){p.sw.Drop(Fault{From: p}), p.sw.Drop(Fault{To: p})})
+	return p.sw.drop(Fault{From: p}, Fault{To: p})
 }
 
 func all(jobs []func()) func() {
@@ -91,9 +99,9 @@ func all(jobs []func()) func() {
 	}
 }
 
-// install puts one rule into a table and chain of its own, so that undoing it is one
-// request, and can be repeated.
-func (sw *Switch) install(family nftables.TableFamily, hook *nftables.Chain, rule []expr.Any) (undo func()) {
+// install puts rules into a table and chain of their own, so that doing and undoing
+// them is one request each, and can be repeated.
+func (sw *Switch) install(family nftables.TableFamily, hook *nftables.Chain, rules ...[]expr.Any) (undo func()) {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
 	sw.made++
@@ -102,7 +110,9 @@ func (sw *Switch) install(family nftables.TableFamily, hook *nftables.Chain, rul
 	err := sw.filter(func(c *nftables.Conn) {
 		c.AddTable(table)
 		c.AddChain(hook)
-		c.AddRule(&nftables.Rule{Table: table, Chain: hook, Exprs: rule})
+		for _, rule := range rules {
+			c.AddRule(&nftables.Rule{Table: table, Chain: hook, Exprs: rule})
+		}
 	})
 	if err != nil {
 		sw.lab.broken(fmt.Errorf("fault on switch %s: %w", sw.name, err))
