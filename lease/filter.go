@@ -53,8 +53,8 @@ func (f filters) attach(h hook, program *ebpf.Program, name string) error {
 }
 
 // detach removes the filter; the qdisc stays, others may use it by now.
-func (f filters) detach(h hook, name string) error {
-	err := f.netlink.FilterDel(f.filter(h, -1, name))
+func (f filters) detach(h hook) error {
+	err := f.netlink.FilterDel(f.filter(h, -1, ""))
 	if gone(err) {
 		return nil
 	}

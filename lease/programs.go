@@ -75,7 +75,41 @@ func (p *programs) open(o Options) error {
 			return fmt.Errorf("replace programs on interface %d: %w", h.index, err)
 		}
 	}
-	return p.guardLoopback()
+	if err := p.guardLoopback(); err != nil {
+		return err
+	}
+	return p.succeed()
+}
+
+// succeed takes over from an earlier daemon that had to use nftables.
+func (p *programs) succeed() error {
+	r, err := newRuleset()
+	if err != nil {
+		return nil // no nftables here, so none was used
+	}
+	found, err := r.read()
+	if !found || err != nil {
+		r.close(false)
+		if !found {
+			return nil
+		}
+		return err
+	}
+	for address, cell := range r.cells {
+		mine, err := p.enter(address)
+		if err != nil {
+			r.close(false)
+			return err
+		}
+		mine.Store(cell.Load())
+	}
+	for index := range r.interfaces {
+		if err := p.guard(index); err != nil {
+			r.close(false)
+			return err
+		}
+	}
+	return r.close(true)
 }
 
 // openOrMake returns the table to work on.
@@ -275,8 +309,7 @@ func (p *programs) close(clean bool) error {
 	if clean {
 		for _, g := range p.guards {
 			for _, h := range g.hooks {
-				_, name, _ := p.at(h)
-				errs = append(errs, p.filters.detach(h, name))
+				errs = append(errs, p.filters.detach(h))
 			}
 		}
 		unpin(p.folder)

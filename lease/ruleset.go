@@ -1,5 +1,336 @@
 package lease
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
 
-func openRuleset(o Options) (enforcer, error) { return nil, errors.New("x") }
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"vipd/heartbeat/clock"
+)
+
+// tableName is our table's. It changes when the meaning of its sets does.
+const tableName = "vipd_lease1"
+
+// ruleset is the layer nftables: a table of rules that drop what belongs to an
+// address which is in a set of held ones and no more in a set whose elements
+// time out. It outlives the process.
+type ruleset struct {
+	netlink *netlink.Handle
+	look    *nftables.Conn // for audits alone
+
+	mu         sync.Mutex // held for one transaction
+	conn       *nftables.Conn
+	interfaces map[int]bool // by index
+	cells      map[netip.Addr]*atomic.Int64
+	rules      int // that install made
+}
+
+// newRuleset opens what it takes to speak with the kernel.
+func newRuleset() (*ruleset, error) {
+	r := &ruleset{interfaces: make(map[int]bool), cells: make(map[netip.Addr]*atomic.Int64)}
+	var err error
+	if r.netlink, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	if r.conn, err = nftables.New(nftables.AsLasting()); err == nil {
+		r.look, err = nftables.New(nftables.AsLasting())
+	}
+	if err != nil {
+		r.close(false)
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	return r, nil
+}
+
+// openRuleset installs the table, in the place of an earlier daemon's.
+func openRuleset(o Options) (enforcer, error) {
+	r, err := newRuleset()
+	if err != nil {
+		return nil, err
+	}
+	if _, err = r.read(); err == nil {
+		err = r.succeed(o)
+	}
+	if err != nil {
+		r.close(false)
+		return nil, err
+	}
+	return r, nil
+}
+
+// succeed installs the table over what was read, and over an earlier daemon's
+// programs, which this one may not use.
+func (r *ruleset) succeed(o Options) error {
+	f := filters{r.netlink}
+	installed, err := f.all()
+	if err != nil {
+		return err
+	}
+	for h := range installed {
+		r.interfaces[h.index] = true
+		for _, address := range o.Addresses {
+			if r.cells[address] == nil {
+				r.cells[address] = new(atomic.Int64)
+			}
+		}
+	}
+	lo, err := r.netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find loopback: %w", err)
+	}
+	r.interfaces[lo.Attrs().Index] = true
+	if err := r.install(); err != nil {
+		return err
+	}
+	for h := range installed {
+		if err := f.detach(h); err != nil {
+			return fmt.Errorf("remove program from interface %d: %w", h.index, err)
+		}
+	}
+	return nil
+}
+
+// read takes in an earlier daemon's table, if there is one.
+func (r *ruleset) read() (found bool, err error) {
+	tables, err := r.conn.ListTablesOfFamily(nftables.TableFamilyNetdev)
+	if err != nil {
+		return false, fmt.Errorf("list tables: %w", err)
+	}
+	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == tableName }) {
+		return false, nil
+	}
+	return true, errors.Join(r.readSets(), r.readInterfaces())
+}
+
+// readSets takes in what an earlier daemon's sets hold.
+func (r *ruleset) readSets() error {
+	began := bootNow()
+	for _, s := range newSets() {
+		held, err := r.conn.GetSetElements(s.held)
+		if err != nil {
+			return fmt.Errorf("read set %s: %w", s.held.Name, err)
+		}
+		live, err := r.conn.GetSetElements(s.live)
+		if err != nil {
+			return fmt.Errorf("read set %s: %w", s.live.Name, err)
+		}
+		for _, e := range held {
+			if address, ok := netip.AddrFromSlice(e.Key); ok {
+				r.cells[address] = new(atomic.Int64)
+			}
+		}
+		for _, e := range live {
+			address, _ := netip.AddrFromSlice(e.Key)
+			if cell := r.cells[address]; cell != nil {
+				cell.Store(int64(began.Add(e.Expires)))
+			}
+		}
+	}
+	return nil
+}
+
+// readInterfaces takes in which interfaces an earlier daemon's chains are on.
+func (r *ruleset) readInterfaces() error {
+	chains, err := r.conn.ListChainsOfTableFamily(nftables.TableFamilyNetdev)
+	if err != nil {
+		return fmt.Errorf("list chains: %w", err)
+	}
+	for _, c := range chains {
+		if index := chainIndex(c.Name); c.Table.Name == tableName && index != 0 {
+			r.interfaces[index] = true
+		}
+	}
+	return nil
+}
+
+// install makes the whole table anew in one transaction, so that no packet
+// meets half of it. r.mu is held, or nobody else knows r yet.
+func (r *ruleset) install() error {
+	links := make([]netlink.Link, 0, len(r.interfaces))
+	for index := range r.interfaces {
+		link, err := r.netlink.LinkByIndex(index)
+		if err != nil {
+			delete(r.interfaces, index) // it went away, and the address with it
+			continue
+		}
+		links = append(links, link)
+	}
+	sets := newSets()
+	table := sets[0].held.Table
+	r.conn.AddTable(table)
+	r.conn.DelTable(table)
+	r.conn.AddTable(table)
+	now := bootNow()
+	for _, s := range sets {
+		held, live := r.elements(s, now)
+		if err := errors.Join(r.conn.AddSet(s.held, nil), r.conn.AddSet(s.live, nil)); err != nil {
+			return fmt.Errorf("encode sets: %w", err)
+		}
+		inBatches(held, func(part []nftables.SetElement) { r.conn.SetAddElements(s.held, part) })
+		inBatches(live, func(part []nftables.SetElement) { r.conn.SetAddElements(s.live, part) })
+	}
+	rules := 0
+	for _, link := range links {
+		for _, c := range chainsOf(table, link) {
+			r.conn.AddChain(c)
+			for _, e := range rulesOf(c, sets) {
+				r.conn.AddRule(&nftables.Rule{Table: table, Chain: c, Exprs: e})
+				rules++
+			}
+		}
+	}
+	if err := r.conn.Flush(); err != nil {
+		return fmt.Errorf("install table %s: %w", tableName, err)
+	}
+	r.rules = rules
+	return nil
+}
+
+// elements is what belongs into the sets of one family.
+func (r *ruleset) elements(s family, now clock.Instant) (held, live []nftables.SetElement) {
+	for address, cell := range r.cells {
+		if address.Is4() != s.ip4 {
+			continue
+		}
+		held = append(held, nftables.SetElement{Key: address.AsSlice()})
+		if e, ok := liveElement(address, clock.Instant(cell.Load()), now); ok {
+			live = append(live, e)
+		}
+	}
+	return held, live
+}
+
+func (r *ruleset) adopted() (map[netip.Addr]*atomic.Int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.cells), nil
+}
+
+func (r *ruleset) enter(address netip.Addr) (*atomic.Int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if cell := r.cells[address]; cell != nil {
+		return cell, nil
+	}
+	s := familyOf(address)
+	r.conn.SetAddElements(s.held, []nftables.SetElement{{Key: address.AsSlice()}})
+	if err := r.conn.Flush(); err != nil {
+		return nil, err
+	}
+	r.cells[address] = new(atomic.Int64)
+	return r.cells[address], nil
+}
+
+// forget removes the address from both sets. Each is added first, so that the
+// removal of what someone else removed, or what has timed out, is no error.
+func (r *ruleset) forget(address netip.Addr) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.cells, address)
+	s := familyOf(address)
+	gone := []nftables.SetElement{{Key: address.AsSlice()}}
+	for _, set := range []*nftables.Set{s.held, s.live} {
+		r.conn.SetAddElements(set, gone)
+		r.conn.SetDeleteElements(set, gone)
+	}
+	return r.conn.Flush()
+}
+
+func (r *ruleset) guard(index int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	link, err := r.netlink.LinkByIndex(index)
+	if err != nil {
+		return err
+	}
+	added := []int{index}
+	if below := link.Attrs().ParentIndex; link.Type() == "macvlan" && below != 0 {
+		added = append(added, below) // it answers for addresses of the macvlan too
+	}
+	if !slices.ContainsFunc(added, func(i int) bool { return !r.interfaces[i] }) {
+		return nil
+	}
+	for _, i := range added {
+		r.interfaces[i] = true
+	}
+	return r.install()
+}
+
+// audit looks whether all sets, chains and rules are there.
+func (r *ruleset) audit() []Event {
+	r.mu.Lock()
+	want := r.expected()
+	r.mu.Unlock()
+	if got, err := r.count(); err == nil && got == want {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if got, err := r.count(); err == nil && got == r.expected() {
+		return nil // it was in the making before
+	}
+	present := len(r.interfaces)
+	err := r.install()
+	if err == nil && len(r.interfaces) < present {
+		return nil // chains went away with their interface
+	}
+	return []Event{{"table " + tableName, err}}
+}
+
+// census is how much there is of the table's parts.
+type census struct{ rules, held int }
+
+func (r *ruleset) expected() census { return census{r.rules, len(r.cells)} }
+
+// count asks the kernel.
+func (r *ruleset) count() (c census, err error) {
+	chains, err := r.look.ListChainsOfTableFamily(nftables.TableFamilyNetdev)
+	if err != nil {
+		return c, err
+	}
+	for _, chain := range chains {
+		if chain.Table.Name != tableName {
+			continue
+		}
+		list, err := r.look.GetRules(chain.Table, chain)
+		if err != nil {
+			return c, err
+		}
+		c.rules += len(list)
+	}
+	for _, s := range newSets() {
+		list, err := r.look.GetSetElements(s.held)
+		if err != nil {
+			return c, err
+		}
+		c.held += len(list)
+	}
+	return c, nil
+}
+
+func (r *ruleset) close(clean bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var err error
+	if clean {
+		table := newSets()[0].held.Table
+		r.conn.AddTable(table)
+		r.conn.DelTable(table)
+		err = r.conn.Flush()
+	}
+	r.netlink.Close()
+	for _, c := range []*nftables.Conn{r.conn, r.look} {
+		if c != nil {
+			c.CloseLasting()
+		}
+	}
+	return err
+}

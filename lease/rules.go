@@ -1,0 +1,121 @@
+package lease
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+)
+
+// family is the two sets for one kind of address.
+type family struct {
+	ip4        bool
+	held, live *nftables.Set
+}
+
+// newSets describes the sets of both families.
+func newSets() []family {
+	table := &nftables.Table{Family: nftables.TableFamilyNetdev, Name: tableName}
+	describe := func(ip4 bool, suffix string, kind nftables.SetDatatype) family {
+		return family{
+			ip4:  ip4,
+			held: &nftables.Set{Table: table, Name: "held" + suffix, KeyType: kind},
+			live: &nftables.Set{Table: table, Name: "live" + suffix, KeyType: kind, HasTimeout: true},
+		}
+	}
+	return []family{describe(true, "4", nftables.TypeIPAddr), describe(false, "6", nftables.TypeIP6Addr)}
+}
+
+func familyOf(address netip.Addr) family {
+	sets := newSets()
+	if address.Is4() {
+		return sets[0]
+	}
+	return sets[1]
+}
+
+// Chains of an interface are named by its index, so that a next daemon finds
+// out which interfaces they are on.
+const (
+	chainIn  = "in_%d"
+	chainOut = "out_%d"
+)
+
+// chainIndex is the index in a chain's name, 0 if there is none.
+func chainIndex(name string) (index int) {
+	if _, err := fmt.Sscanf(name, chainOut, &index); err != nil {
+		return 0
+	}
+	return index
+}
+
+// chainsOf are the chains of an interface: both sides, on loopback only what
+// comes from the address.
+func chainsOf(table *nftables.Table, link netlink.Link) []*nftables.Chain {
+	a := link.Attrs()
+	first := nftables.ChainPriorityRef(-500) // before what others may have there
+	out := &nftables.Chain{
+		Table: table, Name: fmt.Sprintf(chainOut, a.Index), Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookEgress, Priority: first, Device: a.Name,
+	}
+	if a.EncapType == "loopback" {
+		return []*nftables.Chain{out}
+	}
+	in := *out
+	in.Name, in.Hooknum = fmt.Sprintf(chainIn, a.Index), nftables.ChainHookIngress
+	return []*nftables.Chain{&in, out}
+}
+
+// rulesOf are the rules of a chain: the same questions as a program's.
+func rulesOf(c *nftables.Chain, sets []family) [][]expr.Any {
+	s := egress
+	if c.Hooknum == nftables.ChainHookIngress {
+		s = ingress
+	}
+	ip4, ip6 := sets[0], sets[1]
+	arp := protocol(typeARP)
+	if s.requestsOnly {
+		arp = append(arp, octets(arpOperation, []byte{0, arpRequest})...)
+	}
+	target := append(protocol(typeIP6), octets(ip6Next, []byte{protoICMP6})...)
+	target = append(target, octets(uint32(icmp6Type), []byte{byte(s.discovery)})...)
+	return [][]expr.Any{
+		append(protocol(typeIP4), ip4.dropExpired(s.ip4)...),
+		append(arp, ip4.dropExpired(s.arp)...),
+		append(protocol(typeIP6), ip6.dropExpired(s.ip6)...),
+		append(target, ip6.dropExpired(ndTarget)...),
+	}
+}
+
+// protocol goes on with packets of that EtherType.
+func protocol(kind uint16) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, kind)},
+	}
+}
+
+// octets goes on with packets that have these octets in their network header.
+func octets(from uint32, want []byte) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: from, Len: uint32(len(want))},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: want},
+	}
+}
+
+// dropExpired drops packets with an address there that is held and not live.
+func (f family) dropExpired(from int32) []expr.Any {
+	size := uint32(16)
+	if f.ip4 {
+		size = 4
+	}
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: uint32(from), Len: size},
+		&expr.Lookup{SourceRegister: 1, SetName: f.held.Name, SetID: f.held.ID},
+		&expr.Lookup{SourceRegister: 1, SetName: f.live.Name, SetID: f.live.ID, Invert: true},
+		&expr.Verdict{Kind: expr.VerdictDrop},
+	}
+}
