@@ -22,7 +22,7 @@ func (h *Hands) sighted(s sighting, now time.Time) []Event {
 		return nil
 	}
 	if slices.Contains(h.nodes.addrs, s.addr) && s.kind <= replies {
-		h.nodes.learn(station{s.index, s.mac}, s.addr, now)
+		h.nodes.learn(s, now)
 	}
 	switch s.kind {
 	case carries:
@@ -48,7 +48,7 @@ func (h *Hands) told(s sighting, now time.Time) (events []Event) {
 		return nil
 	}
 	t, p := o.token, o.place
-	by := h.nodes.owner(station{s.index, s.mac})
+	by := h.nodes.owner(s)
 	mac := net.HardwareAddr(slices.Clone(s.mac[:]))
 	if t.said.first(subject{mac: s.mac}, now, answeredEvery) {
 		events = append(events, Answered{t.name, p.Prefix, mac, by, now})
@@ -67,7 +67,7 @@ func (h *Hands) told(s sighting, now time.Time) (events []Event) {
 // probed is for a question that only who wants the address asks.
 func (h *Hands) probed(s sighting, now time.Time) []Event {
 	o, ok := h.at(s)
-	by := h.nodes.owner(station{s.index, s.mac})
+	by := h.nodes.owner(s)
 	if !ok || !by.IsValid() || !o.token.probed.first(subject{mac: s.mac}, now, probedEvery) {
 		return nil
 	}

@@ -15,8 +15,10 @@ const (
 	// quiet is how long nothing is heard before neighbours are asked so often, to
 	// make them speak.
 	quiet = 500 * time.Millisecond
-	// askAround is how often they are asked otherwise: a node may have a new card.
-	askAround = 10 * time.Second
+	// askUnknown is how often they are asked while a node's hardware address isn't
+	// known, and askAround otherwise: a node may have a new card.
+	askUnknown = time.Second
+	askAround  = 10 * time.Second
 )
 
 // ear is what is known of the traffic on one interface.
@@ -86,10 +88,7 @@ func (h *Hands) hear(now time.Time) (next time.Time) {
 		return next
 	}
 	for index, e := range h.hearing {
-		due := e.around.Add(askAround)
-		if now.Sub(e.heard) >= quiet {
-			due = e.around.Add(quiet)
-		}
+		due := e.around.Add(h.patience(v, index, now))
 		if !now.Before(due) {
 			h.askNeighbours(v, index)
 			e.around = now
@@ -98,6 +97,19 @@ func (h *Hands) hear(now time.Time) (next time.Time) {
 		next = earlier(next, due)
 	}
 	return next
+}
+
+// patience is how long after one question around the next may be due.
+func (h *Hands) patience(v *view, index int, now time.Time) time.Duration {
+	if now.Sub(h.hearing[index].heard) >= quiet {
+		return quiet
+	}
+	for _, a := range h.nodes.addrs {
+		if connected(v, index, a) && !h.nodes.met(index, a) {
+			return askUnknown
+		}
+	}
+	return askAround
 }
 
 // prick lets the first frame pass of each interface whose ear has rested.

@@ -2,6 +2,7 @@ package sharedip
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -19,39 +20,57 @@ const (
 // back after hours is no stranger.
 type nodes struct {
 	addrs []netip.Addr
-	known map[station]acquaintance
+	known []acquaintance
 }
 
-// station is a hardware address as seen from one interface.
-type station struct {
-	index int
-	mac   hardware
-}
-
+// acquaintance is one of a node's own addresses at one place.
 type acquaintance struct {
-	addr netip.Addr
-	seen time.Time
+	index int // of the interface from which it was seen
+	mac   hardware
+	addr  netip.Addr
+	seen  time.Time
 }
 
-func newNodes(addrs []netip.Addr) nodes {
-	return nodes{addrs: addrs[:min(len(addrs), maxPeers)], known: make(map[station]acquaintance)}
-}
+func newNodes(addrs []netip.Addr) nodes { return nodes{addrs: addrs[:min(len(addrs), maxPeers)]} }
 
 // learn notes that a node's own address is there, in place of the one that said
 // so longest ago if there are too many.
-func (n *nodes) learn(at station, addr netip.Addr, now time.Time) {
-	n.known[at] = acquaintance{addr, now}
-	if len(n.known) <= stationsEach*len(n.addrs) {
-		return
+func (n *nodes) learn(s sighting, now time.Time) {
+	here := acquaintance{s.index, s.mac, s.addr, now}
+	i := slices.IndexFunc(n.known, func(a acquaintance) bool {
+		return a.index == s.index && a.mac == s.mac && a.addr == s.addr
+	})
+	switch {
+	case i >= 0:
+		n.known[i] = here
+	case len(n.known) < stationsEach*len(n.addrs):
+		n.known = append(n.known, here)
+	default:
+		n.known[n.oldest()] = here
 	}
-	oldest := at
-	for s, a := range n.known {
-		if a.seen.Before(n.known[oldest].seen) {
-			oldest = s
-		}
-	}
-	delete(n.known, oldest)
 }
 
-// owner is the node's own address whose hardware address it is, zero if none's.
-func (n *nodes) owner(at station) netip.Addr { return n.known[at].addr }
+func (n *nodes) oldest() (oldest int) {
+	for i, a := range n.known {
+		if a.seen.Before(n.known[oldest].seen) {
+			oldest = i
+		}
+	}
+	return oldest
+}
+
+// owner is the node's own address at the place of s, of its family if it has one,
+// and zero if the place is no node's.
+func (n *nodes) owner(s sighting) (found netip.Addr) {
+	for _, a := range n.known {
+		if a.index == s.index && a.mac == s.mac && (!found.IsValid() || a.addr.Is4() == s.addr.Is4()) {
+			found = a.addr
+		}
+	}
+	return found
+}
+
+// met reports whether a place of that node's address is known there.
+func (n *nodes) met(index int, addr netip.Addr) bool {
+	return slices.ContainsFunc(n.known, func(a acquaintance) bool { return a.index == index && a.addr == addr })
+}

@@ -36,6 +36,7 @@ var (
 	vip4    = netip.MustParsePrefix("192.0.2.10/24")
 	vip6    = netip.MustParsePrefix("2001:db8::10/64")
 	nodeIPs = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	peerIPs = []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}
 	both    = []Set{{Token: "vip:front", Addresses: []Address{{Prefix: vip4}, {Prefix: vip6}}}}
 )
 
@@ -43,6 +44,7 @@ var (
 type world struct {
 	t            testing.TB
 	node, client *rig.Host
+	lab          *rig.Lab
 	lan          *rig.Switch
 	port         *rig.Port
 	hands        *Hands
@@ -57,7 +59,7 @@ type world struct {
 func newWorld(t testing.TB, sets ...Set) *world {
 	t.Helper()
 	lab := rig.Start(t)
-	w := &world{t: t, node: lab.Host("node"), client: lab.Host("client"), owns: true}
+	w := &world{t: t, lab: lab, node: lab.Host("node"), client: lab.Host("client"), owns: true}
 	w.lan = lab.Switch("lan")
 	w.port = w.node.Plug(w.lan, "eth0", netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"))
 	w.client.Plug(w.lan, "eth0", netip.MustParsePrefix("192.0.2.9/24"), netip.MustParsePrefix("2001:db8::9/64"))
@@ -71,7 +73,7 @@ func newWorld(t testing.TB, sets ...Set) *world {
 func (w *world) open() (h *Hands) {
 	w.t.Helper()
 	err := w.node.Do(func() (err error) {
-		h, err = Open(Options{Own: nodeIPs, Interval: 50 * time.Millisecond, Owns: w.ask, Event: w.record})
+		h, err = Open(Options{Own: nodeIPs, Peers: peerIPs, Interval: 50 * time.Millisecond, Owns: w.ask, Event: w.record})
 		return err
 	})
 	if err != nil {
