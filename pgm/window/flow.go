@@ -25,7 +25,8 @@ type Flow struct {
 // known is one receiver.
 type known struct {
 	Progress
-	left bool
+	left  bool
+	stuck packet.Seq // where it was when it was left behind
 }
 
 // NewFlow makes the state for n receivers that have said nothing yet. Until a
@@ -40,15 +41,15 @@ func NewFlow(n int, first packet.Seq, size int, limit time.Duration) *Flow {
 
 // Report takes what receiver i says; trail and next are the transmit window's.
 // What was not sent yet, or is older than what it said before, is not
-// believed. It reports whether the receiver had been left behind and has
-// caught up to the younger half of the window.
+// believed. It reports whether the receiver had been left behind, moves again
+// and has caught up to the younger half of the window.
 func (f *Flow) Report(i int, p Progress, trail, next packet.Seq) (caughtUp bool) {
 	r := &f.receivers[i]
 	if p.Next.After(next) || p.Next.Before(r.Next) || p.Edge.Before(p.Next) {
 		return false
 	}
 	r.Progress = p
-	if r.left && !p.Next.Before(trail) && next.From(p.Next) <= f.size/2 {
+	if r.left && p.Next.After(r.stuck) && !p.Next.Before(trail) && next.From(p.Next) <= f.size/2 {
 		r.left = false
 		return true
 	}
@@ -103,6 +104,7 @@ func (f *Flow) LeaveBehind(now Instant, next packet.Seq, n int) []int {
 	for i := range f.receivers {
 		if f.blocks(i, next.Add(n)) {
 			f.receivers[i].left = true
+			f.receivers[i].stuck = f.receivers[i].Next
 			left = append(left, i)
 		}
 	}

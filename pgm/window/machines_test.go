@@ -84,6 +84,9 @@ func TestFlow(t *testing.T) {
 	if !f.MaySend(103*ms, 12, 1) || f.Hold(12) != 10 {
 		t.Error("one who is left behind must not hold the sender")
 	}
+	if f.Report(1, Progress{Next: 4, Edge: 40}, 0, 9) {
+		t.Error("caught up without moving")
+	}
 	if f.Report(1, Progress{Next: 5, Edge: 40}, 6, 13) {
 		t.Error("caught up, though older than the trail")
 	}
