@@ -18,6 +18,7 @@ const (
 	etherType    = 12
 	etherHeader  = 14
 	vlanTag      = 4
+	arpSizes     = 2 // protocol type, lengths of hardware and protocol addresses
 	arpOperation = 6
 	arpSender    = 14
 	arpTarget    = 24
@@ -36,7 +37,8 @@ const (
 	typeARP      = 0x0806
 	typeIP6      = 0x86dd
 	typeVLAN     = 0x8100
-	typeService  = 0x88a8 // IEEE 802.1ad
+	typeService  = 0x88a8       // IEEE 802.1ad
+	arpPlain     = 0x0800_06_04 // IPv4, Ethernet (RFC 826)
 	arpRequest   = 1
 	protoICMP6   = 58
 	solicitation = 135 // RFC 4861 section 4.3
@@ -117,14 +119,13 @@ func (s side) parse() asm.Instructions {
 	)
 }
 
-// readARP reads the address of an ARP packet, Ethernet and IPv4 (RFC 826).
+// readARP finds the address of an ARP packet.
 func (s side) readARP() asm.Instructions {
-	const sizes = 2 // protocol type, hardware and protocol address lengths
-	code := load(sizes, stackWord, 4, "pass")
+	code := load(arpSizes, stackWord, 4, "pass")
 	code = append(code,
 		asm.LoadMem(asm.R8, asm.RFP, stackWord, asm.Word),
 		asm.HostTo(asm.BE, asm.R8, asm.Word),
-		asm.JNE.Imm(asm.R8, 0x0800_06_04, "pass"),
+		asm.JNE.Imm(asm.R8, arpPlain, "pass"),
 	)
 	if s.requestsOnly {
 		code = append(code, load(arpOperation, stackWord, 2, "pass")...)

@@ -76,7 +76,7 @@ func rulesOf(c *nftables.Chain, sets []family) [][]expr.Any {
 		s = ingress
 	}
 	ip4, ip6 := sets[0], sets[1]
-	arp := protocol(typeARP)
+	arp := append(protocol(typeARP), octets(arpSizes, binary.BigEndian.AppendUint32(nil, arpPlain))...)
 	if s.requestsOnly {
 		arp = append(arp, octets(arpOperation, []byte{0, arpRequest})...)
 	}

@@ -40,7 +40,13 @@ func arp(operation byte, sender, target netip.Addr) []byte {
 // ip4 is a datagram, fragment is its flags and offset.
 func ip4(from, to netip.Addr, fragment uint16) []byte {
 	b := []byte{0x45, 0, 0, 28, 0, 1, byte(fragment >> 8), byte(fragment), 64, 17, 0, 0}
-	return append(append(append(b, from.AsSlice()...), to.AsSlice()...), make([]byte, 8)...)
+	b = append(append(b, from.AsSlice()...), to.AsSlice()...)
+	sum := uint32(0) // a bridge drops what has a wrong one
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	binary.BigEndian.PutUint16(b[10:], ^uint16(sum+sum>>16))
+	return append(b, make([]byte, 8)...)
 }
 
 func ip6(from, to netip.Addr, next byte, payload []byte) []byte {
