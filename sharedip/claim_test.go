@@ -1,0 +1,205 @@
+package sharedip
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ndp"
+
+	"vipd/testlab/rig"
+)
+
+// claims sends on a card what announces an address there.
+func (w *world) claims(port *rig.Port, p netip.Prefix) {
+	w.t.Helper()
+	l := link{LinkState: LinkState{Index: port.Index(), MAC: port.MAC()}, ethernet: true}
+	frames, err := announcement(l, p.Addr())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.put(port, frames...)
+}
+
+// put sends frames from a card.
+func (w *world) put(port *rig.Port, frames ...frame) {
+	w.t.Helper()
+	var out *wire
+	err := port.Host().Do(func() (err error) { out, err = openWire(); return err })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer out.close()
+	for _, f := range frames {
+		if err := out.send(port.Index(), f); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// claimed waits for the alarm.
+func (w *world) claimed(p netip.Prefix, mac net.HardwareAddr) (found Claimed) {
+	w.t.Helper()
+	w.await("an alarm for "+p.String(), func() bool {
+		return w.told(func(e Event) bool {
+			c, ok := e.(Claimed)
+			if ok = ok && c.Prefix == p && c.MAC.String() == mac.String(); ok {
+				found = c
+			}
+			return ok
+		})
+	})
+	return found
+}
+
+// A stranger claims both addresses: the client that it misled is led back.
+func TestForeignClaim(t *testing.T) {
+	w := newWorld(t, both...)
+	rogue := w.join("rogue", "66")
+	client := w.client.Port("eth0")
+	w.run()
+	w.takeAndSettle()
+	for _, p := range []netip.Prefix{vip4, vip6} {
+		w.spoil(client, rogue.MAC())
+		w.claims(rogue, p)
+		if c := w.claimed(p, rogue.MAC()); c.By.IsValid() || c.Token != "vip:front" {
+			t.Errorf("alarm %+v", c)
+		}
+		w.await("the client to be led back to "+p.String(), func() bool {
+			return w.cached(client, p.Addr()) == w.port.MAC().String()
+		})
+	}
+	if n := w.hands.Counters().Defended; n == 0 {
+		t.Error("not defended")
+	}
+}
+
+// Every form in which an address may be claimed.
+func TestFormsOfClaims(t *testing.T) {
+	w := newWorld(t, both...)
+	client := netip.MustParseAddr("192.0.2.9")
+	w.run()
+	w.take("vip:front", 1)
+	for i, form := range []struct {
+		of   netip.Prefix
+		make func(mac net.HardwareAddr) (frame, error)
+	}{
+		{vip4, func(mac net.HardwareAddr) (frame, error) {
+			return arpFrame(arp.OperationRequest, mac, vip4.Addr(), make(net.HardwareAddr, 6), client)
+		}},
+		{vip4, func(mac net.HardwareAddr) (frame, error) {
+			return arpFrame(arp.OperationReply, mac, vip4.Addr(), mac, client)
+		}},
+		{vip6, func(mac net.HardwareAddr) (frame, error) {
+			return question(link{LinkState: LinkState{MAC: mac}}, vip6.Addr(), netip.MustParseAddr("2001:db8::9"))
+		}},
+		{vip6, func(mac net.HardwareAddr) (frame, error) {
+			return ndpFrame(&ndp.NeighborAdvertisement{Solicited: true, TargetAddress: vip6.Addr(), Options: []ndp.Option{
+				&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: mac},
+			}}, vip6.Addr(), allNodes)
+		}},
+	} {
+		mac := net.HardwareAddr{2, 0, 0, 0, 1, byte(i)}
+		f, err := form.make(mac)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.put(w.client.Port("eth0"), f)
+		w.claimed(form.of, mac)
+	}
+}
+
+// Against a claimant that never tires, the address is defended a few times, and
+// neither the questions nor the announcements of the proof go on against it.
+func TestDefenceHasAnEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Set{Token: "vip:front", Addresses: []Address{{Prefix: vip4}}})
+	rogue := w.join("rogue", "66")
+	w.router()
+	w.run()
+	w.take("vip:front", 1)
+	w.proved(vip4, router4)
+	w.await("the series", func() bool { return w.hands.Counters().Announced == 6 })
+	before := w.hands.Counters()
+	for end := time.Now().Add(5500 * time.Millisecond); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		w.claims(rogue, vip4)
+	}
+	c := w.hands.Counters()
+	if c.Defended != defences || c.Announced != before.Announced+2*defences || c.Asked > before.Asked+defences {
+		t.Errorf("defended %d times, announced %d, asked %d", c.Defended, c.Announced-before.Announced, c.Asked-before.Asked)
+	}
+	if told := w.count(func(e Event) bool { _, ok := e.(Claimed); return ok }); told > 7 {
+		t.Errorf("%d alarms in 6 s", told)
+	}
+}
+
+func (w *world) count(is func(Event) bool) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		if is(e) {
+			n++
+		}
+	}
+	return n
+}
+
+// Another node's claim is its owner's to judge: told, and not defended.
+func TestNodesClaim(t *testing.T) {
+	w := newWorld(t, both...)
+	peer := w.join("peer", "2")
+	w.run()
+	w.await("the peer", func() bool { return len(w.knownNodes()) == 2 })
+	w.takeAndSettle()
+	for _, p := range []netip.Prefix{vip4, vip6} {
+		w.claims(peer, p)
+		if c := w.claimed(p, peer.MAC()); !slices.Contains(peerIPs, c.By) {
+			t.Errorf("alarm %+v", c)
+		}
+	}
+	if n := w.hands.Counters().Defended; n != 0 {
+		t.Errorf("defended %d times against a node", n)
+	}
+}
+
+// A standby tells of a stranger, and leaves the defence to the holder; that the
+// other node holds is no alarm.
+func TestClaimOfWhatIsNotHeld(t *testing.T) {
+	w := newWorld(t, both...)
+	peer, rogue := w.join("peer", "2"), w.join("rogue", "66")
+	w.run()
+	w.await("the peer", func() bool { return len(w.knownNodes()) == 2 })
+	w.claims(peer, vip4)
+	w.await("the peer's announcement", func() bool {
+		return w.told(func(e Event) bool { a, ok := e.(Answered); return ok && a.MAC.String() == peer.MAC().String() })
+	})
+	w.claims(rogue, vip4)
+	w.claimed(vip4, rogue.MAC())
+	if w.told(func(e Event) bool { c, ok := e.(Claimed); return ok && c.By.IsValid() }) {
+		t.Error("an alarm that the other node holds")
+	}
+	if n := w.hands.Counters().Defended; n != 0 {
+		t.Errorf("defended %d times what is not held", n)
+	}
+}
+
+func TestDefenceSchedule(t *testing.T) {
+	start := time.Unix(1000, 0)
+	var d defence
+	var made []time.Duration
+	for at := time.Duration(0); at < 25*time.Second; at += 100 * time.Millisecond {
+		now := start.Add(at)
+		d.claimed(now)
+		if d.wanted(now) {
+			d.done(now)
+			made = append(made, at/time.Second)
+		}
+	}
+	want := []time.Duration{0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24}
+	if !slices.Equal(made, want) {
+		t.Errorf("defended at %d s, want %d", made, want)
+	}
+}
