@@ -183,9 +183,10 @@ func TestStoppedReceiver(t *testing.T) {
 		t.Fatalf("%v: %+v", err, r.Stats())
 	}
 	for _, h := range all {
-		if h.wrong != "" || h.holes != 1 || h.received+h.lost != count-1 {
-			t.Errorf("%+v, want one hole and %d messages in all", *h, count-1)
+		if h.wrong != "" || h.holes == 0 || h.received+h.lost != count-1 {
+			t.Errorf("%+v, want an event for each hole and %d messages in all", *h, count-1)
 		}
+		t.Logf("%d lost in %d holes", h.lost, h.holes)
 	}
 	peer.reports()
 }
