@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"vipd/seal"
 	"vipd/testlab/rig"
@@ -31,6 +33,8 @@ const (
 	limit = 10 * time.Second
 	// steadily is how long a host must answer alone to be said to answer.
 	steadily = 300 * time.Millisecond
+	// round is more than the witness takes from one ask to the next.
+	round = 200 * time.Millisecond
 	// overlap is how long two kernels may answer after a daemon that held was
 	// killed or frozen: the address's lifetime, and what the kernel may be late.
 	overlap = 4 * time.Second
@@ -136,12 +140,31 @@ func (n *node) power() {
 // run starts the daemon.
 func (n *node) run() {
 	n.site.t.Helper()
-	proc, err := n.host.Start(rig.Process{Path: vipd(n.site.t), Stdout: n.log, Stderr: n.log, Args: []string{
+	n.runInto(n.log)
+}
+
+func (n *node) runInto(log io.Writer) {
+	n.site.t.Helper()
+	proc, err := n.host.Start(rig.Process{Path: vipd(n.site.t), Stdout: log, Stderr: log, Args: []string{
 		"run", "--config", n.config, "--node", n.name, "--run-dir", runDir, "--state-dir", n.state}})
 	if err != nil {
 		n.site.t.Fatal(err)
 	}
 	n.proc = proc
+}
+
+// runWithoutReader starts the daemon with a log that takes a page and no more.
+func (n *node) runWithoutReader() {
+	n.site.t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		n.site.t.Fatal(err)
+	}
+	n.site.t.Cleanup(func() { reader.Close(); writer.Close() })
+	if _, err := unix.FcntlInt(writer.Fd(), unix.F_SETPIPE_SZ, os.Getpagesize()); err != nil {
+		n.site.t.Fatal(err)
+	}
+	n.runInto(writer)
 }
 
 // start starts both daemons and returns when the one of hist-a answers.
@@ -150,6 +173,19 @@ func (s *site) start() {
 	s.a.run()
 	s.b.run()
 	s.answers(s.a)
+}
+
+// startInOrder starts the daemon of hist-a first: with failback off whoever is
+// first keeps the address.
+func (s *site) startInOrder() {
+	s.t.Helper()
+	s.a.run()
+	s.answers(s.a)
+	s.b.run()
+	s.eventually("they hear each other", func() bool {
+		st, err := s.b.control().Status(s.t.Context())
+		return err == nil && st.Nodes[1].State == control.NodeUp && s.a.status().Nodes[1].State == control.NodeUp
+	})
 }
 
 // answers waits until the host alone answers clients.
@@ -188,7 +224,7 @@ func (s *site) notTwoFor(since time.Time, most time.Duration) {
 // silent fails if the host answered or announced the address since.
 func (s *site) silent(n *node, since time.Time) {
 	s.t.Helper()
-	for _, span := range s.witness.Holders(since, time.Now()) {
+	for _, span := range s.witness.Holders(since.Add(round), time.Now()) {
 		if slices.Contains(span.Owners, n.name) {
 			s.t.Errorf("%s answered %v after it must not", n.name, span.From.Sub(since))
 			break

@@ -48,7 +48,7 @@ func (d *Daemon) adopt(i int, w *worker, r row) bool {
 	}
 	l := d.loop
 	now := d.clocks.boot()
-	l.owns.Store(w.name, true)
+	l.owns.Store(w.name, i)
 	l.beater.setLease(token.Lease{Token: i, Limit: r.expiry, Epoch: r.epoch}, r)
 	l.step(token.Adopt{Token: i, Epoch: r.epoch, Expiry: r.expiry, Tenure: now.Sub(r.since), Pinned: r.pinned})
 	return true

@@ -43,12 +43,14 @@ var (
 type Daemon struct {
 	options Options
 	log     *slog.Logger
+	aside   *aside
 	clocks  clocks
 	started time.Time
 	signals chan os.Signal
 	now     atomic.Pointer[cluster]
 	loop    *loop
 	hands   allHands
+	placed  []sharedip.Set // what the hands were given; the loop's
 	left    []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
 	paths   []*path
 	page    *page
@@ -97,7 +99,8 @@ func New(o Options) (*Daemon, error) {
 }
 
 func blank(o Options) *Daemon {
-	return &Daemon{options: o, log: o.Log, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4),
+	beside := newAside(o.Log.Handler())
+	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4),
 		trouble: map[string]string{}, named: map[string]time.Time{}}
 }
 
@@ -187,7 +190,8 @@ func (d *Daemon) openHands() error {
 	}
 	d.hands = hands
 	d.parts = append(d.parts, part{"watch the kernel", hands.Run})
-	if err := d.hands.Configure(c.sets()); err != nil {
+	d.placed = c.sets()
+	if err := d.hands.Configure(d.placed); err != nil {
 		return err
 	}
 	d.check()
@@ -260,6 +264,7 @@ func (d *Daemon) Close() {
 	if d.page != nil {
 		d.page.close()
 	}
+	d.aside.end()
 }
 
 // Run opens a daemon and runs it until it is stopped by SIGTERM or SIGINT, or

@@ -58,7 +58,7 @@ type loop struct {
 	failed   map[int]string // what the hands said last
 	longest  time.Duration  // that a lease can last
 	leaving  context.CancelCauseFunc
-	owns     sync.Map // names of held tokens, for the hands
+	owns     sync.Map // numbers of held tokens by name, for the hands
 	taken    atomic.Pointer[control.Status]
 	log      *slog.Logger
 }
@@ -181,7 +181,7 @@ func (l *loop) do(a node.Action) {
 	case token.Lease:
 		l.lease(a)
 	case token.Acquire:
-		l.owns.Store(l.workers[a.Token].name, true)
+		l.owns.Store(l.workers[a.Token].name, a.Token)
 		l.journal.acquire(a)
 		l.workers[a.Token].ask(job{take: true, epoch: a.Epoch})
 	case token.Drop:
@@ -213,10 +213,11 @@ func (l *loop) lease(a token.Lease) {
 	l.beater.setLease(a, row{id: v.Spec.ID, epoch: a.Epoch, since: now.Add(-v.Tenure), pinned: v.Pinned})
 }
 
-// owned answers the hands' question before each repeated announcement.
+// owned answers the hands' question before each repeated announcement. The lease
+// counts too: after a freeze the hands may be awake before the loop has dropped.
 func (l *loop) owned(name string, _ uint64) bool {
-	_, ok := l.owns.Load(name)
-	return ok
+	number, ok := l.owns.Load(name)
+	return ok && l.boot() < l.beater.page.expiry(number.(int))
 }
 
 // flush throws away what waits for the loop from before a freeze. What the

@@ -73,6 +73,9 @@ func TestWedgedLoopFallsSilent(t *testing.T) {
 		if age := time.Since(status.Taken); age < 4*time.Second {
 			t.Errorf("status is %v old, but the loop stands", age)
 		}
+		if p.a.d.loop.owned(front, 0) {
+			t.Error("the hands may still announce")
+		}
 		freed := time.Now()
 		close(wedge)
 		time.Sleep(10 * time.Millisecond)

@@ -115,7 +115,14 @@ func (p *page) renew(i int, expiry clock.Instant) {
 	}
 }
 
-func (p *page) expiry(i int) clock.Instant { return clock.Instant(p.word(i, 2).Load()) }
+// expiry is until when the token may be held; of one beyond the page nothing is
+// known, so Never.
+func (p *page) expiry(i int) clock.Instant {
+	if i >= pageRows {
+		return clock.Never
+	}
+	return clock.Instant(p.word(i, 2).Load())
+}
 
 func (p *page) close() { unix.Munmap(p.memory) }
 

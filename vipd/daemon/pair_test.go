@@ -134,7 +134,8 @@ func (h *host) boot() {
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	session := seal.NewSession()
 	d.build(session, seal.NewOpener(ring), &mouth{host: h, slot: self.Slot, session: session}, disk, h.journal)
-	h.hands.Configure(d.cluster().sets())
+	d.placed = d.cluster().sets()
+	h.hands.Configure(d.placed)
 	h.d = d
 	h.live.Store(d)
 	if err := d.boot(left, disk); err != nil {

@@ -70,8 +70,8 @@ func (d *Daemon) reload(settings config.Settings) error {
 }
 
 // configure gives the hands the addresses of the configuration in force, and
-// those of tokens that left it for as long as they may be up: until then none of
-// these is another token's.
+// those of tokens that left it for as long as they may be up. Until then none of
+// these is another token's, which keeps those it had.
 func (d *Daemon) configure() error {
 	d.left = slices.DeleteFunc(d.left, func(set sharedip.Set) bool {
 		_, back := d.cluster().vip(set.Token)
@@ -79,12 +79,26 @@ func (d *Daemon) configure() error {
 		return back || i < 0 || d.loop.machine.Tokens().Phase(i) == token.Idle
 	})
 	list := slices.Clone(d.left)
+	var free []sharedip.Set
 	for _, set := range d.cluster().sets() {
-		if !slices.ContainsFunc(d.left, func(gone sharedip.Set) bool { return share(set, gone) }) {
+		if !taken(set, d.left) {
+			free = append(free, set)
+		} else if i := slices.IndexFunc(d.placed, func(p sharedip.Set) bool { return p.Token == set.Token }); i >= 0 {
+			list = append(list, d.placed[i])
+		}
+	}
+	for _, set := range free {
+		if !taken(set, list) {
 			list = append(list, set)
 		}
 	}
+	d.placed = list
 	return d.hands.Configure(list)
+}
+
+// taken reports whether another of the sets has an address of this one.
+func taken(set sharedip.Set, sets []sharedip.Set) bool {
+	return slices.ContainsFunc(sets, func(other sharedip.Set) bool { return other.Token != set.Token && share(set, other) })
 }
 
 // share reports whether the sets have an address in common.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +146,36 @@ func TestReloadRenamesAHeldVIP(t *testing.T) {
 		}
 		if text := alarms(p.a); strings.Contains(text, "belongs to") {
 			t.Error(text)
+		}
+	})
+}
+
+// A held vip that gets the address of one that goes keeps its own until then.
+func TestReloadHandsAnAddressOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, twoConfig)
+		p.settle()
+		p.until(p.a, back)
+		time.Sleep(time.Second)
+		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"drop": errors.New("busy")} })
+		from := time.Now()
+		p.a.hup(strings.Replace(pairConfig, "[vip.front]", "[vip.back]", 1))
+		address := func(name string) string {
+			i := slices.IndexFunc(p.a.hands.sets, func(s sharedip.Set) bool { return s.Token == name })
+			return p.a.hands.sets[i].Addresses[0].Prefix.Addr().String()
+		}
+		if address(front) != "192.0.2.10" || address(back) != "192.0.2.20" {
+			t.Errorf("the hands have %v while the old name can't be dropped", p.a.hands.sets)
+		}
+		p.a.hands.change(func() { p.a.hands.refuse = nil })
+		time.Sleep(time.Second)
+		if len(p.a.hands.sets) != 1 || address(back) != "192.0.2.10" {
+			t.Errorf("the hands have %v in the end", p.a.hands.sets)
+		}
+		for _, d := range p.a.hands.after(from, "take", "drop") {
+			if d.token == back {
+				t.Errorf("%s of %s, which stays", d.what, back)
+			}
 		}
 	})
 }
