@@ -95,7 +95,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "cable-one-path", what: "the only cable is pulled", peers: true, scene: scene{onePath: true},
-		figures: []figure{{outage, "ms", atMost(250, 17)}},
+		figures: []figure{{outage, "ms", atMost(250, 30)}},
 		play:    func(t *trial) error { return t.change(t.pullCable, nameB) },
 	},
 	{
