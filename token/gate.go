@@ -50,9 +50,7 @@ func (m *Machine) gated(t *state, i int) bool {
 // after it have shown that nobody renews.
 func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Instant) clearance {
 	p, g := &m.peers[i], &t.gate
-	if last := max(p.heard, p.audible); g.silence < last {
-		*g = gate{silence: last, rival: g.rival}
-	}
+	g.begin(max(p.heard, p.audible))
 	m.askFor(now, t, at)
 	if !m.reached(now, at) || m.rivalAsks(now, t, i) {
 		return blocked
@@ -67,6 +65,24 @@ func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Insta
 		return bySilence
 	}
 	return blocked
+}
+
+// askEarly asks for what a peer has that is silent for D/2 but not yet for W.
+func (m *Machine) askEarly(now clock.Instant, t *state, i int) {
+	p := &m.peers[i]
+	at := p.silentAt(max(m.config.Dead, p.dead))
+	if t.lasting() || !m.gated(t, i) || !m.reached(now, at.Add(-m.config.Dead/2)) {
+		return
+	}
+	t.gate.begin(max(p.heard, p.audible))
+	m.askFor(now, t, at)
+}
+
+// begin forgets what was asked before the newest word.
+func (g *gate) begin(last clock.Instant) {
+	if g.silence < last {
+		*g = gate{silence: last, rival: g.rival}
+	}
 }
 
 // askFor asks when it is time to: every D/20 from D/2 of silence, every 2 ms
@@ -104,11 +120,13 @@ func (m *Machine) rivalAsks(now clock.Instant, t *state, i int) bool {
 func (m *Machine) answered(now clock.Instant, e Answered) {
 	t := &m.tokens[e.Token]
 	p := m.peer(e.Peer)
-	if p == nil || m.alive(now, p) {
-		return
+	if p == nil || e.Asked <= max(p.heard, p.audible) {
+		return // it has spoken since
 	}
 	if t.phase != Idle {
-		t.gate.answers++
+		if !m.alive(now, p) {
+			t.gate.answers++
+		}
 		return
 	}
 	if e.Asked >= p.silentAt(max(m.config.Dead, p.dead)) {

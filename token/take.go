@@ -57,9 +57,6 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 	if t.spec.Bits&AllowMultiple != 0 {
 		return Priority, true
 	}
-	if m.rival(now, t) {
-		return NoCause, false
-	}
 	cause, ok := PeerResigned, true
 	if t.handover.verb == Accept {
 		cause = t.handover.cause
@@ -80,6 +77,7 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 
 func (m *Machine) clears(now clock.Instant, t *state, i int) clearance {
 	if m.alive(now, &m.peers[i]) {
+		m.askEarly(now, t, i)
 		return m.clearsByWord(now, t, i)
 	}
 	return m.clearsBySilence(now, t, i)

@@ -44,7 +44,7 @@ func (s *Story) at(at string, words []string) (err error) {
 }
 
 // arguments reads what the commands are about: nodes as letters, vips by name,
-// a>b and a-b for links, path=N, and amounts.
+// a>b and a-b for links, path=N, lan for the clients' network too, and amounts.
 func (s *Story) arguments(f *sim.Fault, words []string) error {
 	nodes := 0
 	for _, w := range words {
@@ -63,6 +63,8 @@ func (s *Story) arguments(f *sim.Fault, words []string) error {
 			if w[1] == '>' {
 				f.Kind = sim.CutOne
 			}
+		case w == "lan":
+			f.Paths |= 1 << s.Plan.Paths // the clients' network too
 		case strings.HasPrefix(w, "path="):
 			f.Paths = 1 << (w[len(w)-1] - '0')
 		case notNumber == nil:

@@ -113,6 +113,8 @@ func (s *Story) set(list []string) error {
 			*numbers[key] = n
 		case item == "foreign=no":
 			p.Foreign = false
+		case item == "askable=yes":
+			p.Askable = true
 		default:
 			return fmt.Errorf("set: %q is not understood", item)
 		}

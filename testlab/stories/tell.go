@@ -18,11 +18,12 @@ type teller struct {
 	says  map[string]string // by node and token, what it says to others
 	open  map[string]bool   // by node and token, whether its kernel answers
 	alone map[string]bool   // by node and token, whether no peer binds the lease
+	asked map[string]int64  // by node and token, when it asked last
 }
 
 // Tell plays the story and returns its timeline.
 func (s *Story) Tell() string {
-	t := &teller{story: s, world: sim.New(s.Plan), says: map[string]string{}, open: map[string]bool{}, alone: map[string]bool{}}
+	t := &teller{story: s, world: sim.New(s.Plan), says: map[string]string{}, open: map[string]bool{}, alone: map[string]bool{}, asked: map[string]int64{}}
 	t.world.Observe = t.observe
 	for _, f := range s.Plan.Faults {
 		t.world.Inject(f)
@@ -56,6 +57,8 @@ func (t *teller) observe(h *sim.Host, what any) {
 		t.say(h, "takes %s epoch %s (%v)", t.vip(a.Token), epoch(a.Epoch), a.Cause)
 	case token.Drop:
 		t.say(h, "drops %s (%v)", t.vip(a.Token), a.Cause)
+	case token.Ask:
+		t.ask(h, a)
 	case token.Lease:
 		t.lease(h, a)
 	case sim.Announced:
@@ -71,6 +74,16 @@ func (t *teller) observe(h *sim.Host, what any) {
 	case node.Reexec:
 		t.say(h, "re-executes")
 	}
+}
+
+// ask tells of the first of many.
+func (t *teller) ask(h *sim.Host, a token.Ask) {
+	const pause = int64(100 * time.Millisecond)
+	k := key(h, a.Token)
+	if last, ever := t.asked[k]; !ever || t.world.Now-last > pause {
+		t.say(h, "begins to ask the LAN for %s", t.vip(a.Token))
+	}
+	t.asked[k] = t.world.Now
 }
 
 // lease tells when no peer binds a lease any more, and when one does again.
