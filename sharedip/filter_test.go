@@ -1,0 +1,151 @@
+package sharedip
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ndp"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// sieve is two ends of a socket with a filter between them: the kernel itself
+// says what passes.
+type sieve struct{ in, out int }
+
+func newSieve(t *testing.T, program []bpf.Instruction) *sieve {
+	t.Helper()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, 0)
+	if err == nil {
+		err = attach(ends[1], program)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(ends[0]); unix.Close(ends[1]) })
+	return &sieve{ends[0], ends[1]}
+}
+
+func (s *sieve) passes(t *testing.T, f []byte) bool {
+	t.Helper()
+	err := unix.Send(s.in, f, 0)
+	if err != nil && !errors.Is(err, unix.EPERM) { // what it says of a frame that is refused
+		t.Fatal(err)
+	}
+	_, _, err = unix.Recvfrom(s.out, make([]byte, 2048), 0)
+	return err == nil
+}
+
+// ether puts the Ethernet header before a frame.
+func ether(t testing.TB, f frame, err error) []byte {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := append(append([]byte(nil), f.to...), 2, 0, 0, 0, 0, 5)
+	return append(binary.BigEndian.AppendUint16(b, f.etherType), f.payload...)
+}
+
+func TestFilter(t *testing.T) {
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 5}
+	l := link{LinkState: LinkState{MAC: mac}, ethernet: true}
+	peer, other := peerIPs[0], netip.MustParseAddr("192.0.2.77")
+	peer6, other6 := peerIPs[1], netip.MustParseAddr("2001:db8::77")
+	linkLocal := netip.MustParseAddr("fe80::5")
+	a := func(form arp.Operation, from, to netip.Addr) []byte {
+		f, err := arpFrame(form, mac, from, mac, to)
+		return ether(t, f, err)
+	}
+	na := func(target netip.Addr) []byte {
+		f, err := ndpFrame(&ndp.NeighborAdvertisement{TargetAddress: target}, linkLocal, allNodes)
+		return ether(t, f, err)
+	}
+	ns := func(source, target netip.Addr) []byte {
+		f, err := question(l, source, target)
+		return ether(t, f, err)
+	}
+	ask := func(source, target netip.Addr) []byte {
+		f, err := probe(l, source, target)
+		return ether(t, f, err)
+	}
+	packet4 := append(append(make([]byte, 12), 8, 0), make([]byte, 20)...)
+	copy(packet4[targetAt4:], vip4.Addr().AsSlice())
+	packet6 := ether(t, frame{broadcast, unix.ETH_P_IPV6, append(ipv6Header(8, other6, vip6.Addr()), 128, 0, 0, 0, 0, 0, 0, 0)}, nil)
+
+	i := interest{
+		shared: []netip.Addr{vip4.Addr(), vip6.Addr()}, nodes: peerIPs, provers: []netip.Addr{router4, router6},
+	}
+	attentive := i
+	attentive.passive = i.shared
+	usual, passive := newSieve(t, i.program()), newSieve(t, attentive.program())
+	for _, row := range []struct {
+		name           string
+		frame          []byte
+		usual, passive bool
+	}{
+		{"ARP request of a client", a(arpRequest, other, vip4.Addr()), false, false},
+		{"ARP request of a node", a(arpRequest, peer, other), true, true},
+		{"ARP announcement", a(arpRequest, vip4.Addr(), vip4.Addr()), true, true},
+		{"ARP announcement, reply form", a(arpReply, vip4.Addr(), vip4.Addr()), true, true},
+		{"ARP probe", ask(netip.IPv6Unspecified(), vip4.Addr()), true, true},
+		{"ARP probe for another", ask(netip.IPv6Unspecified(), other), false, false},
+		{"ARP reply of a prover", a(arpReply, router4, vip4.Addr()), true, true},
+		{"ARP request of a prover", a(arpRequest, router4, other), false, false},
+		{"ARP reply of another", a(arpReply, other, vip4.Addr()), false, false},
+		{"NA", na(vip6.Addr()), true, true},
+		{"NA of a node", na(peer6), true, true},
+		{"NA of a prover", na(router6), true, true},
+		{"NA of another", na(other6), false, false},
+		{"NS of a client", ns(other6, vip6.Addr()), false, false},
+		{"NS of a claimant", ns(vip6.Addr(), other6), true, true},
+		{"NS of a node", ns(peer6, other6), true, true},
+		{"probe with a source", ask(linkLocal, vip6.Addr()), true, true},
+		{"probe without", ask(netip.IPv6Unspecified(), vip6.Addr()), true, true},
+		{"probe for another", ask(linkLocal, other6), false, false},
+		{"IPv4 packet", packet4, false, true},
+		{"IPv6 packet", packet6, false, true},
+		{"IPv6 packet of another", ether(t, frame{broadcast, unix.ETH_P_IPV6, append(ipv6Header(8, vip6.Addr(), other6), 128, 0, 0, 0, 0, 0, 0, 0)}, nil), false, false},
+		{"short", make([]byte, 13), false, false},
+		{"LLDP", append(make([]byte, 12), 0x88, 0xcc), false, false},
+	} {
+		if got := usual.passes(t, row.frame); got != row.usual {
+			t.Errorf("%s: passes %v", row.name, got)
+		}
+		if got := passive.passes(t, row.frame); got != row.passive {
+			t.Errorf("%s, while any packet proves: passes %v", row.name, got)
+		}
+	}
+}
+
+// Each of very many addresses is found, and no other; the kernel takes the filter.
+func TestFilterOfAThousand(t *testing.T) {
+	var i interest
+	for n := range 500 {
+		i.shared = append(i.shared, netip.AddrFrom4([4]byte{10, byte(n * 7), byte(n >> 6), byte(n)}))
+		i.shared = append(i.shared, netip.AddrFrom16([16]byte{0x20, 1, 13: byte(n), 14: byte(n >> 8), 15: 1}))
+	}
+	i.passive = i.shared
+	s := newSieve(t, i.program())
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 5}
+	for _, a := range i.shared {
+		f, err := announcement(link{LinkState: LinkState{MAC: mac}, ethernet: true}, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, last := ether(t, f[0], nil), arpSenderAt+3
+		if a.Is6() {
+			last = ndpTargetAt + 15
+		}
+		if !s.passes(t, b) {
+			t.Fatalf("%s does not pass", a)
+		}
+		b[last] ^= 0x80
+		if s.passes(t, b) {
+			t.Fatalf("one like %s passes", a)
+		}
+	}
+}
