@@ -1,8 +1,10 @@
 package sharedip
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -157,5 +159,36 @@ func TestAskThatCannotBe(t *testing.T) {
 	w.is(LinkDown{"eth0"})
 	if _, err := w.hands.Ask("vip:front"); err == nil {
 		t.Error("asked without a carrier")
+	}
+}
+
+// The time to ask for all addresses of a token, or for as many as one Ask does.
+func BenchmarkAsk(b *testing.B) {
+	for _, n := range []int{1, 200, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b)
+			w.configure(manySet(w, "vip:many", n))
+			w.run()
+			for b.Loop() {
+				w.askLAN("vip:many")
+			}
+		})
+	}
+}
+
+// The time from a question until the answer of the other node is told.
+func BenchmarkAnswer(b *testing.B) {
+	w := newWorld(b, Set{Token: "vip:front", Addresses: []Address{{Prefix: vip4}}})
+	peer := w.join("peer", "2")
+	w.give(peer.Host(), "eth0", vip4)
+	w.run()
+	for b.Loop() {
+		w.mu.Lock()
+		w.events = nil
+		w.mu.Unlock()
+		w.askLAN("vip:front")
+		for !w.told(func(e Event) bool { _, ok := e.(Answered); return ok }) {
+			runtime.Gosched()
+		}
 	}
 }

@@ -87,30 +87,19 @@ func TestInterfacesMadeOfOthers(t *testing.T) {
 // What is said in a VLAN is no matter of the untagged network below it.
 func TestOtherVLANIsAnotherNetwork(t *testing.T) {
 	w := newWorld(t, both...)
-	w.card(w.node, "vlan", home)
-	w.card(w.client, "vlan", far)
 	w.run()
 	w.takeAndSettle()
-	top, err := w.client.Handle().LinkByName("top")
+	client := w.client.Port("eth0")
+	frames, err := announcement(link{LinkState: LinkState{MAC: client.MAC()}, ethernet: true}, vip4.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames, err := announcement(link{LinkState: LinkState{MAC: []byte{2, 0, 0, 0, 0, 9}}, ethernet: true}, vip4.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out *wire
-	if err := w.client.Do(func() (err error) { out, err = openWire(); return err }); err != nil {
-		t.Fatal(err)
-	}
-	defer out.close()
 	for _, f := range frames {
-		if err := out.send(top.Attrs().Index, f); err != nil {
-			t.Fatal(err)
-		}
+		tagged := append([]byte{0, 10, byte(f.etherType >> 8), byte(f.etherType)}, f.payload...)
+		w.put(client, frame{f.to, unix.ETH_P_8021Q, tagged})
 	}
-	w.claims(w.client.Port("eth0"), vip6) // comes after them
-	w.claimed(vip6, w.client.Port("eth0").MAC())
+	w.claims(client, vip6) // comes after them
+	w.claimed(vip6, client.MAC())
 	if w.told(func(e Event) bool { c, ok := e.(Claimed); return ok && c.Prefix == vip4 }) {
 		t.Error("alarm for what was claimed in a VLAN")
 	}

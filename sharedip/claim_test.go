@@ -186,6 +186,33 @@ func TestClaimOfWhatIsNotHeld(t *testing.T) {
 	}
 }
 
+// The kernel itself turns away what others ask each other, and how fast claims
+// are read has a limit.
+func TestFlood(t *testing.T) {
+	w := newWorld(t, Set{Token: "vip:front", Addresses: []Address{{Prefix: vip4}}})
+	rogue := w.join("rogue", "66")
+	w.run()
+	w.take("vip:front", 1)
+	flood := func(from, to string) {
+		f, err := arpFrame(arp.OperationRequest, rogue.MAC(), netip.MustParseAddr(from), rogue.MAC(), netip.MustParseAddr(to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.put(rogue, slices.Repeat([]frame{f}, 5000)...)
+	}
+	before := w.hands.Counters().Seen
+	flood("192.0.2.66", "192.0.2.67")
+	if n := w.hands.Counters().Seen - before; n > 10 {
+		t.Errorf("%d frames read that are no matter of ours", n)
+	}
+	begun := time.Now()
+	flood("192.0.2.10", "192.0.2.67")
+	w.claimed(vip4, rogue.MAC())
+	if n, most := w.hands.Counters().Seen-before, burstMost*(2+time.Since(begun)/burstTime); n > uint64(most) {
+		t.Errorf("%d claims read, want %d at most", n, most)
+	}
+}
+
 func TestDefenceSchedule(t *testing.T) {
 	start := time.Unix(1000, 0)
 	var d defence
