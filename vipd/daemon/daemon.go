@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -126,7 +127,11 @@ func whoAmI(s config.Settings, name string) (config.Node, error) {
 	if name != "" {
 		n, ok := s.Node(name)
 		if !ok {
-			return n, control.Errorf(control.CodeUsage, "--node %s: no such node in the configuration", name)
+			var names []string
+			for _, n := range s.Nodes {
+				names = append(names, n.Name)
+			}
+			return n, control.Errorf(control.CodeUsage, "--node %s: no such node in the configuration; the nodes are: %s", name, strings.Join(names, ", "))
 		}
 		return n, nil
 	}
