@@ -1,6 +1,9 @@
 package sharedip
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // Ready returns why the token's addresses could not be reached if they were put
 // on now: no interface is found for one of them, or it carries no signal.
@@ -25,4 +28,27 @@ func (h *Hands) Ready(name string) error {
 		}
 	}
 	return nil
+}
+
+// Where returns the interface, by index, of each address of the token.
+func (h *Hands) Where(name string) (map[netip.Addr]int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.tokens[name]
+	if t == nil {
+		return nil, fmt.Errorf("%s: no such token", name)
+	}
+	v, err := h.look()
+	if err != nil {
+		return nil, err
+	}
+	where := make(map[netip.Addr]int, len(t.places))
+	for _, p := range t.places {
+		l, err := choose(v, h.options.Own, p.Address)
+		if err != nil {
+			return nil, err
+		}
+		where[p.Prefix.Addr()] = l.Index
+	}
+	return where, nil
 }

@@ -10,13 +10,16 @@ const (
 	NoCause Cause = iota
 	PeerSilent
 	PeerResigned
+	UnitFailed
 	CheckFailed
 	Operator
 	Priority
+	ConflictWon
 	ConflictLost
 	SelfStalled
 	LeaseExpired
 	LinkLost
+	Skewed
 	Reconfigured
 	Shutdown
 	Restarted
@@ -25,8 +28,8 @@ const (
 
 // String returns the cause as the log and the events have it.
 func (c Cause) String() string {
-	return [...]string{"", "peer-silent", "peer-resigned", "check-failed", "operator", "priority",
-		"conflict-lost", "self-stalled", "lease-expired", "link-down", "config",
+	return [...]string{"", "peer-silent", "peer-resigned", "unit-failed", "check-failed", "operator", "priority",
+		"conflict-won", "conflict-lost", "self-stalled", "lease-expired", "link-down", "clock-skew", "config",
 		"stopping", "restarted", "address-failed"}[c]
 }
 

@@ -60,16 +60,19 @@ const (
 	hard         = Unconfigured<<1 - 1
 )
 
-// CheckFailing is a soft reason: it drops the token only if a peer is fit. The
-// bits from the sixteenth on are for such.
-const CheckFailing Reason = 1 << 16
+// Soft reasons drop the token only if a peer is fit.
+const (
+	CheckFailing Reason = 1 << (16 + iota)
+	Stale
+	ClockSkew
+)
 
 // words in the order of the bits.
 var reasonWords = map[Reason]string{
 	LinkDown: "link down", Suspend: "suspended", Stopping: "stopping", Starting: "starting",
 	OneWay: "one-way path", HandsFailed: "could not put it up", NoEpoch: "state not writable",
 	Released: "release requested", Unconfigured: "not configured",
-	CheckFailing: "check failing",
+	CheckFailing: "check failing", Stale: "stale", ClockSkew: "clock skew",
 }
 
 // Words returns the reasons in plain words, in the order of their bits.
@@ -102,6 +105,7 @@ type Claim struct {
 	Phase   Phase
 	Verb    Verb
 	To      uint8 // whom Verb addresses
+	Proved  bool  // a neighbour was seen to know where the resource is
 	Pinned  bool  // an operator put it here; no failback
 	Reasons Reason
 	Epoch   uint64        // of its newest grant

@@ -134,6 +134,12 @@ type PeerAsks struct {
 	Peer  uint8
 }
 
+// Proved says that a neighbour was seen to know where the resource is now.
+type Proved struct {
+	Token int
+	Epoch uint64
+}
+
 // Thaw says that the node did not run for longer than a dead time.
 type Thaw struct{}
 
@@ -159,4 +165,5 @@ func (Restate) event()     {}
 func (Reconfigure) event() {}
 func (Answered) event()    {}
 func (PeerAsks) event()    {}
+func (Proved) event()      {}
 func (Thaw) event()        {}

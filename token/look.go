@@ -87,6 +87,15 @@ func (m *Machine) Active(now clock.Instant, i int) uint8 {
 	return 0
 }
 
+// Proved reports whether the node's resource is known to a neighbour.
+func (m *Machine) Proved(i int, slot uint8) bool {
+	if slot == m.config.Self {
+		return m.tokens[i].proved
+	}
+	j := m.place(slot)
+	return j >= 0 && m.peers[j].known && m.tokens[i].views[j].Proved
+}
+
 // KnownBy reports whether every peer that is heard knows the edition.
 func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
 	for j := range m.peers {

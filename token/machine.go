@@ -36,6 +36,7 @@ type state struct {
 	limit    clock.Instant // of the lease, as last told
 	lapsed   clock.Instant // the lease went back into the past then, 0 if not
 	pinned   bool
+	proved   bool          // to a neighbour, since it was taken
 	held     bool          // gave it up in this run: an ex-holder
 	removed  bool          // Dropping: the hands have confirmed
 	rivalled bool          // another holder was heard
@@ -186,6 +187,10 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.reconfigure(now, ev.Tokens)
 	case Answered:
 		m.answered(now, ev)
+	case Proved:
+		if t := &m.tokens[ev.Token]; t.epoch == ev.Epoch {
+			t.proved = true
+		}
 	case PeerAsks:
 		m.peerAsks(now, ev)
 	case Thaw:
@@ -274,7 +279,7 @@ func (m *Machine) restate() {
 
 // claim returns what is to be said of the token, but for its tenure.
 func (m *Machine) claim(t *state) Claim {
-	c := Claim{Phase: t.phase, Pinned: t.pinned, Reasons: t.fitness, Epoch: t.epoch, Seen: t.seen}
+	c := Claim{Phase: t.phase, Proved: t.proved && t.phase == Holding, Pinned: t.pinned, Reasons: t.fitness, Epoch: t.epoch, Seen: t.seen}
 	switch {
 	case t.yield.peer != 0:
 		c.Verb, c.To, c.About = Yield, t.yield.peer, t.yield.epoch

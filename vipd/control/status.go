@@ -86,6 +86,16 @@ type TokenStatus struct {
 	Bits          Bits          `json:"bits"`            // in force
 	PinnedTo      string        `json:"pinned_to"`       // an operator's move in force until `release`, or ""
 	MovesLastHour int           `json:"moves_last_hour"` // changes of holder seen in the last hour
+	Proved        []Proof       `json:"proved"`          // who knows where the addresses are, in this tenure of this node
+}
+
+// Proof is a neighbour that was seen to know where an address is.
+type Proof struct {
+	Address string    `json:"address"`
+	By      string    `json:"by"`      // the neighbour's own address
+	Epoch   uint64    `json:"epoch"`   // of the tenure
+	At      time.Time `json:"at"`      // when its answer came
+	TookMS  *float64  `json:"took_ms"` // after the address was announced, ms
 }
 
 // Eligibility says whether a node may hold a token, and if not, why.
@@ -131,6 +141,7 @@ func (s Status) filled() Status {
 func (t TokenStatus) filled() TokenStatus {
 	t.Holders = append([]string{}, t.Holders...)
 	t.Addresses = append([]string{}, t.Addresses...)
+	t.Proved = append([]Proof{}, t.Proved...)
 	t.Eligible = append([]Eligibility{}, t.Eligible...)
 	for i, e := range t.Eligible {
 		t.Eligible[i].Reasons = append([]string{}, e.Reasons...)

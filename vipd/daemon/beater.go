@@ -20,26 +20,33 @@ type speaker interface {
 	send(heartbeat.Say, heartbeat.Message)
 }
 
+// kernel is where leases are enforced, packet by packet.
+type kernel interface {
+	write(id uint64, until clock.Instant)
+}
+
 // beater says what the loop gave it to say, on a thread of its own: every
 // interval, and at once when asked. It renews the leases with each send, and
 // does neither when the loop has not stepped for one dead time.
 type beater struct {
 	clocks
-	lease time.Duration
-	out   speaker
-	page  *page
-	says  chan heartbeat.Say
+	lease  time.Duration
+	out    speaker
+	page   *page
+	kernel kernel
+	says   chan heartbeat.Say
 
 	mu     sync.Mutex // held for microseconds: words and leases in, a message out
 	pacer  *heartbeat.Pacer
 	limits []clock.Instant // by token; 0: not held
+	ids    []uint64        // of the tokens, likewise
 	frozen bool            // a restart: the leases stay as they are
 	silent bool            // wedged, as last seen
 	wedged func(bool)      // told when that changes
 }
 
-func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, wedged func(bool)) *beater {
-	return &beater{clocks: k, lease: c.Lease, out: out, page: p, says: make(chan heartbeat.Say, queued),
+func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool)) *beater {
+	return &beater{clocks: k, lease: c.Lease, out: out, page: p, kernel: kernel, says: make(chan heartbeat.Say, queued),
 		pacer: heartbeat.NewPacer(c, k.boot()), wedged: wedged}
 }
 
@@ -71,25 +78,40 @@ func (b *beater) setLease(l token.Lease, r row) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.limits) <= l.Token {
-		b.limits = append(b.limits, 0)
+		b.limits, b.ids = append(b.limits, 0), append(b.ids, 0)
 	}
 	if l.Limit != 0 {
 		b.page.hold(l.Token, r)
 	}
-	b.limits[l.Token] = l.Limit
+	b.limits[l.Token], b.ids[l.Token] = l.Limit, r.id
 	b.renew(l.Token)
 }
 
-// renew writes one token's expiry. b.mu is held.
+// renew writes one token's expiry. Before the first send an adopted lease stands
+// as it was. b.mu is held.
 func (b *beater) renew(i int) {
-	if b.frozen {
+	expiry := b.limits[i]
+	switch {
+	case b.frozen:
 		return
+	case expiry != 0 && b.pacer.Sent() != 0:
+		expiry = clock.Min(expiry, b.pacer.Sent().Add(b.lease))
 	}
-	if b.limits[i] == 0 {
-		b.page.renew(i, 0)
-		return
+	b.write(i, expiry)
+}
+
+func (b *beater) write(i int, expiry clock.Instant) {
+	b.page.renew(i, expiry)
+	b.kernel.write(b.ids[i], expiry)
+}
+
+// renewAll writes every token's expiry.
+func (b *beater) renewAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.limits {
+		b.renew(i)
 	}
-	b.page.renew(i, clock.Min(b.limits[i], b.pacer.Sent().Add(b.lease)))
 }
 
 // extend leaves every lease for the given time and changes it no more.
@@ -99,7 +121,7 @@ func (b *beater) extend(now clock.Instant, d time.Duration) {
 	b.frozen = true
 	for i, limit := range b.limits {
 		if limit != 0 {
-			b.page.renew(i, now.Add(d))
+			b.write(i, now.Add(d))
 		}
 	}
 }
@@ -158,11 +180,7 @@ func (b *beater) send(s heartbeat.Say) {
 			return
 		}
 		b.out.send(s, m)
-		b.mu.Lock()
-		for i := range b.limits {
-			b.renew(i)
-		}
-		b.mu.Unlock()
+		b.renewAll()
 		if !s.Whole || page+1 >= pages {
 			return
 		}

@@ -31,13 +31,13 @@ func (e *ear) count() int {
 	return len(e.said)
 }
 
-const lease = dead * 4 / 5
+const leaseTime = dead * 4 / 5
 
 func newTestBeater(t *testing.T, wedged func(bool)) (*beater, *ear, clocks) {
 	k := (&pair{start: time.Now()}).clocks()
 	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
 	heard := &ear{}
-	b := newBeater(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: interval, Dead: dead, Lease: lease}, heard, p, wedged)
+	b := newBeater(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: interval, Dead: dead, Lease: leaseTime}, heard, p, (*deadman)(nil), wedged)
 	return b, heard, k
 }
 
@@ -56,7 +56,7 @@ func TestLeasePage(t *testing.T) {
 			}
 		}
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1}, row{id: 9, epoch: 1})
-		expect("without a limit", now.Add(lease))
+		expect("without a limit", now.Add(leaseTime))
 		b.setLease(token.Lease{Token: 4, Limit: now.Add(10 * time.Millisecond), Epoch: 1}, row{id: 9, epoch: 1})
 		expect("limited", now.Add(10*time.Millisecond))
 		time.Sleep(interval)
@@ -64,7 +64,7 @@ func TestLeasePage(t *testing.T) {
 		b.send(heartbeat.Say{Kind: heartbeat.Answer, To: 2})
 		expect("a send beyond the limit", now.Add(10*time.Millisecond))
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1}, row{id: 9, epoch: 1})
-		expect("the newest send counts, of whatever kind", now.Add(interval+lease))
+		expect("the newest send counts, of whatever kind", now.Add(interval+leaseTime))
 		b.extend(k.boot(), 2*time.Second)
 		b.send(heartbeat.Say{Kind: heartbeat.Beat})
 		expect("a restart's lease stays", now.Add(interval+2*time.Second))

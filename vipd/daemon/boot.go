@@ -31,6 +31,9 @@ func (d *Daemon) boot(left []row, disk *store) error {
 	for i, w := range l.workers {
 		l.step(token.Recall{Token: i, Record: disk.record(w.name)})
 	}
+	if err := d.deadman.clear(); err != nil {
+		return err
+	}
 	if disk.state().Suspended {
 		l.step(node.Suspended{On: true})
 	}
@@ -42,14 +45,15 @@ func (d *Daemon) boot(left []row, disk *store) error {
 
 // adopt takes over a token that the daemon before held.
 func (d *Daemon) adopt(i int, w *worker, r row) bool {
+	l := d.loop
+	l.beater.setLease(token.Lease{Token: i, Limit: r.expiry, Epoch: r.epoch}, r)
 	if err := d.hands.Take(w.name, r.epoch); err != nil {
 		d.log.Error("could not adopt an address", "token", w.name, "err", err)
+		l.beater.setLease(token.Lease{Token: i}, r)
 		return false
 	}
-	l := d.loop
 	now := d.clocks.boot()
 	l.owns.Store(w.name, i)
-	l.beater.setLease(token.Lease{Token: i, Limit: r.expiry, Epoch: r.epoch}, r)
 	l.step(token.Adopt{Token: i, Epoch: r.epoch, Expiry: r.expiry, Tenure: now.Sub(r.since), Pinned: r.pinned})
 	return true
 }
@@ -112,5 +116,7 @@ func (d *Daemon) felt(e sharedip.Event) {
 		d.check()
 		d.tell(noise{j.say("link", "%s: link down", e.Interface)})
 		d.tell(links{})
+	default:
+		d.heard(e)
 	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"vipd/sharedip"
@@ -50,10 +51,40 @@ func (c *cluster) peers() (slots []uint8) {
 	return slots
 }
 
+// slotOf finds the node that has the address on one of its paths, 0 if none.
+func (c *cluster) slotOf(a netip.Addr) uint8 {
+	for _, n := range c.settings.Nodes {
+		if slices.Contains(n.Addresses, a) {
+			return n.Slot
+		}
+	}
+	return 0
+}
+
+// others are the other nodes' addresses on all paths.
+func (c *cluster) others() (list []netip.Addr) {
+	for _, n := range c.settings.Nodes {
+		if n.Slot != c.self.Slot {
+			list = append(list, n.Addresses...)
+		}
+	}
+	return list
+}
+
+// shared are the addresses of every vip.
+func (c *cluster) shared() (list []netip.Addr) {
+	for _, v := range c.settings.VIPs {
+		for _, p := range v.Addresses {
+			list = append(list, p.Addr())
+		}
+	}
+	return list
+}
+
 // specs are the tokens that the file asks for.
 func (c *cluster) specs() (list []token.Spec) {
 	for _, v := range c.settings.VIPs {
-		s := token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Bits: bits(v), FailbackDelay: v.FailbackDelay, FailbackCap: v.FailbackMaxPerHour}
+		s := token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Bits: bits(v), Askable: true, FailbackDelay: v.FailbackDelay, FailbackCap: v.FailbackMaxPerHour}
 		for place, n := range c.settings.Nodes {
 			s.Members = append(s.Members, token.Member{Slot: n.Slot, Priority: v.Priority(n), Place: place})
 		}
@@ -77,7 +108,7 @@ func bits(v config.VIP) (b token.Bits) {
 // sets are the addresses of each token on this host.
 func (c *cluster) sets() (list []sharedip.Set) {
 	for _, v := range c.settings.VIPs {
-		set := sharedip.Set{Token: v.Token()}
+		set := sharedip.Set{Token: v.Token(), Prove: v.Prove}
 		for _, p := range v.Addresses {
 			set.Addresses = append(set.Addresses, sharedip.Address{Prefix: p, Interface: v.Interface[c.self.Name]})
 		}

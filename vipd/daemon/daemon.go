@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/lease"
 	"vipd/seal"
 	"vipd/sharedip"
 	"vipd/token"
@@ -52,6 +53,7 @@ type Daemon struct {
 	loop    *loop
 	hands   allHands
 	placed  []sharedip.Set // what the hands were given; the loop's
+	deadman *deadman
 	left    []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
 	paths   []*path
 	page    *page
@@ -73,6 +75,7 @@ type allHands interface {
 	Check() []error
 	Held() (map[string][]netip.Prefix, error)
 	Ready(name string) error
+	Heard(name string) time.Time
 	Renew() error
 	Close()
 }
@@ -127,11 +130,7 @@ func whoAmI(s config.Settings, name string) (config.Node, error) {
 	if name != "" {
 		n, ok := s.Node(name)
 		if !ok {
-			var names []string
-			for _, n := range s.Nodes {
-				names = append(names, n.Name)
-			}
-			return n, control.Errorf(control.CodeUsage, "--node %s: no such node in the configuration; the nodes are: %s", name, strings.Join(names, ", "))
+			return n, control.Errorf(control.CodeUsage, "--node %s: no such node in the configuration", name)
 		}
 		return n, nil
 	}
@@ -186,14 +185,17 @@ func (d *Daemon) open() error {
 func (d *Daemon) openHands() error {
 	c := d.cluster()
 	hands, err := sharedip.Open(sharedip.Options{
-		Own: c.self.Addresses, Interval: c.settings.Heartbeat.Interval,
+		Own: c.self.Addresses, Peers: c.others(), Interval: c.settings.Heartbeat.Interval,
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
 		Event: func(e sharedip.Event) { d.felt(e) },
 	})
 	if err != nil {
 		return err
 	}
-	d.hands = hands
+	if err := d.openDeadman(hands); err != nil {
+		hands.Close()
+		return err
+	}
 	d.parts = append(d.parts, part{"watch the kernel", hands.Run})
 	d.placed = c.sets()
 	if err := d.hands.Configure(d.placed); err != nil {
@@ -202,6 +204,29 @@ func (d *Daemon) openHands() error {
 	d.check()
 	return nil
 }
+
+// openDeadman ties the best lease that this host allows to the hands.
+func (d *Daemon) openDeadman(hands *sharedip.Hands) error {
+	leases, err := lease.Open(lease.Options{PinDir: pinDir, Addresses: d.cluster().shared()})
+	if err != nil {
+		return err
+	}
+	h := d.cluster().settings.Heartbeat
+	d.deadman = newDeadman(hands, leases, leaseOf(h), d.log)
+	d.hands = d.deadman
+	d.parts = append(d.parts, part{"watch the lease", d.watchLease})
+	if why := d.deadman.why; why != "" {
+		d.log.Warn("the kernel's lease is not the best there is", "layer", d.deadman.layer, "why", why)
+	}
+	return nil
+}
+
+// pinDir is where a daemon without CAP_SYS_ADMIN finds the leases of the one
+// before.
+const pinDir = "/sys/fs/bpf/vipd"
+
+// leaseOf is L for the timing: 0.8 of the dead time.
+func leaseOf(h config.Heartbeat) time.Duration { return h.Dead() * 4 / 5 }
 
 func (d *Daemon) openPaths() {
 	c := d.cluster()
@@ -217,9 +242,9 @@ func (d *Daemon) openPaths() {
 func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *store, events *control.Journal) {
 	c := d.cluster()
 	h := c.settings.Heartbeat
-	lease := h.Dead() * 4 / 5
+	lease := leaseOf(h)
 	machine := node.New(node.Config{
-		Self: c.self.Slot, Session: session, Peers: c.peers(), Digest: c.settings.Digest(), Build: build(),
+		Self: c.self.Slot, Session: session, Peers: c.peers(), Digest: c.settings.Digest(), Build: build(), Leased: d.deadman.enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
 			Tokens: c.specs(), HighWater: disk.state().HighWater},
 	}, d.clocks.boot())
@@ -234,7 +259,10 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
 		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
 	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
-		out, d.page, d.wedged)
+		out, d.page, d.deadman, d.wedged)
+	d.deadman.renew = l.beater.renewAll
+	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
+	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
 	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, events: l.events, refuse: d.refused, bad: d.malformed}
 	l.match(c, d.hands, d.tell)
 }

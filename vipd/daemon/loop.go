@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
 	"vipd/seal"
 	"vipd/token"
 	"vipd/vipd/control"
@@ -48,8 +49,12 @@ type loop struct {
 	moves    moves
 	editions map[uint8]uint32 // of the claims seen last, by peer
 	workers  []*worker        // by the token's number
+	tell     func(any)        // an event to this loop, from elsewhere
 	ready    func(name string) error
-	forget   func()            // told that a token which the configuration has no more is off
+	forget   func()                // told that a token which the configuration has no more is off
+	asked    map[int]clock.Instant // newest question for the token's addresses
+	proofs   proofs
+	deaf     deafness
 	fights   map[int]time.Time // tokens taken from us by force, until
 	kept     []any             // events that outlived a flush
 	replies  map[uint64]chan node.Reply
@@ -94,6 +99,8 @@ func (l *loop) handle(ev any) {
 		l.judge()
 	case fought:
 		l.fight(ev.name)
+	case answered, peerAsks, proved:
+		l.network(ev)
 	case noise:
 		l.journal.add(ev.event)
 	case failure:
@@ -188,6 +195,8 @@ func (l *loop) do(a node.Action) {
 		l.owns.Delete(l.workers[a.Token].name)
 		l.journal.drop(a)
 		l.workers[a.Token].ask(job{epoch: a.Epoch})
+	case token.Ask:
+		l.ask(a.Token)
 	case token.Announce:
 		l.workers[a.Token].hands.Announce(l.workers[a.Token].name)
 	case token.Store, token.Reserve, node.KeepSuspended:
@@ -238,7 +247,7 @@ func (l *loop) judge() {
 			continue
 		}
 		var r token.Reason
-		if err := l.ready(w.name); err != nil {
+		if err := l.reachable(i, w.name); err != nil {
 			r |= token.LinkDown
 			l.failed[i] = err.Error()
 		} else {
@@ -253,6 +262,22 @@ func (l *loop) judge() {
 		}
 	}
 }
+
+// reachable returns why the token's addresses could not be reached here. What is
+// held is on a network that has spoken before.
+func (l *loop) reachable(i int, name string) error {
+	if err := l.ready(name); err != nil || l.machine.Tokens().Phase(i) != token.Idle {
+		return err
+	}
+	err := l.deaf.why(i, name)
+	if err != nil {
+		time.AfterFunc(deafEvery, func() { l.tell(links{}) })
+	}
+	return err
+}
+
+// deafEvery is how often a network that has said nothing yet is looked at.
+const deafEvery = 50 * time.Millisecond
 
 // fightPause is how long a host whose address somebody keeps removing stays out.
 const fightPause = time.Minute

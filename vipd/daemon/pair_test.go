@@ -267,6 +267,10 @@ func (f *fakeHands) set(name string, up bool) {
 	f.up[name] = up
 }
 
+// Ask finds nobody: no answer ever comes.
+func (f *fakeHands) Ask(name string) (time.Time, error) { return time.Now(), f.did("ask", name, 0) }
+func (f *fakeHands) Heard(string) time.Time             { return time.Now() }
+
 func (f *fakeHands) Announce(name string) { f.did("announce", name, 0) }
 func (f *fakeHands) Renew() error         { return f.did("renew", "", 0) }
 func (f *fakeHands) Check() []error       { return nil }

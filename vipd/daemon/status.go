@@ -54,7 +54,7 @@ func (d *Daemon) look() control.Status {
 	now := d.clocks.boot()
 	s := control.Status{
 		Node: d.cluster().self.Name, Cluster: d.cluster().settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
-		ConfigDigest: d.cluster().settings.DigestText(), Started: d.started, PID: os.Getpid(), Layer: "valid_lft", Taken: time.Now(),
+		ConfigDigest: d.cluster().settings.DigestText(), Started: d.started, PID: os.Getpid(), Layer: d.layer(), Taken: time.Now(),
 		Dropped: d.dropped(),
 	}
 	s.Nodes = append(s.Nodes, d.ownStatus())
@@ -70,6 +70,14 @@ func (d *Daemon) look() control.Status {
 	s.Alarms = d.alarms(s)
 	d.loop.taken.Store(&s)
 	return s
+}
+
+// layer names what ends an address when this daemon dies.
+func (d *Daemon) layer() string {
+	if d.deadman == nil {
+		return lifetimeOnly
+	}
+	return d.deadman.layer
 }
 
 func (d *Daemon) ownStatus() control.NodeStatus {
@@ -152,6 +160,7 @@ func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.View) control.Tok
 		}
 	}
 	d.holders(&s, v)
+	s.Proved = d.loop.proofs.of(v.Spec.Name, v.Epoch)
 	for _, m := range v.Spec.Members {
 		s.Eligible = append(s.Eligible, d.eligibility(i, v, m))
 	}

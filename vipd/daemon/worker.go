@@ -15,6 +15,7 @@ type Hands interface {
 	Take(token string, epoch uint64) error // put on and announce; nothing is left on after an error
 	Drop(token string) error               // when it returns nil, nothing is left on
 	Announce(token string)                 // again, and twice more
+	Ask(token string) (time.Time, error)   // the network, who has it; answers are events
 }
 
 // dropRetry is how soon a removal that failed is tried again: until it works

@@ -13,6 +13,7 @@ type command struct {
 	order uint32 // ID of the order to another node, 0 if none is open
 	to    uint8  // that node
 	limit clock.Instant
+	moved clock.Instant // a move is done but for the proof since, 0 if not
 }
 
 // receipt is kept for as long as its order is repeated.
@@ -101,7 +102,16 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 	switch c.Verb {
 	case Move:
 		_, holders := m.tokens.Holder(now, c.Token)
-		return m.tokens.Active(now, c.Token) == c.Node && holders == 1
+		if m.tokens.Active(now, c.Token) != c.Node || holders != 1 {
+			return false
+		}
+		if !m.tokens.Spec(c.Token).Askable {
+			return true
+		}
+		if c.moved == 0 {
+			c.moved = now
+		}
+		return m.tokens.Proved(c.Token, c.Node) || now >= c.moved.Add(proveLimit)
 	case Suspend, Resume:
 		if c.Node != m.config.Self {
 			p := m.beats.Peer(c.Node)

@@ -15,6 +15,7 @@ const (
 	restartLimit = time.Second             // waiting for the peers to know that we restart
 	Grace        = 2 * time.Second         // lease of what a restarting daemon leaves up
 	hold         = Grace + Grace/4         // what its peers are asked to wait: W for that lease
+	proveLimit   = 150 * time.Millisecond  // a move that is done waits so long for its proof
 	maxCommands  = heartbeat.MaxOrders * 4 // under way at a time
 )
 
@@ -233,6 +234,9 @@ func (m *Machine) schedule(now clock.Instant) {
 	m.due = clock.Min(m.beats.Deadline(), m.tokens.Deadline())
 	for i := range m.commands {
 		m.due = clock.Min(m.due, m.commands[i].limit)
+		if moved := m.commands[i].moved; moved != 0 {
+			m.due = clock.Min(m.due, moved.Add(proveLimit))
+		}
 	}
 	if m.stopping != 0 && !m.left {
 		m.due = clock.Min(m.due, m.stopping.Add(stopLimit))

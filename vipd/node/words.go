@@ -8,8 +8,11 @@ import (
 	"vipd/token"
 )
 
-// pinnedFlag marks a claim whose token an operator has put where it is.
-const pinnedFlag = 1
+// The flags of a claim on the wire.
+const (
+	pinnedFlag = 1 << iota // an operator has put the token where it is
+	provedFlag             // a neighbour was seen to know where it is
+)
 
 // word takes one message of a peer that counts.
 func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
@@ -46,7 +49,7 @@ func (m *Machine) read(claims []heartbeat.Claim, sent clock.Instant) []token.Cla
 			continue
 		}
 		t := token.Claim{
-			Phase: token.Phase(c.Phase), Verb: token.Verb(c.Verb), To: c.To, Pinned: c.Flags&pinnedFlag != 0,
+			Phase: token.Phase(c.Phase), Verb: token.Verb(c.Verb), To: c.To, Pinned: c.Flags&pinnedFlag != 0, Proved: c.Flags&provedFlag != 0,
 			Reasons: token.Reason(c.Reasons), Epoch: c.Epoch, Seen: c.Seen, About: c.About,
 		}
 		if t.Phase != token.Idle && c.Since <= sent {
@@ -65,6 +68,9 @@ func (m *Machine) restate(now clock.Instant) {
 		h := heartbeat.Claim{
 			Token: m.tokens.Spec(i).ID, Phase: uint8(c.Phase), Verb: uint8(c.Verb), To: c.To, Reasons: uint32(c.Reasons),
 			Epoch: c.Epoch, Seen: c.Seen, About: c.About,
+		}
+		if c.Proved {
+			h.Flags |= provedFlag
 		}
 		if c.Pinned {
 			h.Flags |= pinnedFlag

@@ -1,0 +1,174 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/lease"
+	"vipd/sharedip"
+	"vipd/token"
+)
+
+// deadman ties the kernel's leases to the tokens: a token's addresses are armed,
+// expired, before they are put on, and let go after they are off. In between
+// the beater alone moves their expiry.
+type deadman struct {
+	*sharedip.Hands
+	leases *lease.Leases
+	layer  string // in force, as status names it
+	why    string // no better one is; "" if it is the best
+	log    *slog.Logger
+	renew  func() // has the beater write every expiry now
+
+	mu    sync.Mutex
+	armed map[uint64][]*lease.Lease // by the token's ID
+	batch []lease.Renewal
+	sick  bool // the last write failed
+}
+
+// nftFloor is the shortest lease that nftables can enforce: it counts in jiffies
+// and each renewal is a transaction.
+const nftFloor = 100 * time.Millisecond
+
+// lifetimeOnly is the layer where nothing enforces leases: the lifetime of the
+// addresses themselves, in whole seconds.
+const lifetimeOnly = "valid_lft"
+
+func newDeadman(hands *sharedip.Hands, leases *lease.Leases, length time.Duration, log *slog.Logger) *deadman {
+	d := &deadman{Hands: hands, leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{}}
+	switch {
+	case leases.Layer() == lease.None:
+		d.layer = lifetimeOnly
+	case leases.Layer() == lease.Nftables && length < nftFloor:
+		d.layer = lifetimeOnly
+		d.why = fmt.Sprintf("%s; nftables: a lease of %v is too short for it, at least %v", d.why, length, nftFloor)
+	}
+	return d
+}
+
+// enforces reports whether the kernel silences an address whose lease has ended.
+func (d *deadman) enforces() bool { return d != nil && d.layer != lifetimeOnly }
+
+// Close lets go of the hands. Leases stay in force, to run out or to be adopted.
+func (d *deadman) Close() {
+	d.Hands.Close()
+	if err := d.leases.Close(); err != nil {
+		d.log.Error("close the kernel's leases", "err", err)
+	}
+}
+
+// Take arms the token's addresses, makes their lease true, and puts them on.
+func (d *deadman) Take(name string, epoch uint64) error {
+	if d.enforces() {
+		if err := d.arm(name); err != nil {
+			return err
+		}
+		d.renew()
+	}
+	if err := d.Hands.Take(name, epoch); err != nil {
+		return errors.Join(err, d.disarm(name))
+	}
+	return nil
+}
+
+// Drop removes the token's addresses, whose lease has ended before.
+func (d *deadman) Drop(name string) error {
+	if err := d.Hands.Drop(name); err != nil {
+		return err
+	}
+	return d.disarm(name)
+}
+
+func (d *deadman) arm(name string) error {
+	places, err := d.Where(name)
+	if err != nil {
+		return err
+	}
+	var list []*lease.Lease
+	for address, index := range places {
+		l, err := d.leases.Arm(address, index)
+		if err != nil {
+			return fmt.Errorf("lease of %s: %w", name, err)
+		}
+		list = append(list, l)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.armed[token.ID(name)] = list
+	return nil
+}
+
+func (d *deadman) disarm(name string) error {
+	d.mu.Lock()
+	list := d.armed[token.ID(name)]
+	delete(d.armed, token.ID(name))
+	d.mu.Unlock()
+	var errs []error
+	for _, l := range list {
+		errs = append(errs, l.Disarm())
+	}
+	return errors.Join(errs...)
+}
+
+// write moves the expiry of a token's addresses; 0 ends it.
+func (d *deadman) write(id uint64, until clock.Instant) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.batch = d.batch[:0]
+	for _, l := range d.armed[id] {
+		d.batch = append(d.batch, lease.Renewal{Lease: l, Until: until})
+	}
+	if len(d.batch) == 0 {
+		return
+	}
+	err := d.leases.Renew(d.batch)
+	if failed := err != nil; failed != d.sick {
+		d.sick = failed
+		d.log.Error("write the kernel's lease", "err", err)
+	}
+}
+
+// clear lets go of what an earlier daemon left armed and nobody took over.
+func (d *deadman) clear() error {
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	kept := map[netip.Addr]bool{}
+	for _, list := range d.armed {
+		for _, l := range list {
+			kept[l.Address()] = true
+		}
+	}
+	d.mu.Unlock()
+	var errs []error
+	for address, l := range d.leases.Adopted() {
+		if !kept[address] {
+			errs = append(errs, l.Disarm())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// watchLease reports when somebody takes away what enforces the leases; it is put
+// back within a second.
+func (d *Daemon) watchLease(ctx context.Context) error {
+	d.deadman.leases.Watch(ctx, func(e lease.Event) {
+		d.tell(noise{d.loop.journal.say("alarm", "lease: %v", e)})
+		text := ""
+		if e.Err != nil {
+			text = "the kernel's lease is not in force: " + e.String()
+		}
+		d.setTrouble("lease "+e.What, text)
+	})
+	return nil
+}

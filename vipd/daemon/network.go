@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"vipd/sharedip"
+	"vipd/token"
+	"vipd/vipd/control"
+)
+
+// Events of what the clients' network says, by the tokens' names.
+type (
+	// answered: the address is on a peer's hardware address, or a stranger's (0).
+	answered struct {
+		name string
+		peer uint8
+	}
+	// peerAsks: a peer asks for the address.
+	peerAsks struct {
+		name string
+		peer uint8
+	}
+	// proved: a neighbour knows where the address is now.
+	proved struct{ sharedip.Proved }
+)
+
+// answerTime is how long after an ask an answer is taken to be to it. A word
+// without a question is one of now.
+const answerTime = 20 * time.Millisecond
+
+// ask asks the network who has the token's addresses.
+func (l *loop) ask(i int) {
+	now := l.boot()
+	if _, err := l.workers[i].hands.Ask(l.workers[i].name); err == nil {
+		l.asked[i] = now
+	}
+}
+
+// network takes what the network said.
+func (l *loop) network(ev any) {
+	switch ev := ev.(type) {
+	case answered:
+		if i := l.number(ev.name); i >= 0 {
+			asked := l.asked[i]
+			if now := l.boot(); now.Sub(asked) > answerTime {
+				asked = now
+			}
+			l.step(token.Answered{Token: i, Peer: ev.peer, Asked: asked})
+		}
+	case peerAsks:
+		if i := l.number(ev.name); i >= 0 {
+			l.step(token.PeerAsks{Token: i, Peer: ev.peer})
+		}
+	case proved:
+		l.prove(ev)
+	}
+}
+
+// prove notes who knows where the address is, for status and whoever waits for
+// a move. One answer shows it for the token: its addresses move together.
+func (l *loop) prove(ev proved) {
+	i := l.number(ev.Token)
+	if i < 0 {
+		return
+	}
+	v := l.machine.Tokens().Look(l.boot(), i)
+	if v.Phase == token.Idle {
+		return
+	}
+	took := control.Milliseconds(ev.Took)
+	l.proofs.add(ev.Token, control.Proof{Address: ev.Prefix.Addr().String(), By: ev.By.String(), Epoch: v.Epoch, At: time.Now(), TookMS: &took})
+	l.step(token.Proved{Token: i, Epoch: v.Epoch})
+}
+
+// proofs are who knows where each token's addresses are.
+type proofs map[string][]control.Proof
+
+// proofsKept bounds what is kept for one token.
+const proofsKept = 16
+
+// add keeps the newest proof of each address by each neighbour, and none of an
+// earlier tenure.
+func (p proofs) add(name string, proof control.Proof) {
+	list := []control.Proof{proof}
+	for _, old := range p[name] {
+		if old.Epoch == proof.Epoch && (old.Address != proof.Address || old.By != proof.By) && len(list) < proofsKept {
+			list = append(list, old)
+		}
+	}
+	p[name] = list
+}
+
+// of returns the proofs of the tenure, oldest first.
+func (p proofs) of(name string, epoch uint64) (list []control.Proof) {
+	for i := len(p[name]) - 1; i >= 0; i-- {
+		if p[name][i].Epoch == epoch {
+			list = append(list, p[name][i])
+		}
+	}
+	return list
+}
+
+// heard takes what the hands heard on the clients' network.
+func (d *Daemon) heard(e sharedip.Event) {
+	j := d.loop.journal
+	switch e := e.(type) {
+	case sharedip.Answered:
+		d.tell(answered{e.Token, d.cluster().slotOf(e.By)})
+	case sharedip.PeerAsks:
+		d.tell(peerAsks{e.Token, d.cluster().slotOf(e.By)})
+	case sharedip.Proved:
+		d.tell(proved{e})
+	case sharedip.Unproved:
+		if e.Silent.IsValid() {
+			d.tell(noise{j.say("alarm", "%s: %s does not answer %s", e.Token, e.Silent, e.Prefix.Addr())})
+		}
+	case sharedip.Claimed:
+		d.claimed(e)
+	}
+}
+
+// claimShown is how long a claim of a stranger stays an alarm in status.
+const claimShown = time.Minute
+
+// claimed says who else claims an address. Another node's is the machine's
+// business, a meeting of two holders; a stranger's is the operator's.
+func (d *Daemon) claimed(e sharedip.Claimed) {
+	if e.By.IsValid() {
+		return
+	}
+	text := fmt.Sprintf("%s: %s is claimed by %s, which is no node of the cluster", e.Token, e.Prefix.Addr(), e.MAC)
+	d.tell(noise{d.loop.journal.say("alarm", "%s", text)})
+	d.setTrouble(text, text)
+	time.AfterFunc(claimShown, func() { d.setTrouble(text, "") })
+}
+
+// deafness is for a network whose link is up but that lets nothing through yet:
+// a host that hears nobody must not think that it is alone. The first frame of
+// anybody ends it, or start_wait, for there may be nobody.
+type deafness struct {
+	since map[int]time.Time
+	heard func(name string) time.Time
+	most  time.Duration
+}
+
+var errDeaf = errors.New("nothing was heard on its network since the link came up")
+
+// why returns why the token's network can't be trusted yet, nil if it can.
+func (d *deafness) why(i int, name string) error {
+	if !d.heard(name).IsZero() {
+		delete(d.since, i)
+		return nil
+	}
+	since, deaf := d.since[i]
+	if !deaf {
+		since = time.Now()
+		d.since[i] = since
+	}
+	if time.Since(since) >= d.most {
+		return nil
+	}
+	return errDeaf
+}
