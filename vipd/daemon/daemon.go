@@ -260,7 +260,9 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
 	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
 		out, d.page, d.deadman, d.wedged)
-	d.deadman.renew = l.beater.renewAll
+	if d.deadman != nil {
+		d.deadman.renew = l.beater.renewAll
+	}
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
 	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, events: l.events, refuse: d.refused, bad: d.malformed}
