@@ -312,3 +312,19 @@ func TestLateJoin(t *testing.T) {
 		})
 	}
 }
+
+// TestHeartbeats counts the SPMs after the last data: after 10, 30, 70, 150,
+// 310, 630 ms, and the ambient one each second.
+func TestHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := NewBus(BusOptions{})
+		s := newSender(t, bus.Link(addrA, group), SenderOptions{})
+		time.Sleep(1500 * time.Millisecond)
+		before := s.Stats().SPMs
+		s.Send(t.Context(), []byte("hello"))
+		time.Sleep(400 * time.Millisecond)
+		if n := s.Stats().SPMs - before; n != 5 {
+			t.Errorf("%d heartbeats in 400 ms, want 5", n)
+		}
+	})
+}

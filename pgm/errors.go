@@ -9,7 +9,7 @@ import (
 )
 
 // ErrTooLong says that a message has more octets, or needs more fragments,
-// than SenderOptions allow.
+// than SenderOptions allow, or than half the window.
 var ErrTooLong = errors.New("pgm: message too long")
 
 // LossError is one hole in what a source sent: messages that will never come.

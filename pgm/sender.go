@@ -42,6 +42,7 @@ type Sender struct {
 	closed   bool
 	failed   error
 	idleAt   window.Instant // when the last write ended
+	armed    window.Instant // when tick comes next
 	spmrAt   window.Instant // when an SPMR was last answered
 	waiters  int
 	wake     chan struct{} // closed to wake who waits in Send
@@ -125,7 +126,7 @@ func (s *Sender) Send(ctx context.Context, m []byte) error {
 		return err
 	}
 	count := s.packets(len(m))
-	if len(m) > s.maxMessage() || count > s.o.MaxFragments {
+	if len(m) > s.maxMessage() || count > s.o.MaxFragments || count > max(s.o.Window/2, 1) {
 		return fmt.Errorf("send %d octets: %w", len(m), ErrTooLong)
 	}
 	if s.o.Pack && s.tryPack(m) {
@@ -158,6 +159,9 @@ func (s *Sender) Send(ctx context.Context, m []byte) error {
 // long to wait at most before asking again.
 func (s *Sender) admit(now window.Instant, count, n int) (time.Duration, bool) {
 	const recheck = 5 * time.Millisecond
+	if len(s.packed) > 0 {
+		count++ // the packet begun before goes first
+	}
 	switch {
 	case s.closed || s.failed != nil:
 		return 0, false

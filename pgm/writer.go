@@ -44,6 +44,7 @@ func (s *Sender) load(now window.Instant) {
 	n := 0
 	for n < len(s.control) && s.out.room(len(s.control[n])) {
 		s.out.add(s.control[n], netip.AddrPort{})
+		s.out.closed = true // each in a datagram of its own: they are not to be lost together
 		n++
 	}
 	s.control = append(s.control[:0], s.control[n:]...)
@@ -62,6 +63,9 @@ func (s *Sender) load(now window.Instant) {
 	if data {
 		s.spm.Data(now)
 		s.wakeSenders()
+		if s.spm.Deadline() < s.armed {
+			s.wakeWriter() // its timer would ring too late
+		}
 	}
 	s.idleAt = now
 	s.stats.Refused = s.out.lost
@@ -95,11 +99,11 @@ func (s *Sender) work() {
 		case <-s.kick:
 		case <-t.C:
 			s.tick()
-			t.Reset(s.nextTick())
 		}
 		if s.flush() != nil {
 			return
 		}
+		t.Reset(s.nextTick())
 	}
 }
 
@@ -111,7 +115,7 @@ func (s *Sender) tick() {
 		s.queueSPM()
 	}
 	s.w.Advance(now, s.flow.Hold(s.w.Next()))
-	left := s.flow.LeaveBehind(now, s.w.Next(), 1)
+	left := s.flow.LeaveBehind(now, s.w.Next())
 	if len(left) > 0 {
 		s.wakeSenders()
 	}
@@ -131,6 +135,7 @@ func (s *Sender) nextTick() time.Duration {
 	if s.o.Keep > 0 {
 		d = min(d, s.clock.now().Add(max(s.o.Keep/16, time.Millisecond)))
 	}
+	s.armed = d
 	s.mu.Unlock()
 	wait := min(s.clock.until(d), time.Second)
 	if s.known != nil {
@@ -183,6 +188,7 @@ func (s *Sender) Close() error {
 	}
 	s.spm.Data(s.clock.now()) // so the heartbeats start again, with the FIN
 	s.mu.Unlock()
+	s.wakeWriter()
 	if flushed := s.flush(); err == nil {
 		err = flushed
 	}

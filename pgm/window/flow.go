@@ -20,6 +20,7 @@ type Flow struct {
 	limit     time.Duration // a receiver that blocks longer is left behind; 0: never
 	receivers []known
 	blocked   Instant // since when the sender waits; Never while it does not
+	want      int     // for how many packets
 }
 
 // known is one receiver.
@@ -79,7 +80,7 @@ func (f *Flow) MaySend(now Instant, next packet.Seq, n int) bool {
 	end := next.Add(n)
 	for i := range f.receivers {
 		if f.blocks(i, end) {
-			f.blocked = min(f.blocked, now)
+			f.blocked, f.want = min(f.blocked, now), n
 			return false
 		}
 	}
@@ -94,15 +95,16 @@ func (f *Flow) blocks(i int, end packet.Seq) bool {
 	return !r.left && (end.After(r.Edge) || end.From(r.Next) > f.size)
 }
 
-// LeaveBehind gives up the receivers that have kept the sender, who wants to
-// send n packets from next, waiting for the limit, and returns their indices.
-func (f *Flow) LeaveBehind(now Instant, next packet.Seq, n int) []int {
+// LeaveBehind gives up the receivers that have kept the sender, whose next
+// packet gets the number next, waiting for the limit, and returns their
+// indices.
+func (f *Flow) LeaveBehind(now Instant, next packet.Seq) []int {
 	if f.limit == 0 || f.blocked == Never || now.Sub(f.blocked) < f.limit {
 		return nil
 	}
 	var left []int
 	for i := range f.receivers {
-		if f.blocks(i, next.Add(n)) {
+		if f.blocks(i, next.Add(f.want)) {
 			f.receivers[i].left = true
 			f.receivers[i].stuck = f.receivers[i].Next
 			left = append(left, i)

@@ -75,10 +75,10 @@ func TestFlow(t *testing.T) {
 	if d := f.Deadline(); d != 102*ms {
 		t.Errorf("deadline %v, want 102 ms", d/ms)
 	}
-	if l := f.LeaveBehind(101*ms, 12, 1); l != nil {
+	if l := f.LeaveBehind(101*ms, 12); l != nil {
 		t.Errorf("left %v too early", l)
 	}
-	if l := f.LeaveBehind(102*ms, 12, 1); len(l) != 1 || l[0] != 1 {
+	if l := f.LeaveBehind(102*ms, 12); len(l) != 1 || l[0] != 1 {
 		t.Fatalf("left %v, want receiver 1", l)
 	}
 	if !f.MaySend(103*ms, 12, 1) || f.Hold(12) != 10 {

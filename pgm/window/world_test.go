@@ -192,7 +192,7 @@ func (w *world) sendMessage() {
 	}
 	if !w.flow.MaySend(w.now, w.send.Next(), n) {
 		w.reached.count("blocked")
-		for _, i := range w.flow.LeaveBehind(w.now, w.send.Next(), n) {
+		for _, i := range w.flow.LeaveBehind(w.now, w.send.Next()) {
 			w.receivers[i].leftBehind = true
 			w.reached.count("left behind")
 		}
