@@ -27,8 +27,8 @@ var (
 var layers = []Layer{BPF, Nftables}
 
 // pair is an owner's host and a client's on one network.
-func pair(t testing.TB) (owner, client *rig.Port) {
-	lab := rig.Start(t.(rig.TB))
+func pair(t *testing.T) (owner, client *rig.Port) {
+	lab := rig.Start(t)
 	lan := lab.Switch("lan")
 	owner = lab.Host("owner").Plug(lan, "eth0", home4, home6)
 	client = lab.Host("client").Plug(lan, "eth0", peer4, peer6)
@@ -36,10 +36,10 @@ func pair(t testing.TB) (owner, client *rig.Port) {
 }
 
 // open opens the leases of a host on that layer, which the test needs.
-func open(t testing.TB, h *rig.Host, o Options) *Leases {
+func open(t *testing.T, h *rig.Host, o Options) *Leases {
 	t.Helper()
 	if o.Prefer == BPF {
-		rig.Need(t.(rig.TB), rig.BPF)
+		rig.Need(t, rig.BPF)
 	}
 	var l *Leases
 	err := h.Do(func() (err error) {
@@ -57,7 +57,7 @@ func open(t testing.TB, h *rig.Host, o Options) *Leases {
 }
 
 // arm arms a lease or ends the test.
-func arm(t testing.TB, l *Leases, address netip.Addr, interfaces ...int) *Lease {
+func arm(t *testing.T, l *Leases, address netip.Addr, interfaces ...int) *Lease {
 	t.Helper()
 	x, err := l.Arm(address, interfaces...)
 	if err != nil {
@@ -67,7 +67,7 @@ func arm(t testing.TB, l *Leases, address netip.Addr, interfaces ...int) *Lease 
 }
 
 // renew renews a lease for so long from now, or ends the test.
-func renew(t testing.TB, x *Lease, d time.Duration) {
+func renew(t *testing.T, x *Lease, d time.Duration) {
 	t.Helper()
 	if err := x.leases.Renew([]Renewal{{x, bootNow().Add(d)}}); err != nil {
 		t.Fatal(err)
@@ -171,14 +171,16 @@ func listen(t *testing.T, p *rig.Port, kind int) (c *packet.Conn) {
 // Which case a frame is of stands in its source.
 var mark = net.HardwareAddr{2, 0xca, 0x5e, 0}
 
-func send(t *testing.T, c *packet.Conn, frame []byte, number int) {
+// send says whether the frame got out: a drop at egress is told to the sender.
+func send(t *testing.T, c *packet.Conn, frame []byte, number int) bool {
 	t.Helper()
 	copy(frame, net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	copy(frame[6:], binary.BigEndian.AppendUint16(append(net.HardwareAddr(nil), mark...), uint16(number)))
 	_, err := c.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr(frame[:6])})
-	if err != nil && !errors.Is(err, unix.ENOBUFS) { // that is how a drop at egress is told
+	if err != nil && !errors.Is(err, unix.ENOBUFS) {
 		t.Fatal(fmt.Errorf("send case %d: %w", number, err))
 	}
+	return err == nil
 }
 
 func collect(c *packet.Conn, got chan<- int) {

@@ -1,0 +1,223 @@
+package lease
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/testlab/rig"
+)
+
+// fault is a way to keep a daemon from renewing.
+type fault struct {
+	name   string
+	strike func(*owner) error
+	mend   func(*owner) error // nil: it is dead
+}
+
+var faults = []fault{
+	{"stopped",
+		func(o *owner) error { return o.Signal(syscall.SIGSTOP) },
+		func(o *owner) error { return o.Signal(syscall.SIGCONT) }},
+	{"killed", func(o *owner) error { return o.Signal(syscall.SIGKILL) }, nil},
+	{"frozen",
+		func(o *owner) error { return freeze(o, "1") },
+		func(o *owner) error { return freeze(o, "0") }},
+	{"wedged", func(o *owner) error { return o.Signal(signalWedge) }, func(*owner) error { return nil }},
+}
+
+// freeze freezes or thaws the owner's control group.
+func freeze(o *owner, value string) error {
+	folder, err := groupFolder("owner")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "cgroup.procs"), []byte(strconv.Itoa(o.PID())), 0); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "cgroup.freeze"), []byte(value), 0)
+}
+
+// groupFolder makes a control group of this name.
+func groupFolder(name string) (string, error) {
+	root, err := CgroupRoot()
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(root, "vipd-lease-test-"+strconv.Itoa(os.Getpid())+"-"+name)
+	if err := os.Mkdir(folder, 0o755); err != nil && !os.IsExist(err) {
+		return "", err
+	}
+	return folder, nil
+}
+
+// TestDeadMan holds the addresses in a process that is then kept from renewing,
+// and has another host take them when the lease has run out. It looks at what a
+// client sees.
+func TestDeadMan(t *testing.T) {
+	for _, layer := range layers {
+		for _, f := range faults {
+			t.Run(fmt.Sprintf("%s/%s", layer, f.name), func(t *testing.T) { deadMan(t, layer, f) })
+		}
+	}
+}
+
+func deadMan(t *testing.T, layer Layer, f fault) {
+	lab := rig.Start(t)
+	if layer == BPF {
+		rig.Need(t, rig.BPF)
+	}
+	if f.name == "frozen" {
+		folder, err := groupFolder("owner")
+		if err != nil {
+			rig.Missing(t, "cgroup2", err)
+		}
+		t.Cleanup(func() { os.Remove(folder) })
+	}
+	lan := lab.Switch("lan")
+	s := &scene{
+		t: t, layer: layer,
+		home:   lab.Host("owner").Plug(lan, "eth0", home4, home6),
+		second: lab.Host("second").Plug(lan, "eth0"),
+		probe:  startProber(t, lab.Host("client").Plug(lan, "eth0", peer4, peer6)),
+	}
+	l := open(t, s.second.Host(), Options{Prefer: layer})
+	for _, address := range []netip.Addr{shared4, shared6} {
+		s.leases = append(s.leases, arm(t, l, address, s.second.Index()))
+	}
+	s.start()
+	for range trials() {
+		s.trial(f)
+	}
+	s.owner.Kill()
+	s.report()
+}
+
+// scene is what one series of trials happens in.
+type scene struct {
+	t            *testing.T
+	layer        Layer
+	home, second *rig.Port // of the owner and of the host that takes over
+	owner        *owner
+	probe        *prober
+	leases       []*Lease        // of the second host
+	late         []time.Duration // the owner's last answers, from its expiry
+	both         time.Duration   // longest time with two hosts answering
+}
+
+// trial grants, strikes, lets the second host take over, mends, and looks
+// whether the owner was silent from its expiry on.
+func (s *scene) trial(f fault) {
+	s.probe.forget()
+	s.must(s.owner.Signal(signalGrant))
+	s.await("answers of the owner", func() bool { return s.answers(s.home) })
+	time.Sleep(time.Duration(bootNow()) % (ownerLease / 5)) // strike anywhere between renewals
+	s.must(f.strike(s.owner))
+	s.await("the expiry", func() bool { return s.owner.expiry().Add(time.Millisecond) < bootNow() })
+	expiry := s.owner.expiry()
+	s.must(s.hold(true))
+	s.await("answers of the second host", func() bool { return s.answers(s.second) })
+	if f.mend != nil {
+		s.must(f.mend(s.owner))
+		time.Sleep(20 * time.Millisecond) // in which a thawed owner could do wrong
+	} else {
+		s.start()
+	}
+	s.must(s.hold(false))
+	time.Sleep(5 * time.Millisecond)
+	s.judge(expiry)
+}
+
+// start starts the owner and waits until it listens to signals.
+func (s *scene) start() {
+	s.owner = startOwner(s.t, s.home.Host(), s.layer)
+	s.await("the owner's process", func() bool { return s.owner.expiry() == ownerReady || !s.owner.Alive() })
+	if !s.owner.Alive() {
+		s.t.Fatal("the owner's process ended")
+	}
+}
+
+// hold makes the second host hold the addresses, or hold them no more.
+func (s *scene) hold(on bool) error {
+	handle := s.second.Host().Handle()
+	link, err := handle.LinkByName(s.second.Name())
+	if err != nil {
+		return err
+	}
+	for _, x := range s.leases {
+		change, until := handle.AddrDel, clock.Instant(0)
+		if on {
+			change, until = handle.AddrAdd, bootNow().Add(time.Hour)
+		} else if err := x.Expire(); err != nil {
+			return err
+		}
+		if err := change(link, hostAddress(x.Address())); err != nil {
+			return err
+		}
+		if err := x.leases.Renew([]Renewal{{x, until}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scene) answers(p *rig.Port) bool {
+	_, _, count := s.probe.span(p)
+	return count > 0
+}
+
+// judge notes how late the owner's last answer was.
+func (s *scene) judge(expiry clock.Instant) {
+	_, last, _ := s.probe.span(s.home)
+	first, _, _ := s.probe.span(s.second)
+	s.late = append(s.late, last.Sub(expiry))
+	s.both = max(s.both, last.Sub(first))
+}
+
+// report fails when the owner answered after its expiry. The stamps of single
+// answers are those of a machine that may be busy, so a few may be late by
+// little; what answers on is later than that.
+func (s *scene) report() {
+	limit := time.Millisecond
+	if s.layer == Nftables {
+		limit = 5 * time.Millisecond
+	}
+	slices.Sort(s.late)
+	n := len(s.late)
+	s.t.Logf("last answer from the expiry: first %v, median %v, last %v of %d; two hosts answering: %v",
+		s.late[0], s.late[n/2], s.late[n-1], n, s.both)
+	over := 0
+	for _, d := range s.late {
+		if d > limit {
+			over++
+		}
+	}
+	const busy = 30 * time.Millisecond
+	if over > n/10 || s.late[n-1] > busy || s.both > busy {
+		s.t.Errorf("%d of %d last answers more than %v after the expiry, the last %v; two hosts answering for %v",
+			over, n, limit, s.late[n-1], s.both)
+	}
+}
+
+func (s *scene) await(what string, come func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); !come(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("no sign of %s", what)
+		}
+	}
+}
+
+func (s *scene) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
