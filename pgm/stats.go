@@ -9,37 +9,37 @@ import (
 
 // SenderStats counts what a sender did and heard.
 type SenderStats struct {
-	Messages uint64 // taken by Send
-	Packets  uint64 // ODATA
-	Octets   uint64 // of payload in ODATA
-	Repairs  uint64 // RDATA
-	SPMs     uint64
-	NCFs     uint64
-	NAKs     uint64 // packets, each with up to 63 numbers
-	SPMRs    uint64
-	Blocked  uint64 // how often Send had to wait for a known receiver
+	Messages uint64 `json:"messages"` // taken by Send
+	Packets  uint64 `json:"packets"`  // ODATA
+	Octets   uint64 `json:"octets"`   // of payload in ODATA
+	Repairs  uint64 `json:"repairs"`  // RDATA
+	SPMs     uint64 `json:"spms"`
+	NCFs     uint64 `json:"ncfs"`
+	NAKs     uint64 `json:"naks"` // packets, each with up to 63 numbers
+	SPMRs    uint64 `json:"spmrs"`
+	Blocked  uint64 `json:"blocked"` // how often Send had to wait for a known receiver
 
-	ForeignNAKs uint64                // for another source address or group, or for parity
-	OutsideNAKs uint64                // numbers outside the window
-	CappedNAKs  uint64                // numbers over the receiver's RepairRate
-	OtherPort   uint64                // packets for another data port
-	Relayed     uint64                // packets passed on to other senders of this host
-	Ignored     uint64                // packets of types that are not acted on
-	Refused     uint64                // datagrams the network refused to take
-	Faults      [packet.Faults]uint64 // packets that could not be read, by packet.Fault
+	ForeignNAKs uint64                `json:"foreign_naks"` // for another source address or group, or for parity
+	OutsideNAKs uint64                `json:"outside_naks"` // numbers outside the window
+	CappedNAKs  uint64                `json:"capped_naks"`  // numbers over the receiver's RepairRate
+	OtherPort   uint64                `json:"other_port"`   // packets for another data port
+	Relayed     uint64                `json:"relayed"`      // packets passed on to other senders of this host
+	Ignored     uint64                `json:"ignored"`      // packets of types that are not acted on
+	Refused     uint64                `json:"refused"`      // datagrams the network refused to take
+	Faults      [packet.Faults]uint64 `json:"-"`            // packets that could not be read, by packet.Fault
 
-	Window    int // packets in the window now
-	Receivers []ReceiverProgress
+	Window    int                `json:"window"` // packets in the window now
+	Receivers []ReceiverProgress `json:"receivers"`
 }
 
 // ReceiverProgress is what a known receiver said last.
 type ReceiverProgress struct {
-	Receiver netip.AddrPort
-	Heard    bool       // it has said something
-	Next     packet.Seq // oldest number it still needs
-	Behind   int        // packets between that and what was sent last
-	Lost     uint64     // packets it has reported lost
-	Left     bool       // left behind
+	Receiver netip.AddrPort `json:"receiver"`
+	Heard    bool           `json:"heard"`  // it has said something
+	Next     packet.Seq     `json:"next"`   // oldest number it still needs
+	Behind   int            `json:"behind"` // packets between that and what was sent last
+	Lost     uint64         `json:"lost"`   // packets it has reported lost
+	Left     bool           `json:"left"`   // left behind
 }
 
 // Stats returns the counts so far.
@@ -58,27 +58,27 @@ func (s *Sender) Stats() SenderStats {
 
 // ReceiverStats counts what a receiver heard and did.
 type ReceiverStats struct {
-	Messages uint64 // handed on
-	Octets   uint64 // of messages handed on
-	Packets  uint64 // ODATA and RDATA
-	Repairs  uint64 // RDATA
-	SPMs     uint64
-	NCFs     uint64
-	NAKs     uint64 // packets sent
-	Asked    uint64 // numbers asked for
-	SPMRs    uint64 // sent
-	Lost     uint64 // packets reported lost
-	Holes    uint64 // in how many runs
+	Messages uint64 `json:"messages"` // handed on
+	Octets   uint64 `json:"octets"`   // of messages handed on
+	Packets  uint64 `json:"packets"`  // ODATA and RDATA
+	Repairs  uint64 `json:"repairs"`  // RDATA
+	SPMs     uint64 `json:"spms"`
+	NCFs     uint64 `json:"ncfs"`
+	NAKs     uint64 `json:"naks"`  // packets sent
+	Asked    uint64 `json:"asked"` // numbers asked for
+	SPMRs    uint64 `json:"spmrs"` // sent
+	Lost     uint64 `json:"lost"`  // packets reported lost
+	Holes    uint64 `json:"holes"` // in how many runs
 
-	OtherPort uint64                  // packets for another data port
-	TooMany   uint64                  // packets of sources beyond MaxSources
-	Ignored   uint64                  // packets of types that are not acted on
-	NotPacked uint64                  // messages that are not packed as the options say
-	Faults    [packet.Faults]uint64   // packets that could not be read, by packet.Fault
-	Verdicts  [window.Verdicts]uint64 // what the windows did with packets, by window.Verdict
+	OtherPort uint64                  `json:"other_port"` // packets for another data port
+	TooMany   uint64                  `json:"too_many"`   // packets of sources beyond MaxSources
+	Ignored   uint64                  `json:"ignored"`    // packets of types that are not acted on
+	NotPacked uint64                  `json:"not_packed"` // messages that are not packed as the options say
+	Faults    [packet.Faults]uint64   `json:"-"`          // packets that could not be read, by packet.Fault
+	Verdicts  [window.Verdicts]uint64 `json:"-"`          // what the windows did with packets, by window.Verdict
 
-	Sources int // sessions looked after now
-	Waiting int // numbers waited for now
+	Sources int `json:"sources"` // sessions looked after now
+	Waiting int `json:"waiting"` // numbers waited for now
 }
 
 // Stats returns the counts so far.

@@ -141,7 +141,10 @@ waits for that receiver rather than overrun it. Prints the counts at the end.`,
 			}
 			st := sender.Stats()
 			if s.json {
-				return printJSON(cmd.OutOrStdout(), st)
+				return printJSON(cmd.OutOrStdout(), struct {
+					pgm.SenderStats
+					Dropped map[string]uint64 `json:"dropped"`
+				}{st, st.Dropped()})
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d messages in %d packets, %d repairs\n", st.Messages, st.Packets, st.Repairs)
 			return err
