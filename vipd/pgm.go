@@ -198,13 +198,13 @@ func (s *pgmSink) start(cmd *cobra.Command) (*pgm.Receiver, error) {
 // pgmEvent is one line of `vipd pgm receive --json`: a message, or what else
 // happened to its source.
 type pgmEvent struct {
-	Source string `json:"source,omitempty"`
-	From   string `json:"from,omitempty"`
-	Data   string `json:"data,omitempty"`
-	First  uint32 `json:"first_lost,omitempty"`
-	Lost   int    `json:"lost,omitempty"`
-	Event  string `json:"event"` // message, lost, end, behind
-	Text   string `json:"text,omitempty"`
+	Source string  `json:"source,omitempty"`
+	From   string  `json:"from,omitempty"`
+	Data   string  `json:"data,omitempty"`
+	First  *uint32 `json:"first_lost,omitempty"`
+	Lost   int     `json:"lost,omitempty"`
+	Event  string  `json:"event"` // message, lost, end, behind
+	Text   string  `json:"text,omitempty"`
 }
 
 func pgmReceiveCommand() *cobra.Command {
@@ -272,7 +272,7 @@ func pgmEventOf(m pgm.Message, err error) (e pgmEvent, ok bool) {
 	case err == nil:
 		return pgmEvent{Event: "message", Source: m.Source.String(), From: m.From.String(), Data: string(m.Data)}, true
 	case errors.As(err, &loss):
-		e = pgmEvent{Event: "lost", Source: loss.Source.String(), First: uint32(loss.First), Lost: loss.Count()}
+		e = pgmEvent{Event: "lost", Source: loss.Source.String(), First: (*uint32)(&loss.First), Lost: loss.Count()}
 	case errors.As(err, &end):
 		e = pgmEvent{Event: "end", Source: end.Source.String()}
 	case errors.As(err, &behind):

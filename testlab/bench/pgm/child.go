@@ -94,7 +94,6 @@ func (e end) pgmSend(ctx context.Context) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%+v\n", s.Stats())
 	return print(sent)
 }
 
