@@ -11,6 +11,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(ownerVariable) != "" {
 		os.Exit(beOwner())
 	}
+	if os.Getenv(writerVariable) != "" {
+		os.Exit(beWriter())
+	}
 	os.Exit(rig.Main(m))
 }
 

@@ -26,7 +26,7 @@ import (
 // and renews their leases every tenth of a lease, until it is told to be wedged,
 // or finds that it was frozen and its lease has run out. A grant begins anew.
 const (
-	ownerVariable = "VIPD_LEASE_OWNER" // layer and page
+	ownerVariable = "VIPD_LEASE_OWNER" // layer, page, and a control group to hold instead
 	ownerLease    = 100 * time.Millisecond
 	signalGrant   = syscall.SIGUSR1
 	signalWedge   = syscall.SIGUSR2
@@ -60,7 +60,8 @@ func beOwner() int {
 }
 
 func own(order string) error {
-	layer, path, _ := strings.Cut(order, " ")
+	layer, rest, _ := strings.Cut(order, " ")
+	path, group, _ := strings.Cut(rest, " ")
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, signalGrant, signalWedge)
 	published, err := openPage(path)
@@ -75,15 +76,19 @@ func own(order string) error {
 	if l.Layer() != Layer(layer) {
 		return fmt.Errorf("layer %s: %s", l.Layer(), l.Why())
 	}
-	renewals, err := take(l)
+	renewals, err := take(l, group)
 	if err != nil {
 		return err
 	}
 	return keep(l, renewals, published, signals)
 }
 
-// take arms both leases and then adds the addresses.
-func take(l *Leases) (renewals []Renewal, err error) {
+// take arms both leases and then adds the addresses, or arms the group's.
+func take(l *Leases, group string) (renewals []Renewal, err error) {
+	if group != "" {
+		x, err := l.ArmCgroup(group)
+		return []Renewal{{Lease: x}}, err
+	}
 	link, err := netlink.LinkByName("eth0")
 	if err != nil {
 		return nil, err
@@ -144,7 +149,7 @@ type owner struct {
 	page page
 }
 
-func startOwner(t *testing.T, h *rig.Host, layer Layer) *owner {
+func startOwner(t *testing.T, h *rig.Host, layer Layer, group string) *owner {
 	t.Helper()
 	path := filepath.Join(rig.Disk, "expiry")
 	published, err := openPage(path)
@@ -153,12 +158,26 @@ func startOwner(t *testing.T, h *rig.Host, layer Layer) *owner {
 	}
 	published.expiry().Store(0)
 	process, err := h.Start(rig.Process{
-		Path: "/proc/self/exe", Env: []string{ownerVariable + "=" + string(layer) + " " + path}, Stderr: os.Stderr,
+		Path: "/proc/self/exe", Env: []string{ownerVariable + "=" + string(layer) + " " + path + " " + group}, Stderr: os.Stderr,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &owner{process, published}
+	o := &owner{process, published}
+	await(t, "the owner's process", func() bool { return o.expiry() == ownerReady || !o.Alive() })
+	if !o.Alive() {
+		t.Fatal("the owner's process ended")
+	}
+	return o
+}
+
+func await(t *testing.T, what string, come func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !come(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no sign of %s", what)
+		}
+	}
 }
 
 func (o *owner) expiry() clock.Instant { return clock.Instant(o.page.expiry().Load()) }
