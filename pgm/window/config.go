@@ -8,8 +8,8 @@ type ReceiveConfig struct {
 	BackOff     time.Duration // NAK_BO_IVL: the longest random wait before a NAK; 0 asks at once
 	NCFWait     time.Duration // NAK_RPT_IVL: wait for an NCF, doubled with each try; default 5 ms
 	DataWait    time.Duration // NAK_RDATA_IVL: wait for RDATA, doubled with each try; default 5 ms
-	NCFRetries  int           // NAK_NCF_RETRIES; default 50, at most 255
-	DataRetries int           // NAK_DATA_RETRIES; default 50, at most 255
+	NCFRetries  int           // NAK_NCF_RETRIES; default 100, at most 255
+	DataRetries int           // NAK_DATA_RETRIES; default 100, at most 255
 	MaxAPDU     int           // octets of the longest message; default and at most 65535
 	MaxFragment int           // fragments of one message; default 65535, OpenPGM has 16
 	Seed        uint64        // of the random back-off
@@ -24,8 +24,8 @@ func (c ReceiveConfig) withDefaults() ReceiveConfig {
 		*v = min(*v, most)
 	}
 	orInt(&c.Packets, 8192, maxWindow)
-	orInt(&c.NCFRetries, 50, 255)
-	orInt(&c.DataRetries, 50, 255)
+	orInt(&c.NCFRetries, 100, 255)
+	orInt(&c.DataRetries, 100, 255)
 	orInt(&c.MaxAPDU, maxAPDU, maxAPDU)
 	orInt(&c.MaxFragment, maxAPDU, maxAPDU)
 	if c.NCFWait <= 0 {
@@ -51,6 +51,6 @@ const (
 	// farRun is how many packets in a row must lie beyond maxAhead before the
 	// session is believed to be there.
 	farRun = 64
-	// doublings bounds how often a wait is doubled: 5 ms grow to 320 ms.
-	doublings = 6
+	// doublings bounds how often a wait is doubled: 5 ms grow to 80 ms.
+	doublings = 4
 )
