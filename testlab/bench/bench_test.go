@@ -97,7 +97,7 @@ func TestChoose(t *testing.T) {
 	if _, err := choose("mvoe"); err == nil {
 		t.Error("an unknown scenario was found")
 	}
-	if _, err := choosePrograms("default,quick", ""); err == nil {
+	if _, err := chooseSubjects("default,quick", ""); err == nil {
 		t.Error("an unknown mode was found")
 	}
 }

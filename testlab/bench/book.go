@@ -38,11 +38,16 @@ func newBook(repetitions int) *book {
 func (b *book) enter(s scenario, who subject, got values, err error) {
 	for _, f := range s.figures {
 		r := b.row(s, who, f)
-		if err != nil {
+		value, measured := got[f.name]
+		switch {
+		case err != nil:
 			r.Failures = append(r.Failures, err.Error())
 			continue
+		case !measured:
+			r.Failures = append(r.Failures, "not measured")
+			continue
 		}
-		r.Values = append(r.Values, got[f.name])
+		r.Values = append(r.Values, value)
 		r.Stalls = append(r.Stalls, got[stallKey])
 	}
 }

@@ -67,7 +67,7 @@ func bench(ctx context.Context, o options, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	subjects, err := choosePrograms(o.modes, o.peer)
+	subjects, err := chooseSubjects(o.modes, o.peer)
 	if err != nil {
 		return err
 	}
@@ -75,10 +75,10 @@ func bench(ctx context.Context, o options, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer program.remove() // by whichever life returns from here
 	if err := rig.Enter(); err != nil {
 		return err
 	}
-	defer program.remove()
 	b := newBook(o.n)
 	for _, s := range chosen {
 		if err := b.measure(ctx, s, subjects, program, progress); err != nil {

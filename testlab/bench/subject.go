@@ -37,8 +37,8 @@ const (
 	fastInterval   = 5 * time.Millisecond
 )
 
-// choosePrograms finds the modes of vipd and what it is compared with.
-func choosePrograms(modes, peer string) ([]subject, error) {
+// chooseSubjects finds the modes of vipd and what it is compared with.
+func chooseSubjects(modes, peer string) ([]subject, error) {
 	var chosen []subject
 	for mode := range strings.SplitSeq(modes, ",") {
 		switch mode {
