@@ -30,7 +30,7 @@ const (
 	servicePort = 7777
 	front       = "vip:front"
 	// limit is how long anything may take that is to happen within a second.
-	limit = 10 * time.Second
+	limit = 15 * time.Second
 	// steadily is how long a host must answer alone to be said to answer.
 	steadily = 300 * time.Millisecond
 	// round is more than the witness takes from one ask to the next.
@@ -44,8 +44,8 @@ const (
 const heartbeat = `cluster = "t"
 key_file = "KEY"
 [heartbeat]
-interval = "50ms"
-tolerance = 6
+interval = "200ms"
+tolerance = 5
 `
 
 const nodes4 = `[node.hist-a]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"vipd/token"
@@ -65,7 +66,7 @@ func (d *Daemon) Move(ctx context.Context, r control.MoveRequest) (control.MoveR
 	if r.DryRun {
 		for _, e := range before.Eligible {
 			if e.Node == r.To && !e.Fit {
-				return result, control.Errorf(control.CodeFailed, "move %s to %s: the node is not fit to take it: %v", r.Token, r.To, e.Reasons)
+				return result, notFit(before, r)
 			}
 		}
 		return result, nil
@@ -73,11 +74,26 @@ func (d *Daemon) Move(ctx context.Context, r control.MoveRequest) (control.MoveR
 	begin := time.Now()
 	reply, err := d.ask(ctx, node.Command{Verb: node.Move, Node: d.cluster().slot(r.To)}, r.Token)
 	result.TookMS = control.Milliseconds(time.Since(begin))
-	if err == nil {
+	switch {
+	case err != nil:
+	case reply.Why == token.NotFit:
+		err = notFit(before, r)
+	default:
 		err = outcome(reply, fmt.Sprintf("move %s to %s", r.Token, r.To))
 	}
 	result.Epoch = tokenOf(d.Status(), r.Token).Epoch
 	return result, err
+}
+
+// notFit says what speaks against the node.
+func notFit(t control.TokenStatus, r control.MoveRequest) error {
+	why := "see `vipd status`"
+	for _, e := range t.Eligible {
+		if e.Node == r.To && len(e.Reasons) > 0 {
+			why = strings.Join(e.Reasons, ", ")
+		}
+	}
+	return control.Errorf(control.CodeFailed, "move %s to %s: the node is not fit to take it: %s", r.Token, r.To, why)
 }
 
 func tokenOf(s control.Status, name string) control.TokenStatus {
@@ -99,7 +115,11 @@ func (d *Daemon) Release(ctx context.Context, r control.ReleaseRequest) (control
 		change.Moves = []control.MoveResult{{Token: r.Token, From: t.Holder, To: best, ExpectedOutageMS: plannedOutage, DryRun: r.DryRun}}
 		change.ExpectedOutageMS = plannedOutage
 	}
-	if r.DryRun || t.PinnedTo == "" {
+	if t.PinnedTo == "" {
+		return change, nil
+	}
+	if r.DryRun {
+		change.Text = r.Token + " would be given back to policy"
 		return change, nil
 	}
 	begin := time.Now()
@@ -172,6 +192,7 @@ func (d *Daemon) Suspend(ctx context.Context, r control.SuspendRequest) (control
 		}
 	}
 	if r.DryRun {
+		change.Text = r.Node + " would be suspended"
 		return change, nil
 	}
 	begin := time.Now()
@@ -198,12 +219,20 @@ func heirOf(t control.TokenStatus, without string) string {
 func (d *Daemon) Resume(ctx context.Context, r control.ResumeRequest) (control.Change, error) {
 	change := control.Change{Text: r.Node + " takes part again", DryRun: r.DryRun}
 	if r.DryRun {
+		change.Text = r.Node + " would take part again"
 		return change, nil
 	}
 	return change, d.order(ctx, node.Resume, r.Node, "resume "+r.Node)
 }
 
+// order has a node do what is ordered; one that is not heard would let the
+// operator wait for nothing.
 func (d *Daemon) order(ctx context.Context, v node.Verb, name, what string) error {
+	for _, n := range d.Status().Nodes {
+		if n.Name == name && (n.State == control.NodeSilent || n.State == control.NodeUnknown) {
+			return control.Errorf(control.CodeFailed, "%s: the node is not heard; order it there, or when it is back", what)
+		}
+	}
 	reply, err := d.ask(ctx, node.Command{Verb: v, Node: d.cluster().slot(name)}, "")
 	if err != nil {
 		return err
@@ -215,6 +244,7 @@ func (d *Daemon) order(ctx context.Context, v node.Verb, name, what string) erro
 func (d *Daemon) Restart(ctx context.Context, r control.RestartRequest) (control.Change, error) {
 	change := control.Change{Text: "the daemon restarts and keeps what it holds", DryRun: r.DryRun}
 	if r.DryRun {
+		change.Text = "the daemon would restart and keep what it holds"
 		return change, nil
 	}
 	select {

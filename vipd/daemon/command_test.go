@@ -69,11 +69,39 @@ func TestCommands(t *testing.T) {
 			if _, err := at.d.Move(ctx, control.MoveRequest{Token: front, To: "hist-a", DryRun: true}); code(err) != control.CodeFailed {
 				t.Errorf("dry run of it: %v", err)
 			}
+			if _, err := at.d.Move(ctx, control.MoveRequest{Token: front, To: "hist-a"}); err == nil || !strings.Contains(err.Error(), "suspended") {
+				t.Errorf("it does not say why: %v", err)
+			}
+			if dry, err := at.d.Resume(ctx, control.ResumeRequest{Node: "hist-a", DryRun: true}); err != nil || !strings.Contains(dry.Text, "would") {
+				t.Errorf("dry run of resume: %+v, %v", dry, err)
+			}
 			if _, err := at.d.Resume(ctx, control.ResumeRequest{Node: "hist-a"}); err != nil {
 				t.Fatal(err)
 			}
 			p.settle()
 			time.Sleep(time.Second)
+		}
+	})
+}
+
+// An order to a node that is not heard is refused at once.
+func TestOrdersToASilentNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		p.b.kill()
+		time.Sleep(time.Second)
+		from := time.Now()
+		_, suspended := p.a.d.Suspend(t.Context(), control.SuspendRequest{Node: "hist-b"})
+		_, resumed := p.a.d.Resume(t.Context(), control.ResumeRequest{Node: "hist-b"})
+		_, moved := p.a.d.Move(t.Context(), control.MoveRequest{Token: front, To: "hist-b"})
+		for _, err := range []error{suspended, resumed, moved} {
+			if code(err) != control.CodeFailed || !strings.Contains(err.Error(), "not heard") {
+				t.Errorf("refused with %v", err)
+			}
+		}
+		if waited := time.Since(from); waited != 0 {
+			t.Errorf("waited %v", waited)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -130,7 +131,11 @@ func whoAmI(s config.Settings, name string) (config.Node, error) {
 	if name != "" {
 		n, ok := s.Node(name)
 		if !ok {
-			return n, control.Errorf(control.CodeUsage, "--node %s: no such node in the configuration", name)
+			var names []string
+			for _, n := range s.Nodes {
+				names = append(names, n.Name)
+			}
+			return n, control.Errorf(control.CodeUsage, "--node %s: no such node in the configuration; the nodes are: %s", name, strings.Join(names, ", "))
 		}
 		return n, nil
 	}
@@ -305,6 +310,7 @@ func (d *Daemon) Close() {
 // Run opens a daemon and runs it until it is stopped by SIGTERM or SIGINT, or
 // ctx ends. A restart replaces the process.
 func Run(ctx context.Context, o Options) error {
+	sayHurry(hurry(), o.Log)
 	d, err := New(o)
 	if err != nil {
 		return err

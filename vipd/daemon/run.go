@@ -33,6 +33,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	parts.Go(func() { d.loop.keeper.run(running) })
 	parts.Go(func() { d.renew(running) })
 	parts.Go(func() { d.watchHost(running) })
+	parts.Go(func() { d.lookAgain(running) })
 	for _, p := range d.parts {
 		parts.Go(func() { fail(leave, p.does, p.run(running)) })
 	}
@@ -141,6 +142,24 @@ func (d *Daemon) watchHost(ctx context.Context) {
 		case <-tick.C:
 			d.tell(node.Synced{On: synchronised()})
 		}
+	}
+}
+
+// againEvery is how often it is looked again whether the addresses could work
+// here: not all that decides it is told as a change of a link.
+const againEvery = 2 * time.Second
+
+func (d *Daemon) lookAgain(ctx context.Context) {
+	tick := time.NewTicker(againEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		d.check()
+		d.try(links{})
 	}
 }
 

@@ -72,7 +72,6 @@ func (d *Daemon) diskTrouble(err error) {
 
 func (d *Daemon) hookTrouble(name string) func(string) {
 	return func(text string) {
-		d.log.Warn(text, "token", name)
 		d.try(noise{control.Event{Kind: "alarm", Token: name, Node: d.cluster().self.Name, Text: name + ": " + text}})
 	}
 }
