@@ -62,7 +62,11 @@ func runHook(h config.Hook, r hookRun) error {
 	cmd.Stdout, cmd.Stderr = &said, &said
 	ownGroup(cmd)
 	cmd.WaitDelay = time.Second
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		calm(cmd.Process.Pid)
+		err = cmd.Wait()
+	}
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // done; what it left running holds its output open
 		return nil

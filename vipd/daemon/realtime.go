@@ -70,6 +70,12 @@ func schedule(thread int, policy, priority uint32) error {
 	return unix.SchedSetAttr(thread, &unix.SchedAttr{Policy: policy, Priority: priority}, 0)
 }
 
+// calm gives a command of the operator's ordinary scheduling: it is no part of
+// what must be in time.
+func calm(process int) {
+	_ = schedule(process, unix.SCHED_OTHER, 0) // it may be gone, or was never in a hurry
+}
+
 // sayHurry puts one line in the log where the host refuses, and what follows.
 func sayHurry(err error, log *slog.Logger) {
 	if err != nil {
