@@ -61,17 +61,20 @@ func (s *Sender) trailAfterPush() packet.Seq {
 
 // payload is how many octets one packet carries.
 func (s *Sender) payload(fragment bool) int {
-	n := s.link.MaxPacket() - packet.DataHeaderLen
-	if fragment || s.o.LateJoin {
-		n -= 4 // OPT_LENGTH
-	}
 	if fragment {
-		n -= 16
+		return s.partRoom
 	}
+	return s.wholeRoom
+}
+
+// measure finds out what the options leave of a packet.
+func (s *Sender) measure() {
+	var o packet.Options
 	if s.o.LateJoin {
-		n -= 8
+		o.With(packet.OptJoin)
 	}
-	return n
+	s.wholeRoom = s.link.MaxPacket() - packet.DataHeaderLen - o.Len()
+	s.partRoom = s.link.MaxPacket() - packet.DataHeaderLen - o.With(packet.OptFragment).Len()
 }
 
 // packets is how many packets a message of n octets takes.

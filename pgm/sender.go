@@ -24,6 +24,8 @@ type Sender struct {
 	clock clock
 	tsi   packet.TSI
 
+	wholeRoom, partRoom int // octets of a message, or of a fragment, in one packet
+
 	io  sync.Mutex // held while writing to the link; taken before mu
 	out *outbox
 
@@ -62,6 +64,7 @@ func NewSender(l Link, o SenderOptions) (*Sender, error) {
 	o = o.withDefaults()
 	s := &Sender{o: o, link: l, clock: newClock(), out: newOutbox(l), criers: criers{},
 		wake: make(chan struct{}), kick: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{})}
+	s.measure()
 	now := s.clock.now()
 	s.tsi = chooseTSI(o, l.Local())
 	s.w = window.NewSend(window.SendConfig{Packets: o.Window, MaxPacket: l.MaxPacket(), Keep: o.Keep, Holdoff: time.Millisecond})
