@@ -9,6 +9,9 @@ import (
 // stalledFrom is the client's own stall, in ms, from which a repetition is marked.
 const stalledFrom = 5
 
+// notMeasured is the failure of a scenario that came out without one of its figures.
+const notMeasured = "not measured"
+
 // book is everything that was measured.
 type book struct {
 	Repetitions int       `json:"repetitions"`
@@ -44,7 +47,7 @@ func (b *book) enter(s scenario, who subject, got values, err error) {
 			r.Failures = append(r.Failures, err.Error())
 			continue
 		case !measured:
-			r.Failures = append(r.Failures, "not measured")
+			r.Failures = append(r.Failures, notMeasured)
 			continue
 		}
 		r.Values = append(r.Values, value)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,8 @@ import (
 )
 
 // The bench of the real program comes out: two scenarios, once each, with every figure
-// there. What the figures are is not judged.
+// there. What the figures are is not judged, nor whether a busy machine let the address
+// answer steadily.
 func TestWholeBench(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -40,7 +42,7 @@ func TestWholeBench(t *testing.T) {
 		t.Errorf("%d figures, want 4: %s", len(got.Rows), stdout)
 	}
 	for _, r := range got.Rows {
-		if len(r.Failures) > 0 || len(r.Values) != 1 {
+		if len(r.Values)+len(r.Failures) != 1 || slices.Contains(r.Failures, notMeasured) {
 			t.Errorf("%s, %s: %v, %v", r.Scenario, r.Figure, r.Values, r.Failures)
 		}
 	}
