@@ -73,7 +73,7 @@ func schedule(thread int, policy, priority uint32) error {
 // calm gives a command of the operator's ordinary scheduling: it is no part of
 // what must be in time.
 func calm(process int) {
-	_ = schedule(process, unix.SCHED_OTHER, 0) // it may be gone, or was never in a hurry
+	_ = schedule(process, unix.SCHED_NORMAL, 0) // it may be gone, or was never in a hurry
 }
 
 // sayHurry puts one line in the log where the host refuses, and what follows.
