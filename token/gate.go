@@ -28,6 +28,7 @@ const (
 type gate struct {
 	silence  clock.Instant // of the peers: when the newest was heard
 	asked    clock.Instant // newest ask
+	at       clock.Instant // W of the peer that was heard last
 	early    int           // asks sent before W
 	late     int           // asks sent after W
 	lastLate clock.Instant // the asksNeeded-th of them
@@ -89,6 +90,10 @@ func (g *gate) begin(last clock.Instant) {
 // after W until eight are sent, then every D/20 again.
 func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	g := &t.gate
+	if g.at < at {
+		g.at, g.late, g.lastLate = at, 0, 0
+	}
+	at = g.at
 	every := max(m.config.Dead/20, askLeast)
 	from := at.Add(-m.config.Dead / 2)
 	if now >= at && g.late < asksNeeded {
