@@ -57,14 +57,15 @@ type interest struct {
 // a VLAN tag belong to another network than that of the interface.
 func (i interest) program() []bpf.Instruction {
 	all := slices.Concat(i.shared, i.nodes)
-	four := concat(
+	byType := concat(
+		[]bpf.Instruction{bpf.LoadAbsolute{Off: etherTypeAt, Size: 2}},
 		when(unix.ETH_P_ARP, arpPart(all, i.provers)),
 		when(unix.ETH_P_IP, packetPart(targetAt4, words(i.passive, netip.Addr.Is4))),
 		when(unix.ETH_P_IPV6, concat(ndpPart(all, i.provers), packetPart(targetAt6+12, words(i.passive, netip.Addr.Is6)))),
 		refuse())
 	return concat(
 		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}},
-		when(0, concat([]bpf.Instruction{bpf.LoadAbsolute{Off: etherTypeAt, Size: 2}}, four)),
+		when(0, byType),
 		refuse())
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/arp"
 	"github.com/vishvananda/netlink"
 
 	"vipd/testlab/rig"
@@ -161,6 +162,29 @@ func TestNamedNeighbourProves(t *testing.T) {
 	w.proved(vip4, set.Prove[0])
 	w.proved(vip6, router6)
 	w.proved(vip6, set.Prove[1])
+}
+
+// An answer that goes to all, or to another card, shows nothing of where the
+// neighbour believes the address to be.
+func TestOnlyAnswersToOurCardProve(t *testing.T) {
+	w := newWorld(t, both...)
+	router, client := w.router(), w.client.Port("eth0")
+	w.swallow(router, map[uint32][]byte{6: w.port.MAC()})
+	w.run()
+	w.take("vip:front", 1)
+	f, err := arpFrame(arp.OperationReply, router.MAC(), router4, w.port.MAC(), vip4.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put(client, f)
+	w.claims(client, vip6) // comes after it
+	w.claimed(vip6, client.MAC())
+	if w.told(func(e Event) bool { p, ok := e.(Proved); return ok && p.Prefix == vip4 }) {
+		t.Error("proved by an answer to all")
+	}
+	f.to = w.port.MAC()
+	w.put(client, f)
+	w.proved(vip4, router4)
 }
 
 // A neighbour that never answers is asked and announced to, for a bounded time,
