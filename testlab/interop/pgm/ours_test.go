@@ -125,7 +125,7 @@ func send(ctx context.Context, s *pgm.Sender, count, size int, perSecond float64
 // heard is what one of our receivers got of one source.
 type heard struct {
 	first, next, received, lost, holes int
-	afterHole                          bool
+	skipped                            int // numbers of the hole before the next message
 	wrong                              string
 }
 
@@ -148,10 +148,10 @@ func hear(ctx context.Context, r *pgm.Receiver, count, size, sources int) (map[p
 			h := of(loss.Source)
 			h.lost += loss.Count()
 			h.holes++
-			if h.afterHole {
+			if h.skipped > 0 {
 				h.wrong = fmt.Sprintf("a second event for one hole: %v", err)
 			}
-			h.afterHole = true
+			h.skipped = loss.Count()
 		case errors.As(err, &end):
 		case err != nil:
 			return all, err
@@ -185,16 +185,12 @@ func (h *heard) take(m []byte, size int) {
 			break
 		}
 	}
-	if h.afterHole = false; i != h.next+h.unreported() {
+	if h.received > 0 && i != h.next+h.skipped {
 		h.wrong = fmt.Sprintf("message %d after %d, which no event explains", i, h.next-1)
 	}
-	h.next = i + 1
+	h.next, h.skipped = i+1, 0
 	h.received++
 }
-
-// unreported is how many numbers the events since the first message tell of,
-// beyond those that were skipped before.
-func (h *heard) unreported() int { return h.first + h.received + h.lost - h.next }
 
 // complete wants everything of each source from the first message on.
 func (l *lan) complete(all map[packet.TSI]*heard, err error, count, sources int) {
