@@ -49,8 +49,8 @@ func (h *Hands) rouse() {
 	}
 }
 
-// announceDue announces what is due, each token after asking its owner, and
-// returns when the next announcement is due (zero: none).
+// announceDue sends what is due, for each token after asking its owner, and
+// returns when there is more to send (zero: nothing).
 func (h *Hands) announceDue(now time.Time) (next time.Time) {
 	due := h.tenuresDue(now)
 	for _, d := range due {
@@ -77,7 +77,7 @@ func (h *Hands) tenuresDue(now time.Time) (due []tenure) {
 	return due
 }
 
-// repeat announces one tenure again, or stops that when its owner has it no
+// repeat sends what one tenure wants, or stops that when its owner has it no
 // more. The token may have been dropped or taken anew since the owner was asked.
 func (h *Hands) repeat(d tenure, owned bool, now time.Time) []Event {
 	h.mu.Lock()
@@ -107,7 +107,7 @@ func (h *Hands) nextDue(now time.Time) (next time.Time) {
 	return next
 }
 
-// nextDue is when the first address of t wants to be announced (zero: none). One
+// nextDue is when the first address of t has something to send (zero: none). One
 // whose lifetime has run out isn't ours to announce.
 func (t *token) nextDue(now time.Time) (next time.Time) {
 	if !t.wanted(now) {

@@ -15,7 +15,7 @@ import (
 
 // askBurst is the most addresses of a token that one Ask asks for. They move
 // together, so those of a larger token take turns.
-const askBurst = 256
+const askBurst = 64
 
 // Ask asks the LAN who has the addresses of the token, on their interfaces, and
 // returns the time just before. Answers are events; answers of an earlier Ask may

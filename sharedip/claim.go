@@ -57,7 +57,7 @@ func (h *Hands) told(s sighting, now time.Time) (events []Event) {
 	if (held || !by.IsValid()) && t.alarms.first(subject{s.mac, s.addr}, now, claimedEvery) {
 		events = append(events, Claimed{t.name, p.Prefix, mac, by})
 	}
-	if held && !by.IsValid() {
+	if held && !by.IsValid() && len(h.nodes.addrs) > 0 {
 		p.defence.claimed(now)
 		h.rouse()
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	Own []netip.Addr
 	// Peers is the other nodes' own addresses on the networks of the shared ones:
 	// by them their hardware addresses are known. At most maxPeers are looked at.
+	// Without any, no claim is defended, since it might be another node's.
 	Peers []netip.Addr
 	// Interval is the heartbeat interval: how often the carrier is looked at.
 	Interval time.Duration
