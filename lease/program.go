@@ -18,7 +18,8 @@ const (
 	etherType    = 12
 	etherHeader  = 14
 	vlanTag      = 4
-	arpSizes     = 2 // protocol type, lengths of hardware and protocol addresses
+	arpProtocol  = 2
+	arpLengths   = 4 // of hardware and protocol addresses
 	arpOperation = 6
 	arpSender    = 14
 	arpTarget    = 24
@@ -37,26 +38,34 @@ const (
 	typeARP      = 0x0806
 	typeIP6      = 0x86dd
 	typeVLAN     = 0x8100
-	typeService  = 0x88a8       // IEEE 802.1ad
-	arpPlain     = 0x0800_06_04 // IPv4, Ethernet (RFC 826)
+	typeService  = 0x88a8 // IEEE 802.1ad
+	etherIP4     = 0x0604 // ARP lengths of Ethernet and IPv4 addresses (RFC 826)
 	arpRequest   = 1
 	protoICMP6   = 58
 	solicitation = 135 // RFC 4861 section 4.3
 	advertised   = 136 // RFC 4861 section 4.4
 )
 
-// Where a program keeps things on its stack, from the frame pointer.
+// Where a program keeps things on its stack, from the frame pointer: the packet
+// from its EtherType on, as far as we look, with the network header aligned, and
+// the address of an IPv4 packet in its mapped form.
 const (
-	stackKey  = -16 // the address, 16 octets
-	stackWord = -24 // what was read last
+	copied     = 2 + ndTarget + 16 // octets
+	stackType  = -copied
+	stackIP    = stackType + 2
+	stackEnd   = -72 // the copy, rounded to words of 8
+	stackIP4   = -96
+	octetsIP4  = stackIP4 + 12
+	prefixIP4  = stackIP4 + 8
+	packetSize = 0 // in the packet's description, struct __sk_buff
 )
 
 // side is where a program looks in each protocol, to see whether a packet is
 // the address's.
 type side struct {
 	name         string
-	arp, ip4     int32
-	ip6          int32
+	arp, ip4     int16
+	ip6          int16
 	discovery    int32 // neighbour discovery message whose target counts too
 	requestsOnly bool  // of ARP
 }
@@ -70,14 +79,13 @@ var (
 )
 
 // filterProgram loads the program for one side. Registers that live through it:
-// R6 the packet, R7 the octet at which the network header begins.
+// R6 the packet, R7 the octet at which the EtherType is, R8 that type.
 func filterProgram(t *table, s side) (*ebpf.Program, error) {
 	code := join(
 		s.parse(),
 		s.readARP(),
-		s.readIP4(),
+		s.readIP4(t),
 		s.readIP6(t),
-		expired("check", t, "pass"),
 		asm.Instructions{
 			asm.Mov.Imm(asm.R0, drop).WithSymbol("drop"),
 			asm.Return(),
@@ -94,124 +102,135 @@ func filterProgram(t *table, s side) (*ebpf.Program, error) {
 	return program, nil
 }
 
-// parse finds the network header behind at most two VLAN tags, and jumps to
-// the protocol's part. What is not IPv4, IPv6 or ARP passes.
+// parse copies the packet's beginning to the stack, from behind at most two VLAN
+// tags, and jumps to the protocol's part. What is not IPv4, IPv6 or ARP passes.
+// Octets that the packet doesn't have stay zero: no shared address.
 func (s side) parse() asm.Instructions {
-	code := asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1), asm.Mov.Imm(asm.R7, etherHeader)}
+	code := asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1), asm.Mov.Imm(asm.R7, etherType)}
 	const tags = 2
-	for i := range tags + 1 {
-		code = append(code, load(etherType-etherHeader, stackWord, 2, "pass")...)
-		code = append(code, asm.LoadMem(asm.R8, asm.RFP, stackWord, asm.Half), asm.HostTo(asm.BE, asm.R8, asm.Half))
-		if i == tags {
-			break
-		}
+	for i := range tags {
 		tagged := fmt.Sprintf("tagged%d", i)
+		code = append(code, copyPacket(i)...)
 		code = append(code,
 			asm.JEq.Imm(asm.R8, typeVLAN, tagged),
 			asm.JNE.Imm(asm.R8, typeService, "dispatch"),
 			asm.Add.Imm(asm.R7, vlanTag).WithSymbol(tagged),
 		)
 	}
-	return append(code,
+	return join(code, copyPacket(tags), asm.Instructions{
 		asm.JEq.Imm(asm.R8, typeIP4, "ip4").WithSymbol("dispatch"),
 		asm.JEq.Imm(asm.R8, typeIP6, "ip6"),
 		asm.JNE.Imm(asm.R8, typeARP, "pass"),
-	)
+	})
+}
+
+// copyPacket copies from R7 on, as much as there is, and reads the EtherType. One
+// call for all is cheaper than one for each field.
+func copyPacket(turn int) asm.Instructions {
+	fits := fmt.Sprintf("fits%d", turn)
+	clear := asm.Instructions{asm.Mov.Imm(asm.R1, 0)}
+	for at := int16(stackEnd); at < 0; at += 8 {
+		clear = append(clear, asm.StoreMem(asm.RFP, at, asm.R1, asm.DWord))
+	}
+	return join(clear, asm.Instructions{
+		asm.LoadMem(asm.R4, asm.R6, packetSize, asm.Word),
+		asm.JLE.Reg(asm.R4, asm.R7, "pass"),
+		asm.Sub.Reg(asm.R4, asm.R7),
+		asm.JLE.Imm(asm.R4, copied, fits),
+		asm.Mov.Imm(asm.R4, copied),
+		asm.Mov.Reg(asm.R1, asm.R6).WithSymbol(fits),
+		asm.Mov.Reg(asm.R2, asm.R7),
+		asm.Mov.Reg(asm.R3, asm.RFP),
+		asm.Add.Imm(asm.R3, stackType),
+		asm.FnSkbLoadBytes.Call(),
+		asm.JNE.Imm(asm.R0, 0, "pass"),
+	}, field(stackType, asm.Half))
+}
+
+// field reads a number from the stack into R8.
+func field(at int16, size asm.Size) asm.Instructions {
+	code := asm.Instructions{asm.LoadMem(asm.R8, asm.RFP, at, size)}
+	if size != asm.Byte {
+		code = append(code, asm.HostTo(asm.BE, asm.R8, size))
+	}
+	return code
+}
+
+// require passes the packet on unless the field of the network header has that
+// value.
+func require(at int16, size asm.Size, value int32) asm.Instructions {
+	return append(field(stackIP+at, size), asm.JNE.Imm(asm.R8, value, "pass"))
 }
 
 // readARP finds the address of an ARP packet.
 func (s side) readARP() asm.Instructions {
-	code := load(arpSizes, stackWord, 4, "pass")
-	code = append(code,
-		asm.LoadMem(asm.R8, asm.RFP, stackWord, asm.Word),
-		asm.HostTo(asm.BE, asm.R8, asm.Word),
-		asm.JNE.Imm(asm.R8, arpPlain, "pass"),
+	code := join(
+		require(arpProtocol, asm.Half, typeIP4),
+		require(arpLengths, asm.Half, etherIP4),
 	)
 	if s.requestsOnly {
-		code = append(code, load(arpOperation, stackWord, 2, "pass")...)
-		code = append(code,
-			asm.LoadMem(asm.R8, asm.RFP, stackWord, asm.Half),
-			asm.HostTo(asm.BE, asm.R8, asm.Half),
-			asm.JNE.Imm(asm.R8, arpRequest, "pass"),
-		)
+		code = join(code, require(arpOperation, asm.Half, arpRequest))
 	}
-	code = append(code, asm.Mov.Imm(asm.R8, s.arp), asm.Ja.Label("mapped"))
-	return code
+	return join(code, copyIP4(s.arp), asm.Instructions{asm.Ja.Label("mapped")})
 }
 
-// readIP4 reads the address of an IPv4 header; that of an ARP packet goes the
-// same way, R8 says where it is.
-func (s side) readIP4() asm.Instructions {
+// readIP4 finds the address of an IPv4 packet, and judges it and that of ARP.
+func (s side) readIP4(t *table) asm.Instructions {
 	return join(
+		named("ip4", copyIP4(s.ip4)),
 		asm.Instructions{
-			asm.Mov.Imm(asm.R8, s.ip4).WithSymbol("ip4"),
 			asm.Mov.Imm(asm.R1, 0).WithSymbol("mapped"), // ::ffff:0:0/96
-			asm.StoreMem(asm.RFP, stackKey, asm.R1, asm.DWord),
+			asm.StoreMem(asm.RFP, stackIP4, asm.R1, asm.DWord),
 			asm.Mov.Imm(asm.R1, 0xffff),
 			asm.HostTo(asm.BE, asm.R1, asm.Word),
-			asm.StoreMem(asm.RFP, stackKey+8, asm.R1, asm.Word),
-			asm.Add.Reg(asm.R7, asm.R8),
+			asm.StoreMem(asm.RFP, prefixIP4, asm.R1, asm.Word),
 		},
-		load(0, stackKey+12, 4, "pass"),
-		asm.Instructions{asm.Ja.Label("check")},
-	)
-}
-
-// readIP6 looks at the header's own address and, in neighbour discovery, at
-// the target as well.
-func (s side) readIP6(t *table) asm.Instructions {
-	code := load(s.ip6, stackKey, 16, "pass")
-	code[0] = code[0].WithSymbol("ip6")
-	return join(code,
-		expired("header", t, "discovery"),
+		expired(t, stackIP4, "pass"),
 		asm.Instructions{asm.Ja.Label("drop")},
-		named("discovery", load(ip6Next, stackWord, 1, "pass")),
-		asm.Instructions{
-			asm.LoadMem(asm.R8, asm.RFP, stackWord, asm.Byte),
-			asm.JNE.Imm(asm.R8, protoICMP6, "pass"),
-		},
-		load(icmp6Type, stackWord, 1, "pass"),
-		asm.Instructions{
-			asm.LoadMem(asm.R8, asm.RFP, stackWord, asm.Byte),
-			asm.JNE.Imm(asm.R8, s.discovery, "pass"),
-		},
-		load(ndTarget, stackKey, 16, "pass"),
 	)
 }
 
-// load copies octets of the packet, counted from R7, to the stack; if it is too
-// short for that, it jumps.
-func load(from int32, to int16, octets int32, short string) asm.Instructions {
+// copyIP4 copies the address at that octet of the network header, by halves: in
+// an ARP packet it may not be aligned.
+func copyIP4(from int16) asm.Instructions {
 	return asm.Instructions{
-		asm.Mov.Reg(asm.R1, asm.R6),
-		asm.Mov.Reg(asm.R2, asm.R7),
-		asm.Add.Imm(asm.R2, from),
-		asm.Mov.Reg(asm.R3, asm.RFP),
-		asm.Add.Imm(asm.R3, int32(to)),
-		asm.Mov.Imm(asm.R4, octets),
-		asm.FnSkbLoadBytes.Call(),
-		asm.JNE.Imm(asm.R0, 0, short),
+		asm.LoadMem(asm.R1, asm.RFP, stackIP+from, asm.Half),
+		asm.LoadMem(asm.R2, asm.RFP, stackIP+from+2, asm.Half),
+		asm.StoreMem(asm.RFP, octetsIP4, asm.R1, asm.Half),
+		asm.StoreMem(asm.RFP, octetsIP4+2, asm.R2, asm.Half),
 	}
 }
 
-// expired looks the stack's key up. It falls through when there is a lease and
-// it has expired, and else jumps.
-func expired(name string, t *table, otherwise string) asm.Instructions {
-	return named(name, join(
+// readIP6 judges an IPv6 packet by the address in its header and, in neighbour
+// discovery, by the target as well.
+func (s side) readIP6(t *table) asm.Instructions {
+	return join(
+		named("ip6", expired(t, stackIP+s.ip6, "discovery")),
+		asm.Instructions{asm.Ja.Label("drop")},
+		named("discovery", require(ip6Next, asm.Byte, protoICMP6)),
+		require(icmp6Type, asm.Byte, s.discovery),
+		expired(t, stackIP+ndTarget, "pass"),
+	)
+}
+
+// expired looks up the address that is there on the stack. It falls through when
+// there is a lease and that has expired, and else jumps.
+func expired(t *table, address int16, otherwise string) asm.Instructions {
+	return join(
 		asm.Instructions{
 			asm.LoadMapPtr(asm.R1, t.keys.FD()),
 			asm.Mov.Reg(asm.R2, asm.RFP),
-			asm.Add.Imm(asm.R2, stackKey),
+			asm.Add.Imm(asm.R2, int32(address)),
 			asm.FnMapLookupElem.Call(),
 			asm.JEq.Imm(asm.R0, 0, otherwise),
-			asm.LoadMem(asm.R8, asm.R0, 0, asm.Word),
+			asm.LoadMem(asm.R8, asm.R0, 0, asm.Word), // the slot
 			asm.And.Imm(asm.R8, slots-1),
 			asm.LSh.Imm(asm.R8, 3),
 			asm.LoadMapValue(asm.R9, t.expiries.FD(), 0),
 			asm.Add.Reg(asm.R9, asm.R8),
 		},
 		compare(otherwise),
-	))
+	)
 }
 
 // compare reads the expiry at R9. It falls through when that has come, and

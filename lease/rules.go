@@ -76,12 +76,12 @@ func rulesOf(c *nftables.Chain, sets []family) [][]expr.Any {
 		s = ingress
 	}
 	ip4, ip6 := sets[0], sets[1]
-	arp := append(protocol(typeARP), octets(arpSizes, binary.BigEndian.AppendUint32(nil, arpPlain))...)
+	arp := append(protocol(typeARP), octets(arpProtocol, []byte{0x08, 0x00, 6, 4})...) // IPv4, Ethernet
 	if s.requestsOnly {
 		arp = append(arp, octets(arpOperation, []byte{0, arpRequest})...)
 	}
 	target := append(protocol(typeIP6), octets(ip6Next, []byte{protoICMP6})...)
-	target = append(target, octets(uint32(icmp6Type), []byte{byte(s.discovery)})...)
+	target = append(target, octets(icmp6Type, []byte{byte(s.discovery)})...)
 	return [][]expr.Any{
 		append(protocol(typeIP4), ip4.dropExpired(s.ip4)...),
 		append(arp, ip4.dropExpired(s.arp)...),
@@ -107,7 +107,7 @@ func octets(from uint32, want []byte) []expr.Any {
 }
 
 // dropExpired drops packets with an address there that is held and not live.
-func (f family) dropExpired(from int32) []expr.Any {
+func (f family) dropExpired(from int16) []expr.Any {
 	size := uint32(16)
 	if f.ip4 {
 		size = 4

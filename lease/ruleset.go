@@ -154,6 +154,20 @@ func (r *ruleset) readInterfaces() error {
 // install makes the whole table anew in one transaction, so that no packet
 // meets half of it. r.mu is held, or nobody else knows r yet.
 func (r *ruleset) install() error {
+	for i := range attempts {
+		began, allowed := bootNow(), allowance<<i
+		if err := r.build(began.Add(allowed)); err != nil {
+			return err
+		}
+		if bootNow().Sub(began) <= allowed+tardy {
+			return nil
+		}
+	}
+	return r.build(clock.Never)
+}
+
+// build is one transaction; the lives of leases are counted from now.
+func (r *ruleset) build(now clock.Instant) error {
 	links := make([]netlink.Link, 0, len(r.interfaces))
 	for index := range r.interfaces {
 		link, err := r.netlink.LinkByIndex(index)
@@ -168,7 +182,6 @@ func (r *ruleset) install() error {
 	r.conn.AddTable(table)
 	r.conn.DelTable(table)
 	r.conn.AddTable(table)
-	now := bootNow()
 	for _, s := range sets {
 		held, live := r.elements(s, now)
 		if err := errors.Join(r.conn.AddSet(s.held, nil), r.conn.AddSet(s.live, nil)); err != nil {
