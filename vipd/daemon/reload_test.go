@@ -208,3 +208,22 @@ func TestANumberThatIsReusedBeginsAnew(t *testing.T) {
 		p.until(p.a, "vip:main")
 	})
 }
+
+// A number that is reused where the cable is out is not taken to be fit.
+func TestANumberThatIsReusedIsJudgedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		p.a.hands.change(func() { p.a.hands.unfit = errors.New("no carrier") })
+		p.a.d.tell(links{})
+		p.until(p.b, front)
+		from := time.Now()
+		renamed := strings.Replace(pairConfig, "[vip.front]", "[vip.main]", 1)
+		p.a.hup(renamed)
+		p.b.hup(renamed)
+		p.until(p.b, "vip:main")
+		if deeds := p.a.hands.after(from, "take"); len(deeds) != 0 {
+			t.Errorf("took %v without a cable", deeds)
+		}
+	})
+}
