@@ -57,6 +57,16 @@ var scenarios = []scenario{
 		name: "daemon-crash",
 		do:   step{"hist-a's daemon is killed and restarts", (*stage).crashDaemon, pair.NameA},
 	},
+	{
+		name: "freeze",
+		do:   step{"hist-a's daemon is frozen", (*stage).freeze, pair.NameB},
+		undo: step{"it goes on", (*stage).thaw, pair.NameA},
+	},
+	{
+		name: "heal",
+		do:   step{"hist-a is cut off, its links up", (*stage).cutOff, pair.NameB},
+		undo: step{"it is joined again", (*stage).join, pair.NameA},
+	},
 }
 
 // Names are the scenarios, in the usual order.
@@ -133,6 +143,23 @@ func (st *stage) putCable(context.Context) error {
 func (st *stage) stopDaemon(ctx context.Context) error  { return st.A.Daemon.Stop(ctx) }
 func (st *stage) startDaemon(ctx context.Context) error { return st.A.Daemon.Start() }
 func (st *stage) crashDaemon(context.Context) error     { return st.A.Daemon.Signal(syscall.SIGKILL) }
+
+func (st *stage) freeze(context.Context) error { return st.A.Daemon.Signal(syscall.SIGSTOP) }
+func (st *stage) thaw(context.Context) error   { return st.A.Daemon.Signal(syscall.SIGCONT) }
+
+// cutOff silently loses all that hist-a sends and all that it is sent.
+func (st *stage) cutOff(context.Context) error {
+	st.mend = append(st.mend, st.A.Service.Isolate(), st.A.Other.Isolate())
+	return nil
+}
+
+func (st *stage) join(context.Context) error {
+	for _, mend := range st.mend {
+		mend()
+	}
+	st.mend = nil
+	return nil
+}
 
 func (st *stage) move(ctx context.Context) error {
 	st.moved = true // perhaps even if the answer is an error

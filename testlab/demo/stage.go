@@ -14,7 +14,8 @@ import (
 type stage struct {
 	*pair.Pair
 	tl    *timeline
-	moved bool // an operator's move is in force
+	moved bool     // an operator's move is in force
+	mend  []func() // what is cut off, until it is mended
 }
 
 // build makes hosts and networks, starts both daemons, the client and the witness, and
@@ -48,6 +49,10 @@ func (st *stage) ready(ctx context.Context) error {
 		return err
 	}
 	st.A.Service.Up()
+	st.join(ctx)
+	if err := st.thaw(ctx); err != nil {
+		return err
+	}
 	for st.moved {
 		err := st.release(ctx)
 		if err == nil {
