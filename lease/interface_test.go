@@ -121,6 +121,7 @@ func TestClients(t *testing.T) {
 		for kind, on := range kinds {
 			for _, address := range []netip.Addr{shared4, shared6} {
 				t.Run(string(layer)+", "+kind+", "+address.String(), func(t *testing.T) {
+					t.Parallel()
 					owner, client := pair(t)
 					link := on(t, owner)
 					l := open(t, owner.Host(), Options{Prefer: layer})
@@ -211,6 +212,7 @@ func TestStandby(t *testing.T) {
 	for _, layer := range layers {
 		for _, address := range []netip.Addr{shared4, shared6} {
 			t.Run(string(layer)+", "+address.String(), func(t *testing.T) {
+				t.Parallel()
 				holder, standby := pair(t)
 				for _, p := range []*rig.Port{holder, standby} {
 					l := open(t, p.Host(), Options{Prefer: layer})

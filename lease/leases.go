@@ -77,8 +77,9 @@ func (l *Leases) Layer() Layer { return l.layer }
 // Why says why no better layer is in force; empty for BPF.
 func (l *Leases) Why() string { return l.why }
 
-// Adopted are the leases of addresses that an earlier daemon left, valid or
-// expired, until they are disarmed. Arm returns the same ones.
+// Adopted are the leases of all addresses that are armed now: after Open those
+// that an earlier daemon left, valid or expired. Arm returns the same ones; what
+// nobody wants any more is to be disarmed.
 func (l *Leases) Adopted() map[netip.Addr]*Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,17 +16,19 @@ type family struct {
 	held, live *nftables.Set
 }
 
-// newSets describes the sets of both families.
+// newSets describes the sets of both families. They are numbered here, as a
+// transaction needs it: the library would count in a variable that all of a
+// process's connections share unguarded.
 func newSets() []family {
 	table := &nftables.Table{Family: nftables.TableFamilyNetdev, Name: tableName}
-	describe := func(ip4 bool, suffix string, kind nftables.SetDatatype) family {
+	describe := func(ip4 bool, suffix string, first uint32, kind nftables.SetDatatype) family {
 		return family{
 			ip4:  ip4,
-			held: &nftables.Set{Table: table, Name: "held" + suffix, KeyType: kind},
-			live: &nftables.Set{Table: table, Name: "live" + suffix, KeyType: kind, HasTimeout: true},
+			held: &nftables.Set{Table: table, Name: "held" + suffix, ID: first, KeyType: kind},
+			live: &nftables.Set{Table: table, Name: "live" + suffix, ID: first + 1, KeyType: kind, HasTimeout: true},
 		}
 	}
-	return []family{describe(true, "4", nftables.TypeIPAddr), describe(false, "6", nftables.TypeIP6Addr)}
+	return []family{describe(true, "4", 1, nftables.TypeIPAddr), describe(false, "6", 3, nftables.TypeIP6Addr)}
 }
 
 func familyOf(address netip.Addr) family {

@@ -190,7 +190,16 @@ func (r *ruleset) build(now clock.Instant) error {
 		inBatches(held, func(part []nftables.SetElement) { r.conn.SetAddElements(s.held, part) })
 		inBatches(live, func(part []nftables.SetElement) { r.conn.SetAddElements(s.live, part) })
 	}
-	rules := 0
+	rules := r.addChains(table, sets, links)
+	if err := r.conn.Flush(); err != nil {
+		return fmt.Errorf("install table %s: %w", tableName, err)
+	}
+	r.rules = rules
+	return nil
+}
+
+// addChains queues the chains of the interfaces, and counts their rules.
+func (r *ruleset) addChains(table *nftables.Table, sets []family, links []netlink.Link) (rules int) {
 	for _, link := range links {
 		for _, c := range chainsOf(table, link) {
 			r.conn.AddChain(c)
@@ -200,11 +209,7 @@ func (r *ruleset) build(now clock.Instant) error {
 			}
 		}
 	}
-	if err := r.conn.Flush(); err != nil {
-		return fmt.Errorf("install table %s: %w", tableName, err)
-	}
-	r.rules = rules
-	return nil
+	return rules
 }
 
 // elements is what belongs into the sets of one family.
