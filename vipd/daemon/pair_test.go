@@ -313,6 +313,13 @@ func (f *fakeHands) Held() (map[string][]netip.Prefix, error) {
 	return held, nil
 }
 
+// configured are the sets that the hands were given last.
+func (f *fakeHands) configured() []sharedip.Set {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.sets)
+}
+
 func (f *fakeHands) holds(name string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

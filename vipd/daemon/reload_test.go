@@ -102,16 +102,16 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 		for _, h := range []*host{p.a, p.b} {
 			h.hup(moved)
 		}
-		if !slices.ContainsFunc(p.a.hands.sets, func(s sharedip.Set) bool {
+		if !slices.ContainsFunc(p.a.hands.configured(), func(s sharedip.Set) bool {
 			return s.Token == back && s.Addresses[0].Prefix.Addr().String() == "192.0.2.21"
 		}) {
-			t.Errorf("the hands have %v", p.a.hands.sets)
+			t.Errorf("the hands have %v", p.a.hands.configured())
 		}
 		for _, h := range []*host{p.a, p.b} {
 			h.hup(pairConfig)
 		}
-		if p.a.hands.holds(back) || len(p.a.hands.sets) != 1 {
-			t.Errorf("removed, but held %v, known to the hands %v", p.a.hands.holds(back), p.a.hands.sets)
+		if p.a.hands.holds(back) || len(p.a.hands.configured()) != 1 {
+			t.Errorf("removed, but held %v, known to the hands %v", p.a.hands.holds(back), p.a.hands.configured())
 		}
 		if s := p.a.d.Status(); len(s.Tokens) != 1 {
 			t.Errorf("status has %d tokens", len(s.Tokens))
@@ -161,16 +161,16 @@ func TestReloadHandsAnAddressOver(t *testing.T) {
 		from := time.Now()
 		p.a.hup(strings.Replace(pairConfig, "[vip.front]", "[vip.back]", 1))
 		address := func(name string) string {
-			i := slices.IndexFunc(p.a.hands.sets, func(s sharedip.Set) bool { return s.Token == name })
-			return p.a.hands.sets[i].Addresses[0].Prefix.Addr().String()
+			i := slices.IndexFunc(p.a.hands.configured(), func(s sharedip.Set) bool { return s.Token == name })
+			return p.a.hands.configured()[i].Addresses[0].Prefix.Addr().String()
 		}
 		if address(front) != "192.0.2.10" || address(back) != "192.0.2.20" {
-			t.Errorf("the hands have %v while the old name can't be dropped", p.a.hands.sets)
+			t.Errorf("the hands have %v while the old name can't be dropped", p.a.hands.configured())
 		}
 		p.a.hands.change(func() { p.a.hands.refuse = nil })
 		time.Sleep(time.Second)
-		if len(p.a.hands.sets) != 1 || address(back) != "192.0.2.10" {
-			t.Errorf("the hands have %v in the end", p.a.hands.sets)
+		if len(p.a.hands.configured()) != 1 || address(back) != "192.0.2.10" {
+			t.Errorf("the hands have %v in the end", p.a.hands.configured())
 		}
 		for _, d := range p.a.hands.after(from, "take", "drop") {
 			if d.token == back {
