@@ -167,4 +167,28 @@ func TestAdoptByPin(t *testing.T) {
 	if err := table.pin(folder); err != nil {
 		t.Errorf("pin what was adopted from there: %v", err)
 	}
+	if found, _ := filepath.Glob(folder + "/*"); len(found) != 2 {
+		t.Errorf("pins left: %v", found)
+	}
+}
+
+// TestAdoptWhenGone opens after an interface has gone that an earlier daemon's
+// table was on.
+func TestAdoptWhenGone(t *testing.T) {
+	for _, after := range layers {
+		t.Run(string(after), func(t *testing.T) {
+			owner, _ := pair(t)
+			extra := addMacvlan(t, owner)
+			old := open(t, owner.Host(), Options{Prefer: Nftables})
+			arm(t, old, shared4, owner.Index(), extra.Attrs().Index)
+			old.Close()
+			if err := owner.Host().Handle().LinkDel(extra); err != nil {
+				t.Fatal(err)
+			}
+			l := open(t, owner.Host(), Options{Prefer: after})
+			if l.Adopted()[shared4] == nil || passes(t, owner, shared4) {
+				t.Error("the lease was not adopted")
+			}
+		})
+	}
 }
