@@ -10,16 +10,13 @@ const (
 	NoCause Cause = iota
 	PeerSilent
 	PeerResigned
-	UnitFailed
 	CheckFailed
 	Operator
 	Priority
-	ConflictWon
 	ConflictLost
 	SelfStalled
 	LeaseExpired
 	LinkLost
-	Skewed
 	Reconfigured
 	Shutdown
 	Restarted
@@ -28,8 +25,8 @@ const (
 
 // String returns the cause as the log and the events have it.
 func (c Cause) String() string {
-	return [...]string{"", "peer-silent", "peer-resigned", "unit-failed", "check-failed", "operator", "priority",
-		"conflict-won", "conflict-lost", "self-stalled", "lease-expired", "link-down", "clock-skew", "config",
+	return [...]string{"", "peer-silent", "peer-resigned", "check-failed", "operator", "priority",
+		"conflict-lost", "self-stalled", "lease-expired", "link-down", "config",
 		"stopping", "restarted", "address-failed"}[c]
 }
 

@@ -60,19 +60,16 @@ const (
 	hard         = Unconfigured<<1 - 1
 )
 
-// Soft reasons drop the token only if a peer is fit.
-const (
-	CheckFailing Reason = 1 << (16 + iota)
-	Stale
-	ClockSkew
-)
+// CheckFailing is a soft reason: it drops the token only if a peer is fit. The
+// bits from the sixteenth on are for such.
+const CheckFailing Reason = 1 << 16
 
 // words in the order of the bits.
 var reasonWords = map[Reason]string{
 	LinkDown: "link down", Suspend: "suspended", Stopping: "stopping", Starting: "starting",
 	OneWay: "one-way path", HandsFailed: "could not put it up", NoEpoch: "state not writable",
 	Released: "release requested", Unconfigured: "not configured",
-	CheckFailing: "check failing", Stale: "stale", ClockSkew: "clock skew",
+	CheckFailing: "check failing",
 }
 
 // Words returns the reasons in plain words, in the order of their bits.

@@ -47,7 +47,7 @@ func causeOf(r Reason) Cause {
 		Cause
 	}{
 		{Stopping, Shutdown}, {LinkDown, LinkLost}, {Suspend | Released, Operator}, {Unconfigured, Reconfigured},
-		{HandsFailed, AddressFailed}, {OneWay, LeaseExpired}, {CheckFailing, CheckFailed}, {ClockSkew, Skewed},
+		{HandsFailed, AddressFailed}, {OneWay, LeaseExpired}, {CheckFailing, CheckFailed},
 	} {
 		if r&c.Reason != 0 {
 			return c.Cause

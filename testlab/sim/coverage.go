@@ -49,10 +49,6 @@ var moves = [...][2]token.Phase{
 	{token.Holding, token.Dropping}, {token.Dropping, token.Idle},
 }
 
-// unreached are causes that nothing in the simulated world gives rise to: units
-// belong to groups, a meeting's winner takes nothing, the daemon judges clocks.
-var unreached = map[token.Cause]bool{token.UnitFailed: true, token.ConflictWon: true, token.Skewed: true}
-
 // reached lists by name what was counted, in the order of the fields.
 func (c *Coverage) reached() (list []named) {
 	for i, n := range c.Classes {
@@ -65,9 +61,7 @@ func (c *Coverage) reached() (list []named) {
 		list = append(list, named{fmt.Sprintf("%v→%v", m[0], m[1]), c.Moves[m[0]][m[1]]})
 	}
 	for i := token.PeerSilent; i <= token.AddressFailed; i++ {
-		if !unreached[i] {
-			list = append(list, named{"cause " + i.String(), c.Causes[i]})
-		}
+		list = append(list, named{"cause " + i.String(), c.Causes[i]})
 	}
 	for i := token.Silent; i <= token.Yield; i++ {
 		list = append(list, named{"verb " + i.String(), c.Verbs[i]})
@@ -77,7 +71,7 @@ func (c *Coverage) reached() (list []named) {
 	}
 	for i, n := range c.Reasons {
 		r := token.Reason(1) << i
-		if words := r.Words(); len(words) > 0 && r != token.Stale && r != token.ClockSkew {
+		if words := r.Words(); len(words) > 0 {
 			list = append(list, named{"reason " + words[0], n})
 		}
 	}
