@@ -11,10 +11,6 @@ import (
 	"vipd/token"
 )
 
-// queued is how many messages may wait to be said; the loop never waits for
-// the beater, so what is more is left to the next beat.
-const queued = 1024
-
 // speaker puts a message on the wire.
 type speaker interface {
 	send(heartbeat.Say, heartbeat.Message)
@@ -25,8 +21,8 @@ type kernel interface {
 	write(id uint64, until clock.Instant)
 }
 
-// beater says what the loop gave it to say, on a thread of its own: every
-// interval, and at once when asked. It renews the leases with each send, and
+// beater says what the loop gave it to say: every interval on a thread of its
+// own, and at once when the loop asks. It renews the leases with each send, and
 // does neither when the loop has not stepped for one dead time.
 type beater struct {
 	clocks
@@ -34,7 +30,8 @@ type beater struct {
 	out    speaker
 	page   *page
 	kernel kernel
-	says   chan heartbeat.Say
+
+	sending sync.Mutex // held from a stamp until it is sent, so that sends are in the order of their stamps
 
 	mu     sync.Mutex // held for microseconds: words and leases in, a message out
 	pacer  *heartbeat.Pacer
@@ -46,7 +43,7 @@ type beater struct {
 }
 
 func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool)) *beater {
-	return &beater{clocks: k, lease: c.Lease, out: out, page: p, kernel: kernel, says: make(chan heartbeat.Say, queued),
+	return &beater{clocks: k, lease: c.Lease, out: out, page: p, kernel: kernel,
 		pacer: heartbeat.NewPacer(c, k.boot()), wedged: wedged}
 }
 
@@ -64,13 +61,9 @@ func (b *beater) stepped(now clock.Instant) {
 	b.mu.Unlock()
 }
 
-// say asks for a message at once.
-func (b *beater) say(s heartbeat.Say) {
-	select {
-	case b.says <- s:
-	default:
-	}
-}
+// say says something at once, on the caller's thread: an answer must not wait for
+// another thread to wake.
+func (b *beater) say(s heartbeat.Say) { b.send(s) }
 
 // setLease takes a lease that changed: min(limit, newest send + L). The row is
 // whose lease it is; a limit of 0 ends it.
@@ -143,8 +136,6 @@ func (b *beater) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case s := <-b.says:
-			b.send(s)
 		case <-timer.C:
 			b.beat()
 			timer.Reset(b.until(b.next()))
@@ -174,6 +165,8 @@ func (b *beater) beat() {
 // send says one message, or all of its pages: stamp, send, then write the
 // leases that the stamp renews.
 func (b *beater) send(s heartbeat.Say) {
+	b.sending.Lock()
+	defer b.sending.Unlock()
 	for page := 0; ; page++ {
 		m, pages, ok := b.compose(s, page)
 		if !ok {

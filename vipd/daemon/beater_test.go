@@ -135,16 +135,3 @@ func TestWholePages(t *testing.T) {
 		}
 	})
 }
-
-// A beater that is behind makes nobody wait.
-func TestSayNeverWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, _, _ := newTestBeater(t, nil)
-		for range 2 * queued {
-			b.say(heartbeat.Say{Kind: heartbeat.Ask})
-		}
-		if len(b.says) != queued {
-			t.Errorf("%d wait", len(b.says))
-		}
-	})
-}

@@ -181,6 +181,35 @@ type inbox struct {
 	done   <-chan struct{}
 	refuse func(seal.Refusal, seal.Header, netip.AddrPort)
 	bad    func(from uint8, err error)
+
+	mu       sync.Mutex
+	newest   [256][heartbeat.MaxPaths]copyOf // by sender and path
+	repeated uint64
+}
+
+// copyOf names a send: a path brings it twice, by the group and to our address.
+type copyOf struct{ session, seq uint64 }
+
+// second reports whether the send has just come by the same path; the loop need
+// not wake for it.
+func (in *inbox) second(h seal.Header, m *heartbeat.Message, path int) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	now := copyOf{h.Session, m.Seq}
+	last := &in.newest[h.Sender][path]
+	if *last == now {
+		in.repeated++
+		return true
+	}
+	*last = now
+	return false
+}
+
+// copies returns how many second copies came.
+func (in *inbox) copies() uint64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.repeated
 }
 
 func (in *inbox) take(path int, d *multicast.Datagram) {
@@ -195,6 +224,9 @@ func (in *inbox) take(path int, d *multicast.Datagram) {
 	m, err := heartbeat.Parse(payload)
 	if err != nil {
 		in.bad(header.Sender, fmt.Errorf("from %s: %w", d.Addr, err))
+		return
+	}
+	if in.second(header, m, path) {
 		return
 	}
 	arrived, wall := in.arrival(d)

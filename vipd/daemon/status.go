@@ -232,6 +232,9 @@ func (d *Daemon) dropped() map[string]uint64 {
 			counts[r.String()] = n
 		}
 	}
+	if n := d.inbox.copies(); n > 0 {
+		counts[heartbeat.Repeated.String()] = n
+	}
 	d.loop.machine.Beats().Drops().Each(func(r heartbeat.DropReason, n uint64) {
 		if n > 0 {
 			counts[r.String()] += n
