@@ -169,6 +169,8 @@ func (s *scene) answers(p *rig.Port) bool {
 
 // judge notes how late the owner's last answer was.
 func (s *scene) judge(expiry clock.Instant) {
+	await(s.t, "an end of what the prober has to read", s.probe.read)
+	time.Sleep(time.Millisecond) // it notes what it has read
 	_, last, _ := s.probe.span(s.home)
 	first, _, _ := s.probe.span(s.second)
 	s.late = append(s.late, last.Sub(expiry))

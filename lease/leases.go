@@ -148,7 +148,8 @@ func (l *Leases) disarm(x *Lease) error {
 }
 
 // Close lets go of everything. Leases that are armed stay in force in the
-// kernel, to run out or to be adopted; when there is none, nothing is left.
+// kernel, to run out or to be adopted; when there is none, nothing is left but
+// empty clsact qdiscs. Watch must have ended.
 func (l *Leases) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

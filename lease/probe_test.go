@@ -25,6 +25,7 @@ type prober struct {
 	ended   chan struct{}
 	run     sync.WaitGroup
 	mu      sync.Mutex
+	since   clock.Instant // older answers belong to an earlier record
 	answers []answer
 }
 
@@ -78,7 +79,7 @@ func openProbe(name string) (int, error) {
 // questions are the four frames of one round. They go to everybody, so that
 // every host that has the address answers.
 func questions(mac net.HardwareAddr) [][]byte {
-	echo4 := []byte{8, 0, 0xf7, 0xff, 0, 0, 0, 0}
+	echo4 := []byte{8, 0, 0xf7, 0xff, 0, 0, 0, 0} // with its checksum
 	datagram := ip4(peer4.Addr(), shared4, 0)
 	datagram[9] = unix.IPPROTO_ICMP
 	sum := uint32(binary.BigEndian.Uint16(datagram[10:])) + 17 - 1 // the protocol was 17
@@ -96,10 +97,9 @@ func questions(mac net.HardwareAddr) [][]byte {
 		frame(typeIP6, icmp6(peer6.Addr(), group, append(solicit, link...))),
 		frame(typeIP6, icmp6(peer6.Addr(), shared6, echo6)),
 	}
-	for i, f := range round {
+	for _, f := range round {
 		copy(f, net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 		copy(f[6:], mac)
-		round[i] = f
 	}
 	copy(round[2], net.HardwareAddr{0x33, 0x33, 0xff, 0, 0, 0x10})
 	return round
@@ -183,7 +183,7 @@ func fromShared(f []byte) bool {
 func (b *prober) note(a answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.answers) < mostAnswers {
+	if a.at >= b.since && len(b.answers) < mostAnswers {
 		b.answers = append(b.answers, a)
 	}
 }
@@ -192,7 +192,13 @@ func (b *prober) note(a answer) {
 func (b *prober) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.answers = b.answers[:0]
+	b.since, b.answers = bootNow(), b.answers[:0]
+}
+
+// read says whether all that the kernel has taken in has been read.
+func (b *prober) read() bool {
+	waiting, err := unix.IoctlGetInt(b.socket, unix.SIOCINQ)
+	return err == nil && waiting == 0
 }
 
 // span is of the answers from one port.

@@ -207,6 +207,7 @@ func (r *ruleset) close(clean bool) error {
 		r.conn.DelTable(table)
 		err = r.conn.Flush()
 	}
+	clear(r.cells) // a late renewal finds nothing to write
 	r.netlink.Close()
 	for _, c := range []*nftables.Conn{r.conn, r.look} {
 		if c != nil {
