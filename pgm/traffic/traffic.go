@@ -16,7 +16,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -164,20 +163,13 @@ var started, origin = func() (time.Time, int64) {
 	return time.Now(), t.Nano()
 }()
 
-// waitUntil waits for a moment: asleep while it is far, else by yielding, as
-// timers are late by more than messages are apart.
+// waitUntil waits for a moment, asleep as a program with nothing to do is. Sleep
+// by the kernel is some 50 us late, by package time more, as another thread has
+// to wake for it; yielding in a loop would keep two cores busy.
 func waitUntil(t int64) {
-	const close = 200_000
-	for {
-		left := t - monotonic()
-		switch {
-		case left <= 0:
-			return
-		case left > close:
-			time.Sleep(time.Duration(left - close))
-		default:
-			runtime.Gosched()
-		}
+	for left := t - monotonic(); left > 0; left = t - monotonic() {
+		ts := unix.NsecToTimespec(left)
+		unix.Nanosleep(&ts, nil) //nolint:errcheck // a signal ends it early: the loop goes on
 	}
 }
 

@@ -143,9 +143,9 @@ static pgm_sock_t *open_socket(int argc, char **argv, int sender)
 }
 
 /* rest waits until the socket's own timer, or until packets come. */
-static void rest(pgm_sock_t *s, int status, int most_ms)
+static void rest(pgm_sock_t *s, int status, long most_us)
 {
-	struct timeval tv = { 0, most_ms * 1000 };
+	struct timeval tv = { 0, most_us };
 	socklen_t n = sizeof tv;
 	struct pollfd fds[PGM_BUS_SOCKET_READ_COUNT];
 	int count = PGM_BUS_SOCKET_READ_COUNT;
@@ -154,8 +154,8 @@ static void rest(pgm_sock_t *s, int status, int most_ms)
 	else if (status == PGM_IO_STATUS_RATE_LIMITED)
 		pgm_getsockopt(s, IPPROTO_PGM, PGM_RATE_REMAIN, &tv, &n);
 	long us = tv.tv_sec * 1000000 + tv.tv_usec;
-	if (us > most_ms * 1000)
-		us = most_ms * 1000;
+	if (us > most_us)
+		us = most_us;
 	pgm_poll_info(s, fds, &count, POLLIN);
 	struct timespec ts = { us / 1000000, us % 1000000 * 1000 };
 	ppoll(fds, count, &ts, NULL);
@@ -191,11 +191,12 @@ static int run_send(int argc, char **argv)
 	unsigned char *m = (unsigned char *)aligned_alloc(32, (size + 96) / 32 * 32) + (size > 1400 ? 4 : 0);
 	uint64_t wait = now() + num(argc, argv, "delay", 0) * 1000000ull;
 	while (now() < wait)
-		rest(s, serve(s), 10);
+		rest(s, serve(s), 10000);
 	uint64_t start = now();
 	for (long i = 0; i < count; i++) {
-		while (per_second && (now() - start) * per_second / 1e9 < i)
-			serve(s);
+		long left; /* ns */
+		while (per_second && (left = start + (uint64_t)(i * 1e9 / per_second) - now()) > 0)
+			rest(s, serve(s), left / 1000);
 		fill(m, i, size);
 		uint64_t be = htobe64(now());
 		memcpy(m + 8, &be, 8);
@@ -203,7 +204,7 @@ static int run_send(int argc, char **argv)
 		while ((status = pgm_send(s, m, size, NULL)) != PGM_IO_STATUS_NORMAL) {
 			if (status == PGM_IO_STATUS_ERROR)
 				die("send", NULL);
-			rest(s, serve(s), 1);
+			rest(s, serve(s), 1000);
 		}
 		if (i % 16 == 0)
 			serve(s);
@@ -211,7 +212,7 @@ static int run_send(int argc, char **argv)
 	uint64_t end = now();
 	double used = cpu();
 	while (now() < end + linger * 1000000ull)
-		rest(s, serve(s), 1); /* one repair a call is all OpenPGM does */
+		rest(s, serve(s), 1000); /* one repair a call is all OpenPGM does */
 	printf("{\"messages\":%ld,\"seconds\":%.6f,\"cpu_seconds\":%.6f}\n", count, (end - start) / 1e9, used);
 	pgm_close(s, TRUE);
 	return 0;
@@ -323,7 +324,7 @@ static int run_recv(int argc, char **argv)
 		} else if (status == PGM_IO_STATUS_RESET) {
 			resets++;
 		} else if (status != PGM_IO_STATUS_NORMAL && status != PGM_IO_STATUS_FIN) {
-			rest(s, status, 20);
+			rest(s, status, 20000);
 		}
 		if (err)
 			pgm_error_free(err);
