@@ -310,10 +310,16 @@ func (d *Daemon) Close() {
 // Run opens a daemon and runs it until it is stopped by SIGTERM or SIGINT, or
 // ctx ends. A restart replaces the process.
 func Run(ctx context.Context, o Options) error {
-	sayHurry(hurry(), o.Log)
+	refused := hurry()
+	sayHurry(refused, o.Log)
 	d, err := New(o)
 	if err != nil {
 		return err
+	}
+	if refused == nil {
+		hurrying, stop := context.WithCancel(ctx)
+		defer stop()
+		go stayInHurry(hurrying)
 	}
 	err = d.Run(ctx)
 	d.Close()

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,25 +17,19 @@ import (
 // Bounds that keep a busy host from looking dead.
 const (
 	realtimePriority = 10        // SCHED_FIFO, 1 to 99: above all normal programs, below the kernel's own
-	heapLimit        = 128 << 20 // bytes; collection gets harder towards it
-	heapGrowth       = 400       // percent between two collections: the heap is a few megabytes
+	heapLimit        = 64 << 20  // bytes; collection gets harder towards it
+	watchSlack       = "1000000" // ns by which the runtime's watching thread may sleep too long
 )
 
 // hurry makes this process run before others, where the host allows it: real-time
-// scheduling for all of its threads, memory that is not paged out, and seldom
-// garbage collection. All threads, because a message needs the reader's, the
-// loop's and the beater's, and one that must wait for a normal thread to let go
-// of the runtime is no faster than that. It returns what was refused, nil if
-// nothing was.
+// scheduling for its threads, and memory that is not paged out. All threads,
+// because a message needs the reader's, the loop's and the beater's, and one that
+// must wait for a normal thread to let go of the runtime is no faster than that.
+// It returns what was refused, nil if nothing was.
 func hurry() error {
 	debug.SetMemoryLimit(heapLimit)
-	debug.SetGCPercent(heapGrowth)
 	var refused []string
-	err := allThreads(unix.SCHED_FIFO, realtimePriority)
-	if err == nil {
-		err = allThreads(unix.SCHED_FIFO, realtimePriority) // those made meanwhile
-	}
-	if err != nil {
+	if err := hurryThreads(); err != nil {
 		refused = append(refused, fmt.Sprintf("SCHED_FIFO: %v (needs CAP_SYS_NICE, or LimitRTPRIO=%d)", err, realtimePriority))
 	}
 	// On fault: without it every page of the runtime's address space would be
@@ -47,27 +43,79 @@ func hurry() error {
 	return errors.New(strings.Join(refused, "; "))
 }
 
-// allThreads sets the policy of every thread there is; those to come inherit it
-// from the one that makes them. A thread that ends meanwhile is no error.
-func allThreads(policy uint32, priority uint32) error {
-	tasks, err := os.ReadDir("/proc/self/task")
+// hurryThreads sets the policy of every thread that has another one, but for the
+// runtime's watching thread. It is called again now and then, for a thread
+// inherits from the one that made it, and that may be the watching one. A thread
+// that ends meanwhile is no error.
+func hurryThreads() error {
+	threads, err := threads()
 	if err != nil {
 		return err
 	}
-	for _, task := range tasks {
-		id, err := strconv.Atoi(task.Name())
-		if err != nil {
+	for i, id := range threads {
+		if i == watcher {
+			relax(id)
 			continue
 		}
-		if err := schedule(id, policy, priority); err != nil && !errors.Is(err, unix.ESRCH) {
+		now, err := unix.SchedGetAttr(id, 0)
+		if err == nil && now.Policy != unix.SCHED_FIFO {
+			err = schedule(id, unix.SCHED_FIFO, realtimePriority)
+		}
+		if err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}
 	return nil
 }
 
+// watcher is the place of the runtime's watching thread among the threads in the
+// order of their making: the runtime makes it first, before any of ours.
+const watcher = 1
+
+// relax lets the runtime's watching thread sleep longer than it asks for: it wakes
+// every 20 µs while anything runs, and as a real-time thread, whose sleeps have
+// no slack, it would cost more than all others together.
+func relax(id int) {
+	_ = schedule(id, unix.SCHED_NORMAL, 0)
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/timerslack_ns", id), []byte(watchSlack), 0)
+}
+
+// threads lists this process's threads in the order of their making.
+func threads() ([]int, error) {
+	dir, err := os.Open("/proc/self/task")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var list []int
+	for _, name := range names {
+		if id, err := strconv.Atoi(name); err == nil {
+			list = append(list, id)
+		}
+	}
+	return list, nil
+}
+
 func schedule(thread int, policy, priority uint32) error {
 	return unix.SchedSetAttr(thread, &unix.SchedAttr{Policy: policy, Priority: priority}, 0)
+}
+
+// stayInHurry calls hurryThreads again for as long as ctx lasts, if it worked the
+// first time.
+func stayInHurry(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for hurryThreads() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // calm gives a command of the operator's ordinary scheduling: it is no part of
