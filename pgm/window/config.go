@@ -2,12 +2,13 @@ package window
 
 import "time"
 
-// ReceiveConfig shapes a receive window. Zero fields take the defaults.
+// ReceiveConfig shapes a receive window. Zero fields take the defaults. First
+// waits shrink to what repairs are seen to take, at least a quarter of these.
 type ReceiveConfig struct {
 	Packets     int           // RXW_SQNS: packets held at once, best as many as the source keeps; default 8192
 	BackOff     time.Duration // NAK_BO_IVL: the longest random wait before a NAK; 0 asks at once
-	NCFWait     time.Duration // NAK_RPT_IVL: wait for an NCF, doubled with each try; default 5 ms
-	DataWait    time.Duration // NAK_RDATA_IVL: wait for RDATA, doubled with each try; default 5 ms
+	NCFWait     time.Duration // NAK_RPT_IVL: longest first wait for an NCF, doubled up to 16 times; default 5 ms
+	DataWait    time.Duration // NAK_RDATA_IVL: longest first wait for RDATA, doubled up to 16 times; default 5 ms
 	NCFRetries  int           // NAK_NCF_RETRIES; default 100, at most 255
 	DataRetries int           // NAK_DATA_RETRIES; default 100, at most 255
 	MaxAPDU     int           // octets of the longest message; default and at most 65535
@@ -51,6 +52,6 @@ const (
 	// farRun is how many packets in a row must lie beyond maxAhead before the
 	// session is believed to be there.
 	farRun = 64
-	// doublings bounds how often a wait is doubled: 5 ms grow to 80 ms.
-	doublings = 4
+	// doublings bounds how often a wait is doubled: 1.25 ms grow to 80 ms.
+	doublings = 6
 )

@@ -116,8 +116,10 @@ func TestSendWindow(t *testing.T) {
 	if w.Ask(0, 0xFFFFFFFE) || w.Ask(0, 2) {
 		t.Error("confirmed a number outside the window")
 	}
-	if !w.Ask(0, 1) || !w.Ask(0, 1) || w.Repairs() != 1 {
-		t.Error("asking twice must repair once")
+	for range 2 {
+		if !w.Ask(0, 1) || w.Repairs() != 1 {
+			t.Error("asking twice must repair once")
+		}
 	}
 	var p packet.Packet
 	if err := p.Parse(w.Repair(5 * ms)); err != nil || p.Seq != 1 || p.Type != packet.RDATA || p.Trail != 0xFFFFFFFF {

@@ -22,7 +22,7 @@ var mutants = []struct{ name, file, old, new string }{
 	{"flow control forgets a receiver's room", "flow.go", "(end.After(r.Edge) || end.From(r.Next) > f.size)", "end.After(r.Edge)"},
 	{"flow control never leaves anybody behind", "flow.go", "f.receivers[i].left = true", ""},
 	{"who is left behind stays so", "flow.go", "r.left = false", ""},
-	{"no back-off queue order", "slot.go", "deadline = max(deadline, w.slots[l].deadline)", ""},
+	{"queues out of order", "slot.go", "deadline = max(deadline, w.slots[l.last].deadline)", ""},
 	{"leaving a queue forgets the count", "slot.go", "w.waitingCount--", ""},
 	{"a gap is not noticed", "receive.go", "w.toBackOff(now, i)", "w.slots[i].state = unknown"},
 	{"an SPM shows no loss", "receive.go", "w.see(now, p.Lead)", ""},

@@ -16,8 +16,11 @@ func (w *Receive) Due(now Instant, out []packet.Seq) []packet.Seq {
 			break
 		}
 		w.toWaitNCF(now, i)
-		if w.path {
-			out = append(out, w.slots[i].seq)
+		if s := &w.slots[i]; w.path {
+			out = append(out, s.seq)
+			if s.asked == 0 {
+				s.asked = now
+			}
 		}
 	}
 	return out

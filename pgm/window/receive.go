@@ -7,6 +7,7 @@ type Receive struct {
 	c      ReceiveConfig
 	slots  []slot
 	queues [queues]queue
+	trip   trip // how long repairs take
 	seed   uint64
 
 	joined bool       // the session's first number is known
@@ -95,7 +96,7 @@ func (w *Receive) Data(now Instant, p *packet.Packet, payload []byte) Verdict {
 	w.settled = false
 	w.passTrail(now, p.Trail)
 	w.see(now, p.Seq)
-	v := w.store(p, payload)
+	v := w.store(now, p, payload)
 	if p.Options.Contains(packet.OptFIN) && v == Kept {
 		w.end, w.endLead = &End{}, p.Seq
 	}
@@ -114,7 +115,7 @@ func (w *Receive) isFar(s packet.Seq) bool {
 }
 
 // store puts a payload into its slot.
-func (w *Receive) store(p *packet.Packet, payload []byte) Verdict {
+func (w *Receive) store(now Instant, p *packet.Packet, payload []byte) Verdict {
 	switch {
 	case p.Seq.Before(w.next):
 		return Old
@@ -125,6 +126,9 @@ func (w *Receive) store(p *packet.Packet, payload []byte) Verdict {
 	s := &w.slots[i]
 	if s.state == have {
 		return Duplicate
+	}
+	if s.asked != 0 {
+		w.trip.add(now.Sub(s.asked))
 	}
 	w.leave(i)
 	s.fragment = packet.Fragment{}

@@ -30,6 +30,7 @@ type slot struct {
 	payload   []byte
 	fragment  packet.Fragment // Length 0: the payload is a whole message
 	deadline  Instant
+	asked     Instant // when we asked for it first; 0: never
 	seq       packet.Seq
 	prev      int32 // neighbours in the queue of its state
 	next      int32
@@ -39,9 +40,9 @@ type slot struct {
 	dataTries uint8
 }
 
-// The queues of waiting numbers. Within one, every number waits equally long
-// from the moment it joined, so the deadlines are in order and joining,
-// leaving and finding the earliest take constant time.
+// The queues of waiting numbers, one for each state and try. Within one,
+// deadlines are in order, so joining, leaving and finding the earliest take
+// constant time.
 const (
 	queueBackOff = 0
 	queueNCF     = 1
@@ -54,12 +55,16 @@ const none = int32(-1)
 // queue is a doubly linked list of slot indices.
 type queue struct{ first, last int32 }
 
-// join puts slot i at the end of queue q, in state st until deadline.
+// join puts slot i at the end of queue q, in state st until deadline, or as
+// long as the number before it in the queue if that waits longer.
 func (w *Receive) join(i int32, q int, st state, deadline Instant) {
 	s := &w.slots[i]
 	w.leave(i)
-	s.state, s.queue, s.deadline = st, uint8(q), deadline
 	l := &w.queues[q]
+	if l.last != none {
+		deadline = max(deadline, w.slots[l.last].deadline)
+	}
+	s.state, s.queue, s.deadline = st, uint8(q), deadline
 	s.prev, s.next = l.last, none
 	if l.last == none {
 		l.first = i
@@ -91,31 +96,27 @@ func (w *Receive) leave(i int32) {
 	w.waitingCount--
 }
 
-// toBackOff makes slot i wait a random time before its NAK. Its deadline is
-// never earlier than that of a number that waits already: this keeps the queue
-// in order, stays within NAK_BO_IVL, and lets losses that are close in time
-// share one NAK.
+// toBackOff makes slot i wait a random time before its NAK. That join keeps
+// deadlines in order stays within NAK_BO_IVL, and lets losses that are close in
+// time share one NAK.
 func (w *Receive) toBackOff(now Instant, i int32) {
 	deadline := now
 	if w.c.BackOff > 0 {
 		deadline = now.Add(1 + time.Duration(w.random()%uint64(w.c.BackOff)))
-	}
-	if l := w.queues[queueBackOff].last; l != none {
-		deadline = max(deadline, w.slots[l].deadline)
 	}
 	w.join(i, queueBackOff, backOff, deadline)
 }
 
 // toWaitNCF makes slot i wait for the source's confirmation.
 func (w *Receive) toWaitNCF(now Instant, i int32) {
-	n := min(int(w.slots[i].ncfTries), doublings)
-	w.join(i, queueNCF+n, waitNCF, now.Add(w.c.NCFWait<<n))
+	tries := w.slots[i].ncfTries
+	w.join(i, queueNCF+min(int(tries), doublings), waitNCF, now.Add(w.trip.waitFor(tries, w.c.NCFWait)))
 }
 
 // toWaitData makes slot i wait for the repair.
 func (w *Receive) toWaitData(now Instant, i int32) {
-	n := min(int(w.slots[i].dataTries), doublings)
-	w.join(i, queueData+n, waitData, now.Add(w.c.DataWait<<n))
+	tries := w.slots[i].dataTries
+	w.join(i, queueData+min(int(tries), doublings), waitData, now.Add(w.trip.waitFor(tries, w.c.DataWait)))
 }
 
 // random is xorshift64*: good enough to spread receivers.

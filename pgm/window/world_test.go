@@ -27,7 +27,6 @@ type world struct {
 	firstOf   map[packet.Seq]int // first number of a message -> its index
 	receivers []*listener
 	faults    int
-	finished  bool
 	lastTrail packet.Seq
 	resetSent bool  // the source is gone: it repairs nothing any more
 	wrong     error // what went wrong while packets landed
