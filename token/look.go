@@ -106,6 +106,28 @@ func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
 	return true
 }
 
+// Awaited reports whether every node that could take on silence what is held
+// knows the edition, by a fresh word that has both ways proven, and no lease is
+// in doubt: then an absence that was announced with the edition will be waited
+// for. A node that was not heard may come back at any time and knows nothing.
+func (m *Machine) Awaited(now clock.Instant, edition uint32) bool {
+	for i := range m.tokens {
+		t := &m.tokens[i]
+		if t.phase == Idle || t.phase == Dropping || t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
+			continue
+		}
+		if _, holders := m.Holder(now, i); t.lapsed != 0 || holders > 1 {
+			return false
+		}
+		for j := range m.peers {
+			if p := &m.peers[j]; t.theirs[j] != nil && !(m.proven(now, p) && p.knows >= edition) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Idle reports whether nothing is held or being dropped.
 func (m *Machine) Idle() bool {
 	for i := range m.tokens {

@@ -262,7 +262,8 @@ func (m *Machine) thaw(now clock.Instant) {
 	m.listens, m.start, m.foreign = true, now, 0
 	for i := range m.peers {
 		p := &m.peers[i]
-		*p = peer{slot: p.slot, heard: now, closed: p.closed}
+		away := max(p.heard.Add(p.hold).Sub(now), 0) // what is left of an announced absence
+		*p = peer{slot: p.slot, heard: now, hold: away, closed: p.closed}
 		m.renew(now, p, i)
 	}
 	for i := range m.tokens {

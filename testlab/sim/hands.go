@@ -53,7 +53,7 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	case node.Exit:
 		h.Kill()
 	case node.Reexec:
-		h.reexec(now)
+		h.reexec(now, a.Awaited)
 	}
 }
 
@@ -146,12 +146,13 @@ func (h *Host) say(s heartbeat.Say) {
 	}
 }
 
-// reexec replaces the daemon by a new one under leases that last Grace.
-func (h *Host) reexec(now clock.Instant) {
+// reexec replaces the daemon by a new one. Leases that have not been ended last
+// Grace if the peers wait for it, else as they stand.
+func (h *Host) reexec(now clock.Instant, awaited bool) {
 	for i := range h.kernel {
-		if k := &h.kernel[i]; k.up {
+		if k := &h.kernel[i]; awaited && k.up && k.limit != 0 {
 			k.expiry = now.Add(node.Grace)
-			k.limit = 0
+			h.world.check.answering(h, i)
 		}
 	}
 	h.Kill()

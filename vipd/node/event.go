@@ -73,9 +73,10 @@ type KeepSuspended struct{ On bool }
 // Exit says that nothing is held any more and that the peers know.
 type Exit struct{}
 
-// Reexec says that the peers will wait: the leases may be extended by Grace
-// from now, and the daemon may replace itself.
-type Reexec struct{}
+// Reexec says that the daemon may replace itself. Awaited says that whoever
+// could take what is held knows of it and will wait: only then may the leases
+// that have not ended be extended by Grace from now.
+type Reexec struct{ Awaited bool }
 
 // Flush asks for what waited in the sockets to be thrown away.
 type Flush struct{}

@@ -18,7 +18,7 @@ func (m *Machine) leave(now clock.Instant) {
 	}
 	if m.tokens.KnownBy(now, r.edition) || now >= r.since.Add(restartLimit) {
 		r.done = true
-		m.do(Reexec{})
+		m.do(Reexec{Awaited: m.tokens.Awaited(now, r.edition)})
 	}
 }
 
