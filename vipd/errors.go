@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"vipd/vipd/control"
 )
@@ -101,16 +100,17 @@ func didYouMean(word string, known []string) string {
 // flagError turns what the flag package says into a misuse, with the nearest
 // flag when one is unknown.
 func flagError(cmd *cobra.Command, err error) error {
-	if errors.Is(err, pflag.ErrHelp) {
-		return err
-	}
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
+	unknown, found := strings.CutPrefix(err.Error(), "unknown flag: ")
+	if !found {
 		return misuse(cmd, "%v", err)
 	}
 	var known []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
-	return misuse(cmd, "%v%s", err, didYouMean("--"+unknown.GetSpecifiedName(), known))
+	for _, word := range strings.Fields(cmd.Flags().FlagUsages()) {
+		if strings.HasPrefix(word, "--") {
+			known = append(known, word)
+		}
+	}
+	return misuse(cmd, "%v%s", err, didYouMean(unknown, known))
 }
 
 // noArguments is for verbs that take flags alone.

@@ -129,7 +129,7 @@ var scenarios = []scenario{
 		play:    (*trial).start,
 	},
 	{
-		name: "size", what: "built -trimpath -ldflags '-s -w'", most: 1, alike: true,
+		name: "size", what: "built as a release", most: 1, alike: true,
 		figures: []figure{{"binary", "MB", atMost(12, 12)}},
 		play:    (*trial).size,
 	},
