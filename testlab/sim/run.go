@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Result is what one schedule showed.
 type Result struct {
@@ -15,8 +12,12 @@ type Result struct {
 }
 
 // busy is how many steps a node may need for a second: asks every millisecond
-// to four peers, their answers, and a storm of faults.
-const busy = 6000
+// to four peers, their answers, and a storm of faults; and burst how many more
+// at any instant. A machine that would not sleep is stopped by it.
+const (
+	busy  = 6000
+	burst = 1000
+)
 
 // glance is how often a schedule looks whether calm has come.
 const glance = 50 * time.Millisecond
@@ -66,9 +67,6 @@ func (w *World) result(simulated time.Duration) Result {
 	r := Result{Seed: w.Plan.Seed, Violation: w.check.violation, Simulated: simulated, Coverage: w.check.Coverage}
 	for _, h := range w.Hosts {
 		r.Steps += h.Steps
-		if limit := int(simulated.Seconds()*busy) + 100; h.Steps > limit && r.Violation == "" {
-			r.Violation = fmt.Sprintf("%s took %d steps in %v", h.Name, h.Steps, simulated)
-		}
 	}
 	r.Coverage.Classes[w.Plan.Class]++
 	for _, f := range w.Plan.Faults {

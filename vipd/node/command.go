@@ -103,6 +103,7 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 	case Move:
 		_, holders := m.tokens.Holder(now, c.Token)
 		if m.tokens.Active(now, c.Token) != c.Node || holders != 1 {
+			c.moved = 0 // it went on: nothing to prove, nothing to wake up for
 			return false
 		}
 		if !m.tokens.Spec(c.Token).Askable {
