@@ -40,7 +40,7 @@ func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 	if p.known && v.unfitAt != 0 && !m.reached(now, p.arrived.Add(m.config.Interval*3/2)) {
 		return clock.Never
 	}
-	return max(p.echo.Add(m.config.Lease), p.grace, v.grace)
+	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, p.bridge)
 }
 
 // leaseLimit returns until when the token may be held without news.

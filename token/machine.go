@@ -147,7 +147,7 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		}
 	case Stall:
 		for i := range m.peers {
-			m.peers[i].audible = now
+			m.peers[i].stall(now, m.config.Interval)
 		}
 	case Foreign:
 		if m.foreign == 0 {

@@ -23,6 +23,7 @@ type peer struct {
 	knows   uint32        // edition of ours that it knew when it said its present claims
 	known   bool          // its claims are those it has now
 	grace   clock.Instant // a lease given while it was silent stands until here
+	bridge  clock.Instant // and over a stall of ours until here, or until a word of it is read
 	quiet   bool          // it was taken to be silent when last looked at
 	closed  bool          // no automatic move to it
 	leased  bool          // its kernel silences what it holds when its daemon dies
@@ -79,6 +80,7 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	if !w.Fresh {
 		return
 	}
+	p.bridge = 0
 	m.endSolo(now, p, w)
 	m.refresh(now, p, i, w)
 	if w.Changed {
@@ -90,6 +92,16 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	p.known = w.Current && (p.known || w.Changed)
 	if w.Current && w.Echoed != 0 {
 		p.proof, p.knows = w.Echoed, max(p.knows, w.Knows)
+	}
+}
+
+// stall is for when this node ran late: words may wait unread, so the peer's
+// silence is counted anew. Was it silent both ways before, the lease goes on until
+// it is found silent again, or a word of it is read.
+func (p *peer) stall(now clock.Instant, interval time.Duration) {
+	p.audible = now
+	if p.quiet {
+		p.bridge = now.Add(interval*6/5 + time.Millisecond)
 	}
 }
 
