@@ -44,6 +44,7 @@ type Sender struct {
 	closed   bool
 	failed   error
 	idleAt   window.Instant // when the last write ended
+	prompt   int            // messages that their callers may still write at once
 	armed    window.Instant // when tick comes next
 	spmrAt   window.Instant // when an SPMR was last answered
 	waiters  int
@@ -149,7 +150,7 @@ func (s *Sender) Send(ctx context.Context, m []byte) error {
 		now = s.clock.now()
 	}
 	s.take(now, m)
-	write := s.dueNow(now)
+	write := s.dueNow(now, count)
 	s.mu.Unlock()
 	if write {
 		return s.flush()
@@ -225,19 +226,34 @@ func (s *Sender) wakeSenders() {
 	}
 }
 
-// idle is how long the sender must have been quiet for a message to be written
-// by its own caller at once; a busy sender gathers a batch instead. It is some
-// times what a program in a hurry takes from one message to the next, and less
-// than the sender's goroutine takes to wake.
+// idle is how long the sender must have been quiet for messages to be written
+// by their own callers at once; a busy sender gathers a batch instead. It is
+// some times what a program in a hurry takes from one message to the next, and
+// less than the sender's goroutine takes to wake.
 const idle = 20 * time.Microsecond
+
+// promptMessages is how many messages in a row are written at once after the
+// sender was quiet: a few, as paced programs that are late catch up.
+const promptMessages = 8
 
 // batchPackets is how many packets make a batch worth writing by the caller.
 const batchPackets = 64
 
-// dueNow reports whether the caller is to write what waits.
-func (s *Sender) dueNow(now window.Instant) bool {
+// dueNow reports whether the caller, who has pushed count packets, is to write
+// what waits.
+func (s *Sender) dueNow(now window.Instant, count int) bool {
 	n := s.w.Next().From(s.unsent)
-	return n >= min(batchPackets, s.o.Window/2+1) || now.Sub(s.idleAt) > idle
+	if now.Sub(s.idleAt) > idle {
+		s.prompt = promptMessages
+	}
+	if n > count { // others wait already: a batch begins
+		s.prompt = min(s.prompt, 1)
+	}
+	if s.prompt > 0 {
+		s.prompt--
+		return true
+	}
+	return n >= min(batchPackets, s.o.Window/2+1)
 }
 
 // wakeWriter lets the sender's own goroutine write soon.
