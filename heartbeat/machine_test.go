@@ -73,11 +73,38 @@ func TestDropReasons(t *testing.T) {
 
 func TestPathLoss(t *testing.T) {
 	var p Path
-	for _, seq := range []uint64{1, 2, 4, 3, 8} { // 5 to 7 never came
+	for _, seq := range []uint64{1, 2, 4, 3, 8} {
 		p.take(at(0), seq)
 	}
-	if got := p.Loss(); got != 3.0/8 || p.take(at(0), 3) {
-		t.Errorf("loss %v, or a copy counts", got)
+	if p.take(at(0), 3) || !p.take(at(0), 5) {
+		t.Error("a copy counts, or a late first does not")
+	}
+	for _, sent := range []clock.Instant{0, 50, 51, 100, 120, 149, 350, 300} { // 200 to 300 came late or never
+		p.count(at(time.Duration(sent)*ms), 50*ms)
+	}
+	if got := p.Loss(); got != 3.0/8 {
+		t.Errorf("loss %v of %b", got, p.beats)
+	}
+}
+
+// Answers take one path each: on the other one they are not missing.
+func TestAnswersAreNoLoss(t *testing.T) {
+	m := New(config, at(0))
+	for i := range uint64(10) {
+		now := at(time.Duration(i) * 50 * ms)
+		for path := range uint8(2) {
+			r := from(now, 3*i+1, Beat, 0)
+			r.Path = path
+			m.Step(now, r)
+			answer := from(now, 3*i+2+uint64(path), Answer, 0)
+			answer.Path = path
+			m.Step(now, answer)
+		}
+	}
+	for path := range 2 {
+		if got := m.Peer(2).Paths[path].Loss(); got != 0 {
+			t.Errorf("path %d lost %v", path, got)
+		}
 	}
 }
 

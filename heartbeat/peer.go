@@ -38,39 +38,53 @@ type Path struct {
 	Heard     clock.Instant // newest message that came this way
 	RoundTrip time.Duration // of the newest answer
 	seq       uint64
-	window    uint64 // bit i: seq−i came this way
-	span      int    // how many bits of window mean something
+	window    uint64        // bit i: seq−i came this way
+	beat      clock.Instant // the newest beat that came this way was sent then, on the peer's clock
+	beats     uint64        // bit i: so did the beat i intervals before it
+	span      int           // how many bits of beats mean something
 }
 
-// Loss returns the share of the peer's last 64 sends that did not come this
-// way, 0 to 1.
+// Loss returns the share of the peer's last 64 beats that did not come this way,
+// 0 to 1. Other messages don't count: an answer takes one path only.
 func (p *Path) Loss() float64 {
 	if p.span == 0 {
 		return 0
 	}
-	return 1 - float64(bits.OnesCount64(p.window))/float64(p.span)
+	return 1 - float64(bits.OnesCount64(p.beats))/float64(p.span)
 }
 
 // take notes that the send with this number came this way and reports whether
 // it is the first copy that did.
 func (p *Path) take(now clock.Instant, seq uint64) bool {
 	p.Heard = max(p.Heard, now)
-	switch ahead := seq - p.seq; {
-	case p.seq == 0:
-		p.window, p.span = 1, 1
-	case seq > p.seq:
-		p.window = p.window<<min(ahead, 64) | 1
-		p.span = int(min(uint64(p.span)+ahead, 64))
-	default:
-		bit := uint64(1) << min(p.seq-seq, 64)
-		if bit == 0 || p.window&bit != 0 {
-			return false
-		}
-		p.window |= bit
+	if seq > p.seq {
+		p.window = p.window<<min(seq-p.seq, 64) | 1
+		p.seq = seq
 		return true
 	}
-	p.seq = seq
+	bit := uint64(1) << min(p.seq-seq, 64)
+	if bit == 0 || p.window&bit != 0 {
+		return false
+	}
+	p.window |= bit
 	return true
+}
+
+// count notes a beat. How many are missing before it follows from when the two
+// were sent: there is one every interval.
+func (p *Path) count(sent clock.Instant, interval time.Duration) {
+	gap := uint64((sent.Sub(p.beat) + interval/2) / interval)
+	switch {
+	case p.span == 0:
+		p.beats, p.span = 1, 1
+	case sent <= p.beat:
+		return
+	case gap == 0: // one beside the schedule, because something changed
+	default:
+		p.beats = p.beats<<min(gap, 64) | 1
+		p.span = int(min(uint64(p.span)+gap, 64))
+	}
+	p.beat = sent
 }
 
 // Silence returns how long nothing was heard, less what the peer announced. A

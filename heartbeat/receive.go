@@ -22,6 +22,9 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		m.replace(p, r.Session, echoed)
 	}
 	first := r.Path < MaxPaths && p.Paths[r.Path].take(now, r.Message.Seq)
+	if first && r.Message.Kind == Beat {
+		p.Paths[r.Path].count(r.Message.Sent, m.config.Interval)
+	}
 	if first && r.Message.Kind != Answer {
 		m.actions = append(m.actions, Say{Kind: Answer, To: p.Slot, Path: r.Path, Whole: r.Message.Want})
 	}
