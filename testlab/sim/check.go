@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"vipd/heartbeat/clock"
 	"vipd/token"
 )
 
@@ -23,6 +24,7 @@ type checker struct {
 	orders    map[uint64]order
 	phases    [][]token.Phase // by host and token, as last seen
 	editions  []uint32        // by host, for the trace
+	echoed    map[echoKey]clock.Instant
 	Coverage
 	Trace func(format string, args ...any)
 }
@@ -34,7 +36,7 @@ type epochKey struct {
 
 func newChecker(w *World) *checker {
 	n := w.Plan.Tokens
-	c := &checker{w: w, epochs: map[epochKey]uint8{}, orders: map[uint64]order{}, editions: make([]uint32, w.Plan.Nodes), announcer: make([]uint8, n), holder: make([]uint8, n)}
+	c := &checker{w: w, epochs: map[epochKey]uint8{}, orders: map[uint64]order{}, echoed: map[echoKey]clock.Instant{}, editions: make([]uint32, w.Plan.Nodes), announcer: make([]uint8, n), holder: make([]uint8, n)}
 	for range w.Plan.Nodes {
 		row := make([]int64, w.Plan.Nodes)
 		for i := range row {

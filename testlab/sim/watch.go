@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/token"
 	"vipd/vipd/node"
@@ -105,6 +106,7 @@ func (c *checker) action(h *Host, a node.Action) {
 		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.What)
 	case node.Words:
 		c.States[a.State]++
+		c.echoes(h, a.Heard)
 		for i := range a.Claims {
 			c.Verbs[a.Claims[i].Verb]++
 			c.reasons(token.Reason(a.Claims[i].Reasons))
@@ -115,6 +117,25 @@ func (c *checker) action(h *Host, a node.Action) {
 		c.editions[h.Slot-1] = a.Edition
 	case node.Reply:
 		c.replied(h, a)
+	}
+}
+
+// echoKey is one node's run, hearing one session.
+type echoKey struct {
+	by      uint8
+	life    int
+	session uint64
+}
+
+// echoes checks that the newest send which a node says it has heard of a session
+// never goes back: an older word that comes late must not count.
+func (c *checker) echoes(h *Host, heard []heartbeat.Heard) {
+	for _, x := range heard {
+		key := echoKey{h.Slot, h.life, x.Session}
+		if x.Sent < c.echoed[key] {
+			c.fail("%s counts an older word of %c after a newer one", h.Name, 'a'+x.Slot-1)
+		}
+		c.echoed[key] = x.Sent
 	}
 }
 
