@@ -230,7 +230,7 @@ func (s *Sender) wakeSenders() {
 // by their own callers at once; a busy sender gathers a batch instead. It is
 // some times what a program in a hurry takes from one message to the next, and
 // less than the sender's goroutine takes to wake.
-const idle = 20 * time.Microsecond
+const idle = 40 * time.Microsecond
 
 // promptMessages is how many messages in a row are written at once after the
 // sender was quiet: a few, as paced programs that are late catch up.
@@ -246,8 +246,8 @@ func (s *Sender) dueNow(now window.Instant, count int) bool {
 	if now.Sub(s.idleAt) > idle {
 		s.prompt = promptMessages
 	}
-	if n > count { // others wait already: a batch begins
-		s.prompt = min(s.prompt, 1)
+	if n > count {
+		s.prompt = 0 // others wait already: a batch grows
 	}
 	if s.prompt > 0 {
 		s.prompt--
