@@ -18,6 +18,7 @@ import (
 const (
 	realtimePriority = 10        // SCHED_FIFO, 1 to 99: above all normal programs, below the kernel's own
 	heapLimit        = 64 << 20  // bytes; collection gets harder towards it
+	heapGrowth       = 25        // percent between two collections: there is little to collect, and less to keep
 	watchSlack       = "1000000" // ns by which the runtime's watching thread may sleep too long
 )
 
@@ -28,6 +29,7 @@ const (
 // It returns what was refused, nil if nothing was.
 func hurry() error {
 	debug.SetMemoryLimit(heapLimit)
+	debug.SetGCPercent(heapGrowth)
 	var refused []string
 	if err := hurryThreads(); err != nil {
 		refused = append(refused, fmt.Sprintf("SCHED_FIFO: %v (needs CAP_SYS_NICE, or LimitRTPRIO=%d)", err, realtimePriority))
