@@ -150,21 +150,27 @@ func (m *Machine) peerAsks(now clock.Instant, e PeerAsks) {
 
 // askAlone is for a holder that took on silence: it asks every interval while
 // the peer is silent, and gives way where the peer's kernel answers: the lower
-// rank at the first answer, the other at the third.
+// rank at the first answer, the other at the third. Once all are heard both ways
+// and hold nothing, it is no heir any more: the next silence is not the one that it
+// took on.
 func (m *Machine) askAlone(now clock.Instant, i int) {
 	t := &m.tokens[i]
 	if !t.gate.heir || !t.spec.Askable {
 		return
 	}
-	silent, outranked := false, false
+	silent, outranked, settled := false, false, true
 	for j := range m.peers {
-		if t.theirs[j] != nil && !m.alive(now, &m.peers[j]) {
+		if t.theirs[j] == nil {
+			continue
+		}
+		if !m.alive(now, &m.peers[j]) {
 			silent = true
 			outranked = outranked || m.outranks(t, j)
 		}
+		settled = settled && m.proven(now, &m.peers[j]) && !t.views[j].holds()
 	}
 	if !silent {
-		t.gate.answers = 0
+		t.gate.answers, t.gate.heir = 0, !settled
 		return
 	}
 	if t.gate.answers >= heirAnswers || t.gate.answers > 0 && outranked {
