@@ -210,7 +210,9 @@ func (l *loop) do(a node.Action) {
 	case node.Exit:
 		l.leaving(errStopped)
 	case node.Reexec:
-		l.beater.extend(l.boot(), node.Grace)
+		if a.Awaited {
+			l.beater.extend(l.boot(), node.Grace)
+		}
 		l.leaving(errRestart)
 	}
 }

@@ -1,0 +1,127 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bounds that keep a busy host from looking dead.
+const (
+	highest    = -20       // nice: before every ordinary program
+	heapLimit  = 64 << 20  // bytes; collection gets harder towards it
+	heapGrowth = 50        // percent between two collections: there is little to collect, and less to keep
+	slack      = "50000"   // ns by which a thread may sleep too long, the kernel's default
+	watchSlack = "1000000" // and the runtime's watching thread
+)
+
+// hurry makes this process run before others, where the host allows it: the
+// highest ordinary priority for all of its threads, and memory that is not paged
+// out. All threads, because a message needs the reader's, the loop's and the
+// beater's. Not SCHED_FIFO: threads of the runtime spin for one another, and under
+// it one that waits for a thread without a processor never lets go of its own.
+// It returns what was refused, nil if nothing was.
+func hurry() error {
+	debug.SetMemoryLimit(heapLimit)
+	debug.SetGCPercent(heapGrowth)
+	var refused []string
+	if err := hurryThreads(); err != nil {
+		refused = append(refused, fmt.Sprintf("nice %d: %v (needs CAP_SYS_NICE, or LimitNICE=%d)", highest, err, highest))
+	}
+	// On fault: without it every page of the runtime's address space would be
+	// brought in, gigabytes of it.
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+		refused = append(refused, fmt.Sprintf("mlockall: %v (needs CAP_IPC_LOCK, or LimitMEMLOCK=infinity)", err))
+	}
+	if refused == nil {
+		return nil
+	}
+	return errors.New(strings.Join(refused, "; "))
+}
+
+// hurryThreads gives every thread the priority. A thread made later inherits it
+// from the one that made it, and the slack too, so this is done again now and
+// then. A thread that ends meanwhile is no error.
+func hurryThreads() error {
+	threads, err := threads()
+	if err != nil {
+		return err
+	}
+	for i, id := range threads {
+		if err := unix.Setpriority(unix.PRIO_PROCESS, id, highest); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+		mayOversleep(id, i == watcher)
+	}
+	return nil
+}
+
+// watcher is the place of the runtime's watching thread among the threads in the
+// order of their making: the runtime makes it first, before any of ours.
+const watcher = 1
+
+// mayOversleep lets the runtime's watching thread sleep longer than it asks for: it
+// wakes every 20 µs while anything runs, which would be most of what an idle
+// daemon costs.
+func mayOversleep(id int, watching bool) {
+	ns := slack
+	if watching {
+		ns = watchSlack
+	}
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/timerslack_ns", id), []byte(ns), 0) // a matter of cost alone
+}
+
+// threads lists this process's threads in the order of their making.
+func threads() ([]int, error) {
+	dir, err := os.Open("/proc/self/task")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var list []int
+	for _, name := range names {
+		if id, err := strconv.Atoi(name); err == nil {
+			list = append(list, id)
+		}
+	}
+	return list, nil
+}
+
+// stayInHurry calls hurryThreads again for as long as ctx lasts, if it worked the
+// first time.
+func stayInHurry(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for hurryThreads() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// calm gives a command of the operator's ordinary priority: it is no part of what
+// must be in time.
+func calm(process int) {
+	_ = unix.Setpriority(unix.PRIO_PROCESS, process, 0) // it may be gone, or was never in a hurry
+}
+
+// sayHurry puts one line in the log where the host refuses, and what follows.
+func sayHurry(err error, log *slog.Logger) {
+	if err != nil {
+		log.Warn("no right to run before others: on a busy host beats may be late", "refused", err)
+	}
+}
