@@ -67,7 +67,7 @@ func TestNewKeysAndSessionsDiffer(t *testing.T) {
 	if again, err := ParseKey(a.Text()); err != nil || again != a {
 		t.Errorf("a key does not survive its text: %v", err)
 	}
-	if NewSession() == NewSession() {
+	if first, second := NewSession(), NewSession(); first == second {
 		t.Error("two new sessions are alike")
 	}
 }
