@@ -59,7 +59,7 @@ func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Insta
 	if p.renews != 0 && !m.reached(now, p.renews.Add(m.config.Dead)) {
 		return blocked
 	}
-	if !g.answered && g.early >= asksNeeded {
+	if !g.answered && (g.early >= asksNeeded || g.early+g.late > asksNeeded) { // the newest may still be answered
 		return bySilence
 	}
 	if g.late >= asksNeeded && m.reached(now, g.lastLate.Add(askTrip)) {
