@@ -19,7 +19,7 @@ func TestChoose(t *testing.T) {
 		want  []string
 		err   error
 	}{
-		{nil, []string{"host-death", "failback", "cable-pull", "stop", "move", "daemon-crash"}, nil},
+		{nil, []string{"host-death", "failback", "cable-pull", "stop", "move", "daemon-crash", "freeze", "heal"}, nil},
 		{[]string{"move", "host-death"}, []string{"move", "host-death"}, nil},
 		{[]string{"move", "mvoe"}, nil, ErrUnknownScenario},
 	}
