@@ -56,7 +56,7 @@ func (p *Pacer) Stepped(now clock.Instant) { p.stepped = now }
 // Wedged reports whether the loop has been silent for so long that nothing may
 // be said in its name, nor a lease renewed.
 func (p *Pacer) Wedged(now clock.Instant) bool {
-	return now.Sub(p.stepped) > max(p.dead, p.words.Hold)
+	return now.Sub(p.stepped) > p.dead
 }
 
 // Next returns when the next beat is due.
