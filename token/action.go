@@ -58,11 +58,14 @@ type Announce struct {
 }
 
 // Lease sets how long the kernel may let the resource live: min(Limit, newest
-// send + L), written at every send and at once. Limit 0 ends it.
+// send + L), written at every send and at once. Limit 0 ends it. A lease that has
+// run out revives only if Again is set; a send that comes too late for it is
+// answered by Ended.
 type Lease struct {
 	Token int
 	Limit clock.Instant
 	Epoch uint64
+	Again bool
 }
 
 // Ask asks the hands to ask the network whether anybody has the resource.

@@ -54,6 +54,12 @@ type Failed struct {
 // Down says that the hands have removed the resource, and that is confirmed.
 type Down struct{ Token int }
 
+// Ended says that the lease had run out before a send could renew it.
+type Ended struct {
+	Token int
+	Epoch uint64
+}
+
 // Fitness replaces the node's own reasons against one token.
 type Fitness struct {
 	Token   int
@@ -151,6 +157,7 @@ func (Foreign) event()     {}
 func (Up) event()          {}
 func (Failed) event()      {}
 func (Down) event()        {}
+func (Ended) event()       {}
 func (Fitness) event()     {}
 func (Standing) event()    {}
 func (Gate) event()        {}

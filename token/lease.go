@@ -37,21 +37,39 @@ func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 		p.quiet = true
 		return clock.Never
 	}
-	if p.known && v.unfitAt != 0 && !m.reached(now, p.arrived.Add(m.config.Interval*3/2)) {
+	if m.unfit(now, p, v) {
 		return clock.Never
 	}
 	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, p.bridge)
 }
 
+// echoLimit is pairLimit for a lease that has run out: only an echo, or the word
+// of a peer that can't take, brings it back.
+func (m *Machine) echoLimit(now clock.Instant, t *state, i int) clock.Instant {
+	p := &m.peers[i]
+	if m.unfit(now, p, &t.views[i]) {
+		return clock.Never
+	}
+	return p.echo.Add(m.config.Lease)
+}
+
+// unfit reports whether the peer has just said that it neither holds nor can.
+func (m *Machine) unfit(now clock.Instant, p *peer, v *view) bool {
+	return p.known && v.unfitAt != 0 && !m.reached(now, p.arrived.Add(m.config.Interval*3/2))
+}
+
 // leaseLimit returns until when the token may be held without news.
 func (m *Machine) leaseLimit(now clock.Instant, t *state) clock.Instant {
-	limit := clock.Never
+	limit, pair := clock.Never, m.pairLimit
 	if t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
 		return limit
 	}
+	if t.lapsed != 0 {
+		pair = m.echoLimit
+	}
 	for i := range m.peers {
 		if t.theirs[i] != nil {
-			limit = clock.Min(limit, m.pairLimit(now, t, i))
+			limit = clock.Min(limit, pair(now, t, i))
 		}
 	}
 	return limit
@@ -73,16 +91,28 @@ func (m *Machine) renewLease(now clock.Instant, i int) renewal {
 	if m.reached(now, limit) || t.lapsed != 0 && m.rival(now, t) {
 		return m.lapse(now, i, limit)
 	}
-	t.lapsed = 0
-	if limit != t.limit {
-		t.limit = limit
-		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
+	if limit != t.limit || t.lapsed != 0 {
+		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch, Again: t.lapsed != 0})
 	}
+	t.limit, t.lapsed = limit, 0
 	return stands
 }
 
-// lapse is for a lease that has just gone back into the past: the first word of
-// a peer ended what was renewed alone. The kernel is told at once, but the token
+// ended is for a lease that ran out because this node was late with its sends. A
+// token that nobody takes on silence is held on; of another, peers may think what
+// they do when its lease lapses.
+func (m *Machine) ended(now clock.Instant, e Ended) {
+	switch t := &m.tokens[e.Token]; {
+	case t.epoch != e.Epoch || t.lapsed != 0:
+	case t.phase == Holding:
+		t.lapsed = now
+	case t.phase == Taking:
+		m.drop(e.Token, LeaseExpired)
+	}
+}
+
+// lapse is for a lease that has just gone back into the past, as the first word of
+// a peer ended what was renewed alone, or that ran out. The kernel is told, but the token
 // is kept for an interval: as a rule the peer has not taken it, and its next echo
 // says so; or it has just taken, and the meeting says who goes. So a cut of about
 // D moves nothing.

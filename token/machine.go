@@ -159,6 +159,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.failed(now, ev)
 	case Down:
 		m.down(ev.Token)
+	case Ended:
+		m.ended(now, ev)
 	case Fitness:
 		m.tokens[ev.Token].reasons = ev.Reasons
 	case Standing:

@@ -57,23 +57,31 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	}
 }
 
-// lease writes the kernel's expiry: min(limit, newest send + L).
+// lease writes the kernel's expiry.
 func (h *Host) lease(a token.Lease) {
-	k := &h.kernel[a.Token]
-	k.limit = a.Limit
-	if a.Limit == 0 {
-		k.expiry = 0
-		return
+	h.terms[a.Token].Grant(a, h.pacer.Sent())
+	if a.Limit != 0 {
+		h.kernel[a.Token].epoch = a.Epoch
 	}
-	k.epoch = a.Epoch
-	h.renew(a.Token)
-	h.world.check.answering(h, a.Token)
+	h.write(a.Token)
 }
 
-func (h *Host) renew(i int) {
-	k := &h.kernel[i]
-	if k.limit != 0 {
-		k.expiry = clock.Min(k.limit, h.pacer.Sent().Add(h.world.Plan.Lease()))
+func (h *Host) write(i int) {
+	h.kernel[i].expiry = h.terms[i].Expiry()
+	h.world.check.answering(h, i)
+}
+
+// renew renews the leases after a send; the machine hears of what had run out.
+func (h *Host) renew() {
+	for i := range h.terms {
+		t := &h.terms[i]
+		if t.Renew(h.pacer.Sent()) {
+			epoch := t.Epoch()
+			h.after(0, func() { h.step(token.Ended{Token: i, Epoch: epoch}) })
+		}
+		if t.Held() {
+			h.write(i)
+		}
 	}
 }
 
@@ -138,10 +146,7 @@ func (h *Host) say(s heartbeat.Say) {
 	}
 	for page := range pages {
 		m := h.pacer.Compose(s.Kind, page, now, h.wallNow())
-		for i := range h.kernel {
-			h.renew(i)
-			h.world.check.answering(h, i)
-		}
+		h.renew()
 		h.world.send(h, s, &m)
 	}
 }
@@ -150,7 +155,7 @@ func (h *Host) say(s heartbeat.Say) {
 // Grace if the peers wait for it, else as they stand.
 func (h *Host) reexec(now clock.Instant, awaited bool) {
 	for i := range h.kernel {
-		if k := &h.kernel[i]; awaited && k.up && k.limit != 0 {
+		if k := &h.kernel[i]; awaited && k.up && h.terms[i].Held() {
 			k.expiry = now.Add(node.Grace)
 			h.world.check.answering(h, i)
 		}

@@ -23,6 +23,7 @@ type Host struct {
 	alive   bool // the machine has power
 	machine *node.Machine
 	pacer   *heartbeat.Pacer
+	terms   []token.Term // of the leases, by token
 	session uint64
 	life    int // counts starts of the daemon
 	frozen  bool
@@ -44,7 +45,6 @@ func (h *Host) lacks(i int) bool { return h.without == i }
 type entry struct {
 	up     bool
 	epoch  uint64
-	limit  clock.Instant
 	expiry clock.Instant
 	since  clock.Instant
 	pinned bool
@@ -104,6 +104,10 @@ func (h *Host) Start() {
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.StartWait,
 			Tokens: w.specs, HighWater: h.disk.highWater}}, now)
 	h.pacer = heartbeat.NewPacer(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead()}, now)
+	h.terms = make([]token.Term, len(h.kernel))
+	for i := range h.terms {
+		h.terms[i].Length = w.Plan.Lease()
+	}
 	h.step(node.Suspended{On: h.disk.suspended})
 	for i := range h.kernel {
 		k := &h.kernel[i]
@@ -125,10 +129,7 @@ func (h *Host) Start() {
 
 // Kill ends the daemon at once; the kernel keeps what it has.
 func (h *Host) Kill() {
-	h.machine, h.frozen, h.socket, h.late = nil, false, nil, nil
-	for i := range h.kernel {
-		h.kernel[i].limit = 0 // nobody renews any more
-	}
+	h.machine, h.terms, h.frozen, h.socket, h.late = nil, nil, false, nil, nil
 }
 
 // PowerOff ends everything but the disk; PowerOn is a boot without a start.

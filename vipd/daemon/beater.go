@@ -35,11 +35,12 @@ type beater struct {
 
 	mu     sync.Mutex // held for microseconds: words and leases in, a message out
 	pacer  *heartbeat.Pacer
-	limits []clock.Instant // by token; 0: not held
-	ids    []uint64        // of the tokens, likewise
-	frozen bool            // a restart: the leases stay as they are
-	silent bool            // wedged, as last seen
-	wedged func(bool)      // told when that changes
+	terms  []token.Term // of the leases, by token
+	ids    []uint64     // of the tokens, likewise
+	late   []token.Ended
+	frozen bool       // a restart: the leases stay as they are
+	silent bool       // wedged, as last seen
+	wedged func(bool) // told when that changes
 }
 
 func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool)) *beater {
@@ -65,32 +66,22 @@ func (b *beater) stepped(now clock.Instant) {
 // another thread to wake.
 func (b *beater) say(s heartbeat.Say) { b.send(s) }
 
-// setLease takes a lease that changed: min(limit, newest send + L). The row is
-// whose lease it is; a limit of 0 ends it.
+// setLease takes a lease that changed. The row is whose lease it is; a limit of 0
+// ends it.
 func (b *beater) setLease(l token.Lease, r row) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.limits) <= l.Token {
-		b.limits, b.ids = append(b.limits, 0), append(b.ids, 0)
+	for len(b.terms) <= l.Token {
+		b.terms, b.ids = append(b.terms, token.Term{Length: b.lease}), append(b.ids, 0)
 	}
 	if l.Limit != 0 {
 		b.page.hold(l.Token, r)
 	}
-	b.limits[l.Token], b.ids[l.Token] = l.Limit, r.id
-	b.renew(l.Token)
-}
-
-// renew writes one token's expiry. Before the first send an adopted lease stands
-// as it was. b.mu is held.
-func (b *beater) renew(i int) {
-	expiry := b.limits[i]
-	switch {
-	case b.frozen:
-		return
-	case expiry != 0 && b.pacer.Sent() != 0:
-		expiry = clock.Min(expiry, b.pacer.Sent().Add(b.lease))
+	b.ids[l.Token] = r.id
+	b.terms[l.Token].Grant(l, b.pacer.Sent())
+	if !b.frozen {
+		b.write(l.Token, b.terms[l.Token].Expiry())
 	}
-	b.write(i, expiry)
 }
 
 func (b *beater) write(i int, expiry clock.Instant) {
@@ -98,13 +89,40 @@ func (b *beater) write(i int, expiry clock.Instant) {
 	b.kernel.write(b.ids[i], expiry)
 }
 
-// renewAll writes every token's expiry.
-func (b *beater) renewAll() {
+// rewrite writes every token's expiry as it is.
+func (b *beater) rewrite() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.limits {
-		b.renew(i)
+	b.writeAll()
+}
+
+func (b *beater) writeAll() {
+	for i := range b.terms {
+		if !b.frozen {
+			b.write(i, b.terms[i].Expiry())
+		}
 	}
+}
+
+// renew renews every lease by what was just sent.
+func (b *beater) renew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.terms {
+		if t := &b.terms[i]; t.Renew(b.pacer.Sent()) {
+			b.late = append(b.late, token.Ended{Token: i, Epoch: t.Epoch()})
+		}
+	}
+	b.writeAll()
+}
+
+// ended returns the leases that had run out before a send, each once. The loop
+// asks before each event, so that it knows before the send can be answered.
+func (b *beater) ended() (list []token.Ended) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list, b.late = b.late, nil
+	return list
 }
 
 // extend leaves every lease for the given time and changes it no more.
@@ -112,8 +130,8 @@ func (b *beater) extend(now clock.Instant, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.frozen = true
-	for i, limit := range b.limits {
-		if limit != 0 {
+	for i := range b.terms {
+		if b.terms[i].Held() {
 			b.write(i, now.Add(d))
 		}
 	}
@@ -173,7 +191,7 @@ func (b *beater) send(s heartbeat.Say) {
 			return
 		}
 		b.out.send(s, m)
-		b.renewAll()
+		b.renew()
 		if !s.Whole || page+1 >= pages {
 			return
 		}

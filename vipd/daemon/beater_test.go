@@ -69,6 +69,16 @@ func TestLeasePage(t *testing.T) {
 		b.send(heartbeat.Say{Kind: heartbeat.Beat})
 		expect("a restart's lease stays", now.Add(interval+2*time.Second))
 		b.frozen = false
+		time.Sleep(leaseTime)
+		b.stepped(k.boot())
+		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.setLease(token.Lease{Token: 4, Limit: k.boot().Add(time.Hour), Epoch: 1}, row{id: 9, epoch: 1})
+		expect("a send too late, and a limit from before the loop knows", now.Add(interval+leaseTime))
+		if late := b.ended(); len(late) != 1 || late[0] != (token.Ended{Token: 4, Epoch: 1}) || b.ended() != nil {
+			t.Errorf("of the lease that had run out the loop hears %v", late)
+		}
+		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1, Again: true}, row{id: 9, epoch: 1})
+		expect("granted again", k.boot().Add(leaseTime))
 		b.setLease(token.Lease{Token: 4, Epoch: 1}, row{id: 9, epoch: 1})
 		expect("given up", 0)
 	})

@@ -266,7 +266,7 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
 		out, d.page, d.deadman, d.wedged)
 	if d.deadman != nil {
-		d.deadman.renew = l.beater.renewAll
+		d.deadman.renew = l.beater.rewrite
 	}
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}

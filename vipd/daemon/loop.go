@@ -80,6 +80,9 @@ func (l *loop) run(ctx context.Context) {
 		case ev = <-l.events:
 		case <-timer.C:
 		}
+		for _, e := range l.beater.ended() {
+			l.step(e)
+		}
 		l.handle(ev)
 		for len(l.kept) > 0 {
 			ev, l.kept = l.kept[0], l.kept[1:]

@@ -86,4 +86,6 @@ var mutants = []mutant{
 //   - an unfit peer that counts too long, a soft reason that keeps, an order that is
 //     executed twice, no announcement after a meeting, a wake-up forgotten: 5000
 //     schedules show none of them;
+//   - a lease that is renewed after it ran out, or revives alone: one schedule in
+//     100 000 shows it; a test of the term and a story do;
 //   - a meeting decided by both: they judge alike, but for what is on the way.
