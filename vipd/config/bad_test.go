@@ -57,7 +57,7 @@ func surround(text string) string {
 // TestBadFiles holds every message to the letter: what is refused, where, and what else was probably meant.
 func TestBadFiles(t *testing.T) {
 	cases := badCases(t)
-	if len(cases) < 60 {
+	if len(cases) < 140 {
 		t.Errorf("only %d cases", len(cases))
 	}
 	for _, c := range cases {

@@ -9,7 +9,10 @@ import (
 
 // compare looks at what only shows between tables.
 func (root table) compare(s Settings) {
-	root.sharedOnce(s)
+	root.tokens(s)
+	owner := root.sharedOnce(s)
+	root.neighboursApart(s.VIPs, owner)
+	root.asksHere(s.Groups, owner)
 	root.ties(s)
 	for _, v := range s.VIPs {
 		root.reach(v, s.Nodes)
@@ -18,8 +21,19 @@ func (root table) compare(s Settings) {
 		at := root.at.find("node", s.Nodes[0].Name)
 		root.warn(at.key, at.path, "the only node; nothing can fail over")
 	}
-	if len(s.VIPs) == 0 {
+	if len(s.VIPs)+len(s.Groups) == 0 {
 		root.warn(root.at.find("vip").key, "vip", "none; there is no address to share")
+	}
+}
+
+// tokens refuses more of them than the nodes can talk about.
+func (root table) tokens(s Settings) {
+	at := root.at.find("vip")
+	if len(s.VIPs) <= MaxTokens {
+		at = root.at.find("group")
+	}
+	if n := len(s.VIPs) + len(s.Groups); n > MaxTokens {
+		root.refuse(at.key, at.path, fmt.Sprintf("%d tokens are too many; at most %d", n, MaxTokens), "")
 	}
 }
 
@@ -33,9 +47,9 @@ func (root table) spot(v VIP, i int) (offset int, key string) {
 	return many.item(i), many.path
 }
 
-// sharedOnce refuses a shared address that is a node's own, or that is shared twice, and neighbours that are either.
-func (root table) sharedOnce(s Settings) {
-	owner := map[netip.Addr]string{}
+// sharedOnce refuses a shared address that is a node's own, or that is shared twice, and returns whose each one is.
+func (root table) sharedOnce(s Settings) (owner map[netip.Addr]string) {
+	owner = map[netip.Addr]string{}
 	for _, n := range s.Nodes {
 		for _, a := range n.Addresses {
 			owner[a] = "an address of node " + n.Name
@@ -55,11 +69,28 @@ func (root table) sharedOnce(s Settings) {
 		}
 	}
 	delete(owner, netip.Addr{}) // what was refused is nobody's
-	for _, v := range s.VIPs {
+	return owner
+}
+
+// neighboursApart refuses a neighbour that is a node or a shared address.
+func (root table) neighboursApart(vips []VIP, owner map[netip.Addr]string) {
+	for _, v := range vips {
 		at := root.at.find("vip", v.Name, "prove")
 		for i, a := range v.Prove {
 			if other, taken := owner[a]; taken {
 				root.refuse(at.item(i), at.path, fmt.Sprintf("%s is %s; name a neighbour, such as the gateway", a, other), "")
+			}
+		}
+	}
+}
+
+// asksHere warns of a check whose address is not that of every node.
+func (root table) asksHere(groups []Group, owner map[netip.Addr]string) {
+	for _, g := range groups {
+		at := root.at.find("group", g.Name, "check")
+		for i, c := range g.Checks {
+			if a := c.address(); owner[a] != "" {
+				root.warn(at.item(i), at.path, fmt.Sprintf("%s is %s; the check asks there from every node, so take 127.0.0.1", a, owner[a]))
 			}
 		}
 	}
@@ -97,29 +128,37 @@ func (v VIP) open(nodes []Node, near func(netip.Addr) bool) string {
 	return strings.Join(names, ", ")
 }
 
-// ties warns of equal priorities: once for the nodes' own, and for each vip that has others.
+// ties warns of equal priorities: once for the nodes' own, and for each vip or group that has others.
 func (root table) ties(s Settings) {
-	plain := len(s.VIPs) == 0
-	for _, v := range s.VIPs {
-		if len(v.Priorities) == 0 {
+	plain := len(s.VIPs)+len(s.Groups) == 0
+	tie := func(table, name string, priorities map[string]int) {
+		if len(priorities) == 0 {
 			plain = true
-			continue
+			return
 		}
-		root.tie(s.Nodes, v, root.at.find("vip", v.Name, "priorities"))
+		root.tie(s.Nodes, priorities, root.at.find(table, name, "priorities"))
+	}
+	for _, v := range s.VIPs {
+		tie("vip", v.Name, v.Priorities)
+	}
+	for _, g := range s.Groups {
+		if !g.Both {
+			tie("group", g.Name, g.Priorities)
+		}
 	}
 	if n := len(s.Nodes); plain && n > 0 {
-		root.tie(s.Nodes, VIP{}, root.at.find("node", s.Nodes[n-1].Name, "priority"))
+		root.tie(s.Nodes, nil, root.at.find("node", s.Nodes[n-1].Name, "priority"))
 	}
 }
 
-// tie warns when two nodes bring the same priority to v.
-func (root table) tie(nodes []Node, v VIP, at *place) {
+// tie warns when two nodes bring the same priority to a token that gives some nodes another one.
+func (root table) tie(nodes []Node, given map[string]int, at *place) {
 	names := map[int][]string{}
 	for _, n := range nodes {
-		names[v.Priority(n)] = append(names[v.Priority(n)], n.Name)
+		names[n.brings(given)] = append(names[n.brings(given)], n.Name)
 	}
 	for _, n := range nodes {
-		p := v.Priority(n)
+		p := n.brings(given)
 		if equal := names[p]; len(equal) > 1 && equal[0] == n.Name {
 			root.warn(at.value, at.path, fmt.Sprintf("equal priorities: %s have %d; the name decides, and failback never moves",
 				strings.Join(equal, ", "), p))

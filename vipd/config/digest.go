@@ -33,6 +33,9 @@ func (s Settings) meaning() string {
 	for _, v := range s.VIPs {
 		v.meaning(&b, s.Nodes)
 	}
+	for _, g := range s.Groups {
+		g.meaning(&b, s.Nodes)
+	}
 	return b.String()
 }
 
@@ -48,6 +51,23 @@ func (v VIP) meaning(b *strings.Builder, nodes []Node) {
 		fmt.Fprintf(b, "interface %q %q\n", name, v.Interface[name])
 	}
 	fmt.Fprintf(b, "hooks %q %q %d\n", v.OnActive, v.OnStandby, v.HookTimeout)
+	if len(v.Requires) > 0 { // so that a file without groups keeps the digest it always had
+		fmt.Fprintf(b, "requires %q\n", slices.Sorted(slices.Values(v.Requires)))
+	}
+}
+
+func (g Group) meaning(b *strings.Builder, nodes []Node) {
+	fmt.Fprintf(b, "group %q %s %t %q\n", g.Name, g.Kind, g.Both, g.Units)
+	for _, c := range g.Checks {
+		fmt.Fprintf(b, "check %q %d %d %d %d\n", c.Target, c.Interval, c.Timeout, c.Rise, c.Fall)
+	}
+	fmt.Fprintf(b, "after %q with %q\n", slices.Sorted(slices.Values(g.After)), slices.Sorted(slices.Values(g.With)))
+	fmt.Fprintf(b, "times %d %d\n", g.StopTimeout, g.StartGrace)
+	fmt.Fprintf(b, "restart %d %d\n", g.Restart.Attempts, g.Restart.Within)
+	fmt.Fprintf(b, "failback %t %d %d %t\n", g.AutoFailback, g.FailbackDelay, g.FailbackMaxPerHour, g.DisableInheritance)
+	for _, n := range nodes {
+		fmt.Fprintf(b, "on %q %d\n", n.Name, g.Priority(n))
+	}
 }
 
 func sorted[T any](all []T, compare func(a, b T) int) []T {

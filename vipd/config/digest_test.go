@@ -18,6 +18,7 @@ func TestDigest(t *testing.T) {
 			"node = { b.addresses = [\"192.0.2.12\"], a = { priority = 2_00, addresses = ['192.0.2.11'] } }\n",
 		"defaults":       small + "auto_failback = true\n[heartbeat]\nprofile = \"normal\"\ninterval = \"0.05s\"\n[expert]\n",
 		"same priority":  small + "priorities = { a = 200 }\n",
+		"no groups":      small + "requires = []\n[group]\n[expert]\nrise = 9\n",
 		"both in tables": small + "interface = {}\n[multicast]\nport = 0x1B58\n",
 	} {
 		if got := parse(t, text); got.Digest() != s.Digest() {
@@ -62,5 +63,44 @@ func TestDigestDiffers(t *testing.T) {
 			t.Errorf("%q has the digest of %q", change[1], other)
 		}
 		seen[digest] = change[1]
+	}
+}
+
+// TestDigestOfGroups: nodes that would run a group in two ways have two digests.
+func TestDigestOfGroups(t *testing.T) {
+	const first = "[group.f]\nunits = [\"f.service\"]\n[group.e]\nkind = \"dataserver\"\nunits = [\"e.service\"]\n"
+	text := small + "requires = [\"f\"]\n" + first + "[group.g]\nunits = [\"a.service\"]\ncheck = [\"unit:a.service\"]\n"
+	want := parse(t, text).Digest()
+	seen := map[uint64]string{want: "text", parse(t, small).Digest(): "small"}
+	for _, keys := range []string{
+		`kind = "rtdb"`, `run = "both"`, `after = ["f"]`, `after = ["e"]`, `with = ["f"]`, `priorities = { b = 300 }`,
+		`restart = { attempts = 1 }`, `restart = { within = "2m" }`, `stop_timeout = "9s"`, `start_grace = "9s"`,
+		`check_interval = "2s"`, `check_timeout = "2s"`, `rise = 3`, `fall = 4`, `auto_failback = false`,
+		`failback_delay = "1s"`, `failback_max_per_hour = 9`, `disable_inheritance = false`,
+		"[group.h]\nunits = [\"b.service\"]", "[expert]\nfall = 5", "[expert]\nstart_grace = \"1s\"",
+	} {
+		digest := parse(t, text+keys).Digest()
+		if other, ok := seen[digest]; ok {
+			t.Errorf("%q has the digest of %q", keys, other)
+		}
+		seen[digest] = keys
+	}
+	for _, change := range [][2]string{
+		{`"a.service"]`, `"b.service"]`}, {`"a.service"]`, `"a.service", "b.service"]`}, {`"unit:a.service"`, `"unit:b.service"`},
+		{`requires = ["f"]`, `requires = ["e"]`}, {`requires = ["f"]`, `requires = ["e", "f"]`}, {"[group.g]", "[group.k]"},
+	} {
+		digest := parse(t, strings.Replace(text, change[0], change[1], 1)).Digest()
+		if other, ok := seen[digest]; ok {
+			t.Errorf("%q has the digest of %q", change[1], other)
+		}
+		seen[digest] = change[1]
+	}
+	same := text + "after = []\nfailback_delay = \"0.5m\"\nrun = \"one\"\nrise = 2\n[expert]\nfall = 3\n"
+	if parse(t, same).Digest() != want {
+		t.Error("the defaults, written, change the digest")
+	}
+	three := text + "[group.i]\nunits = [\"i.service\"]\nafter = [\"g\", \"f\"]\n"
+	if turned := strings.Replace(three, `["g", "f"]`, `["f", "g"]`, 1); parse(t, three).Digest() != parse(t, turned).Digest() {
+		t.Error("the order of after changes the digest")
 	}
 }

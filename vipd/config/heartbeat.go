@@ -46,16 +46,3 @@ func (t table) profile(name string) Heartbeat {
 	}
 	return h
 }
-
-// startWait reads the expert table. A start that waits for less than one dead time could miss a peer that beats.
-func (root table) startWait(h Heartbeat) time.Duration {
-	wait := max(DefaultStartWait, h.Dead())
-	if t, ok := root.sub("expert", "a table such as [expert]"); ok {
-		t.only("start_wait")
-		if t.duration("start_wait", "35s", 0, MaxStartWait, &wait) && wait < h.Dead() {
-			t.wrong("start_wait", "%s is shorter than the dead time of %s; a living peer could be missed",
-				short(wait), short(h.Dead()))
-		}
-	}
-	return wait
-}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 )
@@ -14,19 +15,26 @@ func (t table) hooks(key string) []Hook {
 		if line == "" { // refused by list
 			continue
 		}
-		argv, err := words(line)
+		argv, err := command(line)
 		switch {
 		case err != nil:
 			t.wrongItem(key, i, "%s", err)
 		case len(argv) == 0:
 			t.wrongItem(key, i, "blank; expected a command as in %s", example)
-		case !filepath.IsAbs(argv[0]):
-			t.wrongItem(key, i, "%q is not absolute; no shell looks for it, so begin it with /", argv[0])
 		default:
 			found = append(found, Hook{Argv: argv})
 		}
 	}
 	return found
+}
+
+// command splits a line into a program and its arguments; there is none in a blank line.
+func command(line string) ([]string, error) {
+	argv, err := words(line)
+	if err == nil && len(argv) > 0 && !filepath.IsAbs(argv[0]) {
+		err = fmt.Errorf("%q is not absolute; no shell looks for it, so begin it with /", argv[0])
+	}
+	return argv, err
 }
 
 // words splits a command at blanks. What stands in "…" or '…' is kept together and taken as it is; nothing else has a

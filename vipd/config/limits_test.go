@@ -37,6 +37,19 @@ func TestLimits(t *testing.T) {
 		{"commands", MaxHooks, func(n int) string {
 			return onVIP("on_active = [\n" + several(n, "\"/bin/a %[1]d\",\n") + "]\n")
 		}, "vipd.toml:27:1: vip.v.on_active: 17 commands are too many; at most 16"},
+		{"tokens with groups", MaxTokens - 1, func(n int) string {
+			return small + several(n, "[group.g%d]\nunits = [\"g%[1]d.service\"]\n # %d %d\n")
+		}, "vipd.toml:10:2: group: 1001 tokens are too many; at most 1000"},
+		{"units", MaxUnits, func(n int) string {
+			return onVIP("[group.g]\nunits = [\n" + several(n, "\"g%[1]d.service\",\n") + "]\n")
+		}, "vipd.toml:28:1: group.g.units: 17 units are too many; at most 16"},
+		{"checks", MaxChecks, func(n int) string {
+			return onVIP("[group.g]\nunits = [\"a.service\"]\ncheck = [\n" + several(n, "\"tcp://127.0.%[2]d.%[3]d:1\",\n") + "]\n")
+		}, "vipd.toml:29:1: group.g.check: 17 checks are too many; at most 16"},
+		{"groups before", MaxNamed, func(n int) string {
+			return onVIP(several(n, "[group.g%d]\nunits = [\"g%[1]d.service\"]\n # %d %d\n") +
+				"[group.last]\nunits = [\"last.service\"]\nafter = [\n" + several(n, "\"g%[1]d\",\n") + "]\n")
+		}, "vipd.toml:80:1: group.last.after: 17 groups are too many; at most 16"},
 		{"name", 63, func(n int) string {
 			return strings.Replace(small, "plant1", strings.Repeat("x", n), 1)
 		}, fmt.Sprintf("vipd.toml:1:11: cluster: %q is no name; %s", strings.Repeat("x", 64), nameRule)},

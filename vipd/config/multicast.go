@@ -11,7 +11,7 @@ func (root table) multicast() Multicast {
 	}
 	t.only("group", "port", "ttl")
 	if text := ""; t.text("group", DefaultGroup4.String(), &text) {
-		m.Group4 = t.group(text)
+		m.Group4 = t.group4(text)
 	}
 	port := int(m.Port)
 	t.number("port", 1, 65535, &port)
@@ -23,7 +23,7 @@ func (root table) multicast() Multicast {
 // linkControl is kept for routing protocols, and switches flood it: RFC 5771 section 4.
 var linkControl = netip.MustParsePrefix("224.0.0.0/24")
 
-func (t table) group(text string) netip.Addr {
+func (t table) group4(text string) netip.Addr {
 	a, err := netip.ParseAddr(text)
 	switch {
 	case err != nil:

@@ -171,6 +171,17 @@ func TestWarnings(t *testing.T) {
 		{"far from every node", strings.Replace(small, "192.0.2.10/24", "203.0.113.10/24", 1), []string{
 			"vipd.toml:9:11: vip.v.address: no address of a, b lies in 203.0.113.0/24; set interface if that is meant"}},
 		{"far, with interface", strings.Replace(small, "192.0.2.10/24", "203.0.113.10/24", 1) + "interface = \"eth1\"\n", nil},
+		{"groups, but no vip", strings.TrimSuffix(small, badVIP) + "[group.g]\nunits = [\"a.service\"]\n", nil},
+		{"a group on both sides of a cut", small + "[group.g]\nunits = [\"a.service\"]\ndisable_inheritance = false\n", []string{
+			"vipd.toml:12:23: group.g.disable_inheritance: without a witness each side of a total cut runs the group"}},
+		{"equal for one group", small + "[group.g]\nunits = [\"a.service\"]\npriorities = { b = 200 }\n", []string{
+			"vipd.toml:12:14: group.g.priorities: equal priorities: a, b have 200; the name decides, and failback never moves"}},
+		{"equal, but every node runs it", badHead + nodes + "[group.g]\nunits = [\"a.service\"]\nrun = \"both\"\n", nil},
+		{"equal by default for a group", badHead + badNodes + "[group.g]\nunits = [\"a.service\"]\n", []string{
+			"vipd.toml:5:2: node.b: equal priorities: a, b have 100; the name decides, and failback never moves"}},
+		{"checks that ask elsewhere", small + "[group.g]\nunits = [\"a.service\"]\ncheck = [\"tcp://127.0.0.1:1\", \"tcp://192.0.2.10:1\", \"http://192.0.2.11/\"]\n", []string{
+			"vipd.toml:12:31: group.g.check: 192.0.2.10 is an address of vip v; the check asks there from every node, so take 127.0.0.1",
+			"vipd.toml:12:53: group.g.check: 192.0.2.11 is an address of node a; the check asks there from every node, so take 127.0.0.1"}},
 		{"no network given", strings.Replace(small, "192.0.2.10/24", "203.0.113.10", 1), nil},
 	} {
 		var got []string

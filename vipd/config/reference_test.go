@@ -47,7 +47,22 @@ func TestReferenceDefaults(t *testing.T) {
 			t.Errorf("%s: the file does not show the default", key)
 		}
 	}
-	if tried != 19 {
-		t.Errorf("tried %d defaults, want 19", tried)
+	if tried != 41 {
+		t.Errorf("tried %d defaults, want 41", tried)
+	}
+}
+
+// TestReferenceShowsAll: a group of the file shows each key that a group may have, in force or behind a #.
+func TestReferenceShowsAll(t *testing.T) {
+	text, err := read(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, groups, _ := strings.Cut(string(text), "[group.dataserver]")
+	groups, _, _ = strings.Cut(groups, "\n[heartbeat]")
+	for _, key := range groupKeys {
+		if !regexp.MustCompile(`(?m)^(# )?` + key + ` *= `).MatchString(groups) {
+			t.Errorf("the file does not show group.X.%s", key)
+		}
 	}
 }

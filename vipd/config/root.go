@@ -8,7 +8,7 @@ import (
 
 // settings reads every table; each problem is noted and the rest goes on.
 func (root table) settings() Settings {
-	root.only("cluster", "key_file", "node", "vip", "heartbeat", "multicast", "expert")
+	root.only("cluster", "key_file", "node", "vip", "group", "heartbeat", "multicast", "expert")
 	s := Settings{
 		Cluster:   root.cluster(),
 		KeyFile:   root.keyFile(),
@@ -16,8 +16,10 @@ func (root table) settings() Settings {
 		Heartbeat: root.heartbeat(),
 		Multicast: root.multicast(),
 	}
-	s.VIPs = root.vips(s.Nodes)
-	s.StartWait = root.startWait(s.Heartbeat)
+	var usual pace
+	s.StartWait, usual = root.expert(s.Heartbeat)
+	s.Groups = root.groups(s.Nodes, usual)
+	s.VIPs = root.vips(s.Nodes, s.Groups)
 	root.compare(s)
 	return s
 }
@@ -40,7 +42,7 @@ func (root table) keyFile() (path string) {
 
 const nameRule = "letters, digits, dot, underscore and hyphen, at most 63, the first a letter or digit"
 
-// validName tells whether s may name a cluster, a node or a vip.
+// validName tells whether s may name a cluster, a node, a vip or a group.
 func validName(s string) bool {
 	if s == "" || len(s) > 63 || strings.IndexByte("._-", s[0]) >= 0 {
 		return false
@@ -48,7 +50,7 @@ func validName(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !bare(r) && r != '.' })
 }
 
-// named refuses a table of a node or vip whose name is none.
+// named refuses a table of a node, vip or group whose name is none.
 func (t table) named(name, what string) {
 	if !validName(name) {
 		t.refuse(t.at.key, t.at.path, "no name for a "+what+"; "+nameRule, "")

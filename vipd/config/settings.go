@@ -9,7 +9,7 @@ import (
 const (
 	MaxNodes       = 32    // as many as a heartbeat can name
 	MaxPaths       = 8     // addresses of one node
-	MaxTokens      = 1000  // shared addresses count one each
+	MaxTokens      = 1000  // vips and groups count one each
 	MaxAddresses   = 64    // of one vip
 	MaxProve       = 8     // neighbours asked after a take
 	MaxHooks       = 16    // commands of one list
@@ -22,6 +22,19 @@ const (
 	MaxDelay       = 24 * time.Hour
 	MaxHookTimeout = 10 * time.Minute
 	MaxStartWait   = 10 * time.Minute
+
+	MaxUnits         = 16 // of one group
+	MaxChecks        = 16 // of one group
+	MaxNamed         = 16 // groups in one after, with or requires
+	MaxAttempts      = 100
+	MinWithin        = time.Second
+	MaxWithin        = 24 * time.Hour
+	MinStopTimeout   = 100 * time.Millisecond
+	MaxStopTimeout   = 10 * time.Minute
+	MinCheckInterval = 10 * time.Millisecond // and timeout
+	MaxCheckInterval = time.Hour             // and timeout
+	MaxStartGrace    = time.Hour             // a large database replays its log that long
+	MaxInARow        = 100                   // results of a check
 )
 
 // Defaults of keys that a file leaves out; packaging/vipd.toml shows each.
@@ -32,6 +45,24 @@ const (
 	DefaultStartWait   = 35 * time.Second // site power-up and spanning tree
 	DefaultPort        = 7000
 	DefaultTTL         = 1
+
+	DefaultGroupDelay    = 30 * time.Second // before a group, or a vip that requires one, goes back: the services warm up
+	DefaultAttempts      = 2
+	DefaultWithin        = time.Minute
+	DefaultStopTimeout   = 10 * time.Second
+	DefaultCheckInterval = time.Second
+	DefaultCheckTimeout  = time.Second
+	DefaultStartGrace    = 10 * time.Second
+	DefaultRise          = 2
+	DefaultFall          = 3
+)
+
+// The kinds of a group. They name the defaults and the words of the log; a plain one is of no kind.
+const (
+	Dataserver = "dataserver"
+	Historian  = "historian"
+	RTDB       = "rtdb"
+	Plain      = "plain"
 )
 
 var (
@@ -44,9 +75,10 @@ var (
 // Settings is a checked configuration: whatever it holds is within bounds and consistent.
 type Settings struct {
 	Cluster   string
-	KeyFile   string // absolute
-	Nodes     []Node // by name, 1..MaxNodes
-	VIPs      []VIP  // by name
+	KeyFile   string  // absolute
+	Nodes     []Node  // by name, 1..MaxNodes
+	VIPs      []VIP   // by name
+	Groups    []Group // by name
 	Heartbeat Heartbeat
 	Multicast Multicast
 	StartWait time.Duration // how long a start waits for any foreign frame before it claims alone; at least Dead
@@ -61,6 +93,14 @@ type Node struct {
 	Priority  int          // 0..MaxPriority, higher wins
 }
 
+// brings is the priority of n for a token that gives some nodes another one.
+func (n Node) brings(given map[string]int) int {
+	if p, ok := given[n.Name]; ok {
+		return p
+	}
+	return n.Priority
+}
+
 // VIP is an address, or a set of them, that moves as one.
 type VIP struct {
 	Name string
@@ -68,6 +108,7 @@ type VIP struct {
 	// leaves it open: then it is the interface whose connected network contains the address.
 	Addresses          []netip.Prefix
 	Interface          map[string]string // node name -> interface; a node that is absent finds it by the address
+	Requires           []string          // groups without which a node does not hold it
 	AutoFailback       bool
 	FailbackDelay      time.Duration
 	FailbackMaxPerHour int // 0: no limit
@@ -84,11 +125,47 @@ type VIP struct {
 func (v VIP) Token() string { return "vip:" + v.Name }
 
 // Priority is what n brings to v: its own, or the one v gives it.
-func (v VIP) Priority(n Node) int {
-	if p, ok := v.Priorities[n.Name]; ok {
-		return p
-	}
-	return n.Priority
+func (v VIP) Priority(n Node) int { return n.brings(v.Priorities) }
+
+// Group is what runs as one: services that are started and stopped together.
+type Group struct {
+	Name        string
+	Kind        string   // Dataserver, Historian, RTDB or Plain
+	Units       []string // in the order of the start, each NAME.service or exec:/path
+	Both        bool     // every fit node runs it; one node when false
+	Checks      []Check
+	After       []string // groups that start first
+	With        []string // groups on whose node it runs; each has Both = false
+	Restart     Allowance
+	StopTimeout time.Duration // of each unit; then it is killed
+	StartGrace  time.Duration // from the start, in which a failing check means nothing
+
+	// Where a group runs that one node holds; zero with Both.
+	Priorities         map[string]int // node name -> priority for this group alone
+	AutoFailback       bool
+	FailbackDelay      time.Duration
+	FailbackMaxPerHour int // 0: no limit
+	DisableInheritance bool
+}
+
+// Token is the name under which nodes agree who runs g.
+func (g Group) Token() string { return "group:" + g.Name }
+
+// Priority is what n brings to g: its own, or the one g gives it.
+func (g Group) Priority(n Node) int { return n.brings(g.Priorities) }
+
+// Check asks again and again whether a group works.
+type Check struct {
+	Target     string        // tcp://address:port, http://…, https://…, exec:/path or unit:NAME.service
+	Interval   time.Duration // from one question to the next
+	Timeout    time.Duration // no answer by then is a failure
+	Rise, Fall int           // successes in a row that make it healthy, failures that make it sick; at least 1
+}
+
+// Allowance is how often a group is started again where it runs before it is given up: Attempts within a time.
+type Allowance struct {
+	Attempts int // 0: at the first failure
+	Within   time.Duration
 }
 
 // Hook is a command that runs without a shell.

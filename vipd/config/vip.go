@@ -1,14 +1,13 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 )
 
 // vips reads [vip.X], by name.
-func (root table) vips(nodes []Node) []VIP {
+func (root table) vips(nodes []Node, groups []Group) []VIP {
 	t, ok := root.sub("vip", "tables such as [vip.front]")
 	if !ok {
 		return nil
@@ -16,37 +15,54 @@ func (root table) vips(nodes []Node) []VIP {
 	var vips []VIP
 	for _, name := range t.names() {
 		if one, ok := t.sub(name, "a table such as [vip.front]"); ok {
-			vips = append(vips, one.vip(name, nodes))
+			vips = append(vips, one.vip(name, nodes, groups))
 		}
-	}
-	if len(vips) > MaxTokens {
-		t.refuse(t.at.key, t.at.path, fmt.Sprintf("%d tokens are too many; at most %d", len(vips), MaxTokens), "")
 	}
 	return vips
 }
 
-func (t table) vip(name string, nodes []Node) VIP {
+func (t table) vip(name string, nodes []Node, groups []Group) VIP {
 	t.named(name, "vip")
-	t.only("address", "addresses", "interface", "auto_failback", "failback_delay", "failback_max_per_hour",
-		"disable_inheritance", "allow_multiple", "priorities", "prove", "on_active", "on_standby", "hook_timeout")
+	t.only("address", "addresses", "interface", "requires", "auto_failback", "failback_delay",
+		"failback_max_per_hour", "disable_inheritance", "allow_multiple", "priorities", "prove", "on_active", "on_standby", "hook_timeout")
 	v := VIP{Name: name, AutoFailback: true, FailbackMaxPerHour: DefaultPerHour, HookTimeout: DefaultHookTimeout}
 	v.Addresses = t.sharedAddresses()
 	v.Interface = t.interfaces(nodes)
-	t.flag("auto_failback", &v.AutoFailback)
-	t.duration("failback_delay", "30s", 0, MaxDelay, &v.FailbackDelay)
-	t.number("failback_max_per_hour", 0, MaxPerHour, &v.FailbackMaxPerHour)
+	if v.Requires = t.required(groups); len(v.Requires) > 0 {
+		v.FailbackDelay = DefaultGroupDelay
+	}
+	t.failback(&v.AutoFailback, &v.FailbackDelay, &v.FailbackMaxPerHour)
 	t.flag("disable_inheritance", &v.DisableInheritance)
 	t.flag("allow_multiple", &v.AllowMultiple)
 	if v.AllowMultiple && v.DisableInheritance {
 		t.wrong("allow_multiple", "contradicts disable_inheritance = true, which promises one holder at most; "+
 			"keep one of the two")
 	}
+	t.several(v, groups)
 	v.Priorities = t.priorities(nodes)
 	v.Prove = t.neighbours(v)
 	v.OnActive = t.hooks("on_active")
 	v.OnStandby = t.hooks("on_standby")
 	t.duration("hook_timeout", "10s", time.Millisecond, MaxHookTimeout, &v.HookTimeout)
 	return v
+}
+
+// required reads the groups without which a node does not hold the vip.
+func (t table) required(groups []Group) []string {
+	var known []string
+	for _, g := range groups {
+		known = append(known, g.Name)
+	}
+	return t.others("requires", "", known)
+}
+
+// several refuses to have the vip on every fit node when what it requires runs on one.
+func (t table) several(v VIP, groups []Group) {
+	for _, g := range groups {
+		if v.AllowMultiple && !g.Both && slices.Contains(v.Requires, g.Name) {
+			t.wrong("allow_multiple", "contradicts requires: %s runs on one node; keep one of the two", g.Name)
+		}
+	}
 }
 
 // sharedAddresses reads address or addresses, one of which must stand. An element that is refused stays as an invalid
