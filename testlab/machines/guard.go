@@ -1,0 +1,109 @@
+package machines
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"vipd/lease"
+	"vipd/testlab/rig"
+)
+
+const (
+	// groupVariable tells the lives of a test process after the first, see
+	// rig.Enter, which control group is theirs, or why there is none.
+	groupVariable   = "VIPD_MACHINES_GROUP"
+	refusalVariable = "VIPD_MACHINES_REFUSAL"
+	// guardVariable makes a process the guard of that control group.
+	guardVariable = "VIPD_MACHINES_GUARD"
+)
+
+// home is the control group of this process's machines, or why there is none.
+var home struct {
+	group   group
+	refused string
+}
+
+// Main runs a package's tests; call it from TestMain in place of rig.Main. When the
+// tests end, or are killed, nothing of their machines is left.
+func Main(tests interface{ Run() int }) int {
+	if kept := os.Getenv(guardVariable); kept != "" {
+		return guard(group(kept))
+	}
+	if os.Getenv(groupVariable) == "" && os.Getenv(refusalVariable) == "" {
+		release, err := begin()
+		if err != nil {
+			os.Setenv(refusalVariable, err.Error())
+		}
+		defer release()
+	}
+	return rig.Main(inside{tests})
+}
+
+// inside is the tests in the life in which they run.
+type inside struct{ tests interface{ Run() int } }
+
+func (i inside) Run() int {
+	home.refused = os.Getenv(refusalVariable)
+	if root, err := lease.CgroupRoot(); err == nil && home.refused == "" {
+		home.group = group(root).sub(os.Getenv(groupVariable))
+	}
+	os.Unsetenv(groupVariable) // what is started from here has a first life of its own
+	os.Unsetenv(refusalVariable)
+	return i.tests.Run()
+}
+
+// begin makes the control group of this process's machines, and starts its guard,
+// which lives as long as this process, its first life, and a moment more.
+func begin() (release func(), err error) {
+	release = func() {}
+	root, err := lease.CgroupRoot()
+	if err != nil {
+		return release, err
+	}
+	name := fmt.Sprintf("vipd-machines-%d", os.Getpid())
+	kept := group(root).sub(name)
+	if err := kept.make(); err != nil {
+		return release, err
+	}
+	held, end, err := os.Pipe()
+	if err != nil {
+		return release, err
+	}
+	defer held.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), guardVariable+"="+string(kept))
+	cmd.Stdin = held
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		end.Close()
+		return release, err
+	}
+	os.Setenv(groupVariable, name)
+	// Where the tests run in this life, the guard ends before it. Elsewhere this life
+	// ends without coming back here, and the kernel closes the pipe.
+	return func() { end.Close(); cmd.Wait() }, nil
+}
+
+// guard waits until the process that started it is gone, then ends what is left in the
+// control group.
+func guard(kept group) int {
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	io.Copy(io.Discard, os.Stdin)
+	if err := kept.end(); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// killable says why the group can't do what machines need of it, nil if it can.
+func (g group) killable() error {
+	_, err := os.Stat(filepath.Join(string(g), "cgroup.kill"))
+	return err
+}

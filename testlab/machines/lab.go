@@ -1,0 +1,213 @@
+package machines
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vipd/testlab/rig"
+)
+
+// The machines of a pair, the one of higher priority first, and the one with the
+// database of the writers.
+const (
+	A        = "hist-a"
+	B        = "hist-b"
+	Database = "db"
+)
+
+// Front is what vipd calls the shared address of the usual configuration.
+const Front = "vip:front"
+
+const (
+	// port is where every machine tells clients its name.
+	port = 7777
+	// limit is how long anything may take that is to happen soon.
+	limit = 30 * time.Second
+	// steadily is how long a machine must answer alone to be said to answer.
+	steadily = 300 * time.Millisecond
+	// askEvery is the interval of the witness's questions.
+	askEvery = 5 * time.Millisecond
+)
+
+// Shared is the address that moves.
+var Shared = netip.MustParseAddr("192.0.2.10")
+
+// places are the machines' addresses: on the service LAN, and on the redundancy cable
+// of those that have one.
+var places = map[string][2]string{
+	A:        {"192.0.2.11/24", "198.51.100.1/24"},
+	B:        {"192.0.2.12/24", "198.51.100.2/24"},
+	Database: {"192.0.2.50/24"},
+}
+
+// Options say what to boot. The zero value is a pair of the usual configuration.
+type Options struct {
+	Names  []string          // of the machines: A, B, Database; A and B when empty
+	Config string            // of vipd on A and B; the usual one when empty; or NoDaemon
+	Files  map[string]string // more for the disks of all, by path: "etc/x.conf"; of one: "hist-a:etc/x.conf"
+}
+
+// Lab is a laboratory of machines, with a client that never tires of asking the shared
+// address and a witness that asks who has it.
+type Lab struct {
+	Rig     *rig.Lab
+	Client  *rig.Host
+	Probe   *rig.Probe
+	Witness *rig.Witness
+	Began   time.Time
+
+	t        testing.TB
+	space    string // directory of the machines' disks
+	machines []*Machine
+	watches  []*Runners
+}
+
+// labs numbers the laboratories of a process, for their names.
+var labs atomic.Int64
+
+// Start boots the machines and returns when every one is running. All of it ends with
+// the test, which is skipped where Require says so.
+func Start(t testing.TB, o Options) *Lab {
+	t.Helper()
+	Require(t)
+	l := &Lab{t: t, Rig: rig.Start(t), Began: time.Now()}
+	l.Client = l.Rig.Host("client")
+	card := l.Client.Plug(l.Rig.Switch("service"), "eth0", netip.MustParsePrefix("192.0.2.100/24"))
+	l.Probe = l.Client.Probe(netip.AddrPortFrom(Shared, port))
+	l.Witness = card.Witness(Shared, askEvery)
+	if len(o.Names) == 0 {
+		o.Names = []string{A, B}
+	}
+	t.Cleanup(l.end)
+	l.build(o)
+	l.Boot()
+	return l
+}
+
+// build makes the machines, none of which has power yet.
+func (l *Lab) build(o Options) {
+	l.t.Helper()
+	kept, err := storage()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if l.space, err = os.MkdirTemp(kept.space, "lab"); err != nil {
+		l.t.Fatal(err)
+	}
+	layer, err := product()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	number := labs.Add(1)
+	for _, name := range o.Names {
+		m := newMachine(l, name, number, filepath.Join(l.space, name), layer+":"+kept.root)
+		if err := m.furnish(o); err != nil {
+			l.t.Fatalf("disk of %s: %v", name, err)
+		}
+		l.machines = append(l.machines, m)
+	}
+}
+
+// Machine is the one with that name.
+func (l *Lab) Machine(name string) *Machine {
+	for _, m := range l.machines {
+		if m.name == name {
+			return m
+		}
+	}
+	l.t.Helper()
+	l.t.Fatalf("the laboratory has no machine %q", name)
+	return nil
+}
+
+// Machines are all, in the order of the options.
+func (l *Lab) Machines() []*Machine { return l.machines }
+
+// Boot switches on every machine without power, all at once, and returns when they are
+// running.
+func (l *Lab) Boot() {
+	l.t.Helper()
+	booted := make(chan error)
+	for _, m := range l.machines {
+		go func() { booted <- m.boot() }()
+	}
+	for range l.machines {
+		if err := <-booted; err != nil {
+			defer l.t.Fatal(err)
+		}
+	}
+}
+
+// end shows the machines' last words where the test failed, and takes them down.
+func (l *Lab) end() {
+	for _, w := range l.watches {
+		w.Close()
+	}
+	if l.t.Failed() {
+		l.lastWords()
+	}
+	for _, m := range l.machines {
+		if err := m.powerOff(); err != nil {
+			l.t.Errorf("%s is left: %v", m.name, err)
+		}
+	}
+	os.RemoveAll(l.space) // the memory; all of it goes with the process
+}
+
+func (l *Lab) lastWords() {
+	for _, m := range l.machines {
+		l.t.Logf("console of %s:\n%s", m.name, m.console.String())
+		if out, err := m.Try("journalctl", "--no-pager", "--lines=60", "--output=short-monotonic"); err == nil {
+			l.t.Logf("journal of %s:\n%s", m.name, out)
+		}
+	}
+	for _, span := range l.Witness.Holders(l.Began, time.Now()) {
+		l.t.Logf("%8.3f s for %6.3f s: %v", span.From.Sub(l.Began).Seconds(), span.To.Sub(span.From).Seconds(), span.Owners)
+	}
+}
+
+// Eventually waits until it is so.
+func (l *Lab) Eventually(what string, is func() bool) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if !wait(ctx, is) {
+		l.t.Fatalf("not within %v: %s", limit, what)
+	}
+}
+
+// Answers waits until that machine alone answers clients.
+func (l *Lab) Answers(name string) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := l.Probe.Steady(ctx, name, steadily); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// OneAnswered fails if two machines answered for the shared address since.
+func (l *Lab) OneAnswered(since time.Time) {
+	l.t.Helper()
+	if dual := l.Witness.Dual(since, time.Now()); dual > 0 {
+		l.t.Errorf("two machines answered for %v", dual)
+	}
+}
+
+// OnlyAnswered fails if another machine than that one answered since.
+func (l *Lab) OnlyAnswered(name string, since time.Time) {
+	l.t.Helper()
+	for _, span := range l.Witness.Holders(since, time.Now()) {
+		for _, owner := range span.Owners {
+			if owner != name {
+				l.t.Errorf("%s answered %v after it must not", owner, span.From.Sub(since))
+				return
+			}
+		}
+	}
+}
