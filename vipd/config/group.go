@@ -31,6 +31,9 @@ func (root table) groups(nodes []Node, usual pace) []Group {
 		}
 		groups = append(groups, g)
 	}
+	if len(groups) > MaxGroups {
+		t.refuse(t.at.key, t.at.path, fmt.Sprintf("%d groups are too many; at most %d", len(groups), MaxGroups), "")
+	}
 	t.unitsOnce(groups)
 	t.together(groups)
 	t.circles(groups)
@@ -39,6 +42,9 @@ func (root table) groups(nodes []Node, usual pace) []Group {
 
 func (t table) group(g *Group, nodes []Node, usual pace) {
 	t.named(g.Name, "group")
+	if strings.HasPrefix(g.Name, "cgroup.") {
+		t.refuse(t.at.key, t.at.path, "the kernel keeps names that begin with cgroup. for itself", "")
+	}
 	t.only(groupKeys...)
 	t.kindAndRun(g)
 	g.Units = t.units()

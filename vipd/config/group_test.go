@@ -60,7 +60,7 @@ check = ["tcp://127.0.0.1:1883", "http://[::1]/health"]
 rise = 5
 [group."hist.1"]
 kind = "historian"
-units = ["exec:/opt/historian/writer --config '/etc/my file'", "pg-writer@1.service"]
+units = ['exec:/opt/historian/writer --config "/etc/my file"', "pg-writer@1.service"]
 run = "one"
 after = ["dataserver", "rtdb"]
 with = ["rtdb"]
@@ -96,7 +96,7 @@ start_grace = "7s"
 		},
 		{
 			Name: "hist.1", Kind: Historian,
-			Units:  []string{"exec:/opt/historian/writer --config '/etc/my file'", "pg-writer@1.service"},
+			Units:  []string{`exec:/opt/historian/writer --config "/etc/my file"`, "pg-writer@1.service"},
 			Checks: []Check{{"exec:/bin/true", 10 * time.Millisecond, time.Hour, 1, 100}},
 			After:  []string{"dataserver", "rtdb"}, With: []string{"rtdb"},
 			Restart: Allowance{0, time.Hour}, StopTimeout: 100 * time.Millisecond,
@@ -143,8 +143,8 @@ func TestRequiringDelay(t *testing.T) {
 func TestGoodUnits(t *testing.T) {
 	for _, text := range []string{
 		"a.service", "pg-writer@1.service", "postgresql@16-main.service", `dev-disk-by\x2duuid.service`, "_x:y.z.service",
-		strings.Repeat("x", 247) + ".service", "exec:/bin/true", "exec:/opt/my/writer --config '/etc/my file' \"\"", "exec: /bin/true ",
-		"exec:'/opt/my program' x",
+		strings.Repeat("x", 247) + ".service", "exec:/bin/true", `exec:/opt/my/writer --config "/etc/my file" ""`, "exec: /bin/true ",
+		`exec:"/opt/my program" x`,
 	} {
 		if reason, _ := badUnit(text); reason != "" {
 			t.Errorf("%q %s", text, reason)
@@ -159,6 +159,7 @@ func TestGoodTargets(t *testing.T) {
 	for _, text := range []string{
 		"tcp://127.0.0.1:1", "tcp://localhost:65535", "tcp://[::1]:1883", "tcp://192.0.2.11:80", "tcp://[2001:db8::1]:80",
 		"http://127.0.0.1", "http://localhost/", "https://[::1]:8443/health?deep=1&x=%20", "http://192.0.2.200:8080/a/b#c",
+		"http://127.0.0.1/ expect=200", `https://[::1]/ expect=200-299  body="it is \"up\"" insecure `, "http://127.0.0.1 body=ok",
 		"exec:/usr/bin/pg_isready -q", "unit:pg-writer@1.service",
 	} {
 		if reason, _ := badTarget(text); reason != "" {
@@ -171,7 +172,7 @@ func TestGoodTargets(t *testing.T) {
 func FuzzTarget(f *testing.F) {
 	for _, text := range []string{
 		"tcp://127.0.0.1:1883", "tcp://[::1]:1", "tcp://localhost:65535", "tcp://::1:80", "http://127.0.0.1/x?y", "https://[::1]:1/",
-		"exec:/bin/true 'a b'", "unit:a.service", "tcp://[::ffff:127.0.0.1]:1", "http://127.0.0.1:/", "tcp://127.0.0.1:1#", "tcp://%31:1",
+		"exec:/bin/true a b", "http://[::1]/ body=\"a b\" expect=200", "unit:a.service", "tcp://[::ffff:127.0.0.1]:1", "http://127.0.0.1:/", "tcp://127.0.0.1:1#", "tcp://%31:1",
 	} {
 		f.Add(text)
 	}

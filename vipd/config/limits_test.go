@@ -37,9 +37,13 @@ func TestLimits(t *testing.T) {
 		{"commands", MaxHooks, func(n int) string {
 			return onVIP("on_active = [\n" + several(n, "\"/bin/a %[1]d\",\n") + "]\n")
 		}, "vipd.toml:27:1: vip.v.on_active: 17 commands are too many; at most 16"},
-		{"tokens with groups", MaxTokens - 1, func(n int) string {
-			return small + several(n, "[group.g%d]\nunits = [\"g%[1]d.service\"]\n # %d %d\n")
-		}, "vipd.toml:10:2: group: 1001 tokens are too many; at most 1000"},
+		{"tokens with a group", MaxTokens - 1, func(n int) string {
+			return strings.TrimSuffix(small, badVIP) + several(n, "[vip.v%d]\naddress = \"10.0.%d.%d\"\n") +
+				"[group.g]\nunits = [\"a.service\"]\n"
+		}, "vipd.toml:2008:2: group: 1001 tokens are too many; at most 1000"},
+		{"groups", MaxGroups, func(n int) string {
+			return onVIP(several(n, "[group.g%d]\nunits = [\"g%[1]d.service\"]\n # %d %d\n"))
+		}, "vipd.toml:10:2: group: 257 groups are too many; at most 256"},
 		{"units", MaxUnits, func(n int) string {
 			return onVIP("[group.g]\nunits = [\n" + several(n, "\"g%[1]d.service\",\n") + "]\n")
 		}, "vipd.toml:28:1: group.g.units: 17 units are too many; at most 16"},

@@ -23,6 +23,7 @@ const (
 	MaxHookTimeout = 10 * time.Minute
 	MaxStartWait   = 10 * time.Minute
 
+	MaxGroups        = 256
 	MaxUnits         = 16 // of one group
 	MaxChecks        = 16 // of one group
 	MaxNamed         = 16 // groups in one after, with or requires
@@ -156,7 +157,7 @@ func (g Group) Priority(n Node) int { return n.brings(g.Priorities) }
 
 // Check asks again and again whether a group works.
 type Check struct {
-	Target     string        // tcp://address:port, http://…, https://…, exec:/path or unit:NAME.service
+	Target     string        // tcp://address:port, http://… and what to expect, https://…, exec:/path or unit:NAME.service
 	Interval   time.Duration // from one question to the next
 	Timeout    time.Duration // no answer by then is a failure
 	Rise, Fall int           // successes in a row that make it healthy, failures that make it sick; at least 1

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ func badTarget(text string) (reason, hint string) {
 	scheme, rest, _ := strings.Cut(text, ":")
 	switch scheme {
 	case "exec":
+		if strings.ContainsAny(rest, `'"`) {
+			return "holds a quote; nothing but blanks parts the words of a check", ""
+		}
 		return badCommand(rest), ""
 	case "unit":
 		if reason, hint = badUnit(rest); !strings.HasSuffix(rest, serviceSuffix) {
@@ -46,8 +50,10 @@ func badTarget(text string) (reason, hint string) {
 			hint = unitPrefix + hint
 		}
 		return reason, hint
-	case "tcp", "http", "https":
+	case "tcp":
 		return badURL(text), ""
+	case "http", "https":
+		return badPage(text), ""
 	}
 	return "is no check; " + targetRule, meantTarget(text, scheme)
 }
@@ -64,6 +70,21 @@ func meantTarget(text, scheme string) string {
 	}
 	if near := nearest(scheme, schemes); near != "" {
 		return near + strings.TrimPrefix(text, scheme)
+	}
+	return ""
+}
+
+// expectations are what may follow the address of a page, each after a blank. Their values are for the probe to judge.
+var expectations = regexp.MustCompile(`^( +(expect=[0-9]+(-[0-9]+)?|body=("([^"\\]|\\.)*"|[^" ][^ ]*)|insecure))* *$`)
+
+// badPage says why nobody can be asked for the page at text, or nothing.
+func badPage(text string) string {
+	address, _, _ := strings.Cut(text, " ")
+	if reason := badURL(address); reason != "" {
+		return reason
+	}
+	if !expectations.MatchString(text[len(address):]) {
+		return `goes on after the address; expected nothing, or expect=200-299, body="ok" or insecure`
 	}
 	return ""
 }
@@ -91,7 +112,8 @@ func badURL(text string) string {
 
 // address is the literal address that c asks, or none.
 func (c Check) address() netip.Addr {
-	u, err := url.Parse(c.Target)
+	text, _, _ := strings.Cut(c.Target, " ")
+	u, err := url.Parse(text)
 	if err != nil {
 		return netip.Addr{}
 	}

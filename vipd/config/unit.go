@@ -36,6 +36,8 @@ func (t table) units() []string {
 func badUnit(text string) (reason, hint string) {
 	line, isCommand := strings.CutPrefix(text, execPrefix)
 	switch {
+	case isCommand && strings.ContainsAny(line, `'\`):
+		return `holds ' or \, which no command may; "…" keeps blanks together`, ""
 	case isCommand:
 		return badCommand(line), ""
 	case filepath.IsAbs(text):
@@ -55,8 +57,8 @@ func badService(text string) string {
 		return "is no unit; expected NAME.service or exec:/path"
 	case stem == "" || len(text) > maxService || strings.ContainsFunc(stem, foreign):
 		return "is no name that systemd takes"
-	case strings.HasSuffix(stem, "@"):
-		return "is a template; name an instance, as in " + stem + "1" + serviceSuffix
+	case strings.Contains(text, "@."):
+		return "is a template; name an instance, as in " + strings.Replace(text, "@.", "@1.", 1)
 	case stem == "vipd":
 		return "is this daemon, which cannot run itself"
 	}
@@ -67,6 +69,8 @@ func badService(text string) string {
 func badCommand(line string) string {
 	argv, err := command(line)
 	switch {
+	case strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' }):
+		return "holds a control character; a command is one line"
 	case err != nil:
 		return "cannot run: " + err.Error()
 	case len(argv) == 0:
