@@ -1,0 +1,95 @@
+package unit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// condition is what systemd says of a unit.
+type condition struct {
+	load, why  string   // LoadState, and what is wrong with the unit's file
+	file       string   // UnitFileState
+	active     string   // ActiveState
+	sub        string   // SubState
+	invocation string   // changes with each start
+	dropIns    []string // paths of those in force
+}
+
+// condition asks for it, which makes systemd load the unit where it is not.
+func (l *link) condition(ctx context.Context, unit string) (condition, error) {
+	all, err := l.GetUnitPropertiesContext(ctx, unit)
+	if err != nil {
+		return condition{}, err
+	}
+	var c condition
+	for name, to := range map[string]*string{
+		"LoadState": &c.load, "UnitFileState": &c.file, "ActiveState": &c.active, "SubState": &c.sub,
+	} {
+		*to, _ = all[name].(string)
+	}
+	if c.active == "" {
+		return condition{}, fmt.Errorf("systemd doesn't say whether %s is active", unit)
+	}
+	if pair, _ := all["LoadError"].([]any); len(pair) == 2 {
+		c.why, _ = pair[1].(string)
+	}
+	id, _ := all["InvocationID"].([]byte)
+	c.invocation = string(id)
+	c.dropIns, _ = all["DropInPaths"].([]string)
+	return c, nil
+}
+
+// up says whether the service runs.
+func (c condition) up() bool {
+	return slices.Contains([]string{"active", "reloading", "refreshing"}, c.active)
+}
+
+// down says whether systemd has nothing more to do for it.
+func (c condition) down() bool { return c.active == "inactive" || c.active == "failed" }
+
+// objection says why the unit can't be ours to start and stop.
+func (c condition) objection(unit string) error {
+	switch {
+	case c.load == "not-found":
+		return fmt.Errorf("systemd finds no %s: install it, or correct the name", unit)
+	case c.load == "masked":
+		return fmt.Errorf("it is masked, systemd won't start it: systemctl unmask %s", unit)
+	case c.load != "loaded":
+		return fmt.Errorf("systemd can't load it (%s): %s; see systemd-analyze verify %s", c.load, c.why, unit)
+	case c.file == "enabled" || c.file == "enabled-runtime":
+		return fmt.Errorf("it starts at boot by itself, on every node: systemctl disable %s", unit)
+	}
+	return nil
+}
+
+// Values of ExecMainCode, see waitid(2).
+const (
+	codeExited = 1
+	codeKilled = 2
+	codeDumped = 3
+)
+
+// obituary says how the service ended.
+func (l *link) obituary(ctx context.Context, unit string, c condition) string {
+	text := c.active + ", " + c.sub
+	all, err := l.GetUnitTypePropertiesContext(ctx, unit, "Service")
+	if err != nil {
+		return text
+	}
+	if result, _ := all["Result"].(string); result != "" && result != "success" {
+		text += " (" + result + ")"
+	}
+	code, _ := all["ExecMainCode"].(int32)
+	status, _ := all["ExecMainStatus"].(int32)
+	switch code {
+	case codeExited:
+		text += fmt.Sprintf(": exit status %d", status)
+	case codeKilled, codeDumped:
+		text += ": killed by " + unix.SignalName(syscall.Signal(status))
+	}
+	return text
+}

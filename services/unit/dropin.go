@@ -1,0 +1,56 @@
+package unit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// dropIn is how a systemd service gets its environment: a file in its run-time
+// folder of drop-ins names another file, which systemd reads anew at each start.
+// So a new epoch costs no daemon-reload, which would take its time in the middle
+// of a failover.
+type dropIn struct {
+	path        string // NAME.service.d/50-vipd.conf
+	environment string // the file that it names
+}
+
+// text of the drop-in. A start by hand, before any grant, finds no environment.
+func (d dropIn) text() string {
+	return "# Written by vipd.\n[Service]\nEnvironmentFile=-" + d.environment + "\n"
+}
+
+// install writes the drop-in where it is missing or different, and says whether
+// systemd has to read it.
+func (d dropIn) install() (changed bool, err error) {
+	now, err := os.ReadFile(d.path)
+	if err == nil && string(now) == d.text() {
+		return false, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+		return false, err
+	}
+	return true, replaceFile(d.path, []byte(d.text()), 0o644)
+}
+
+// set writes the environment of the next start.
+func (d dropIn) set(env Env) error {
+	var text strings.Builder
+	for _, pair := range env.own() {
+		name, value, _ := strings.Cut(pair, "=")
+		fmt.Fprintf(&text, "%s=\"%s\"\n", name, quoted.Replace(value))
+	}
+	if err := os.MkdirAll(filepath.Dir(d.environment), 0o750); err != nil {
+		return err
+	}
+	return replaceFile(d.environment, []byte(text.String()), 0o640)
+}
+
+// quoted keeps a value within its quotation marks, see EnvironmentFile= in
+// systemd.exec(5).
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", "$", `\$`, "\n", " ")

@@ -1,0 +1,272 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+)
+
+// service is a service that systemd runs.
+type service struct {
+	name   string
+	o      Options
+	dropIn dropIn
+
+	turn  sync.Mutex // one call at a time
+	vigil *vigil     // while it should be up; nil: nobody watches
+
+	mu   sync.Mutex
+	link *link // the last connection; the vigil uses it too
+}
+
+// Bounds of talking to systemd.
+const (
+	serviceNameMax = 255
+	dropInFolder   = "/run/systemd/system"
+	askLimit       = 5 * time.Second // for one answer, where nobody else sets a limit
+	leftInterval   = 10 * time.Millisecond
+)
+
+func newService(text string, o Options) (*service, error) {
+	odd := func(r rune) bool { return unfit(r) && !strings.ContainsRune(`:@\`, r) }
+	switch {
+	case len(text) > serviceNameMax:
+		return nil, fmt.Errorf("longer than %d characters", serviceNameMax)
+	case strings.ContainsFunc(text, odd), text == ".service":
+		return nil, errors.New("no name of a systemd unit")
+	case strings.Contains(text, "@."):
+		return nil, errors.New("a template; name an instance of it, NAME@INSTANCE.service")
+	}
+	if o.DropIns == "" {
+		o.DropIns = dropInFolder
+	}
+	return &service{name: text, o: o, dropIn: dropIn{
+		path:        filepath.Join(o.DropIns, text+".d", "50-vipd.conf"),
+		environment: filepath.Join(o.Dir, o.Group, systemd.PathBusEscape(text)+".env"),
+	}}, nil
+}
+
+func (s *service) Name() string { return s.name }
+
+// connect returns the connection, made anew where the last one was lost.
+func (s *service) connect(ctx context.Context) (*link, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != nil && s.link.Connected() {
+		return s.link, nil
+	}
+	s.hangUp()
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	l, err := dial(ctx, s.o.Bus, s.name)
+	if err == nil {
+		s.link = l
+	}
+	return l, err
+}
+
+// hangUp closes the connection.
+func (s *service) hangUp() {
+	if s.link != nil {
+		s.link.Close()
+		s.link = nil
+	}
+}
+
+// Check says why the unit can't be started, or starts without being asked.
+func (s *service) Check(ctx context.Context) error {
+	l, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := l.condition(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	return c.objection(s.name)
+}
+
+func (s *service) Start(ctx context.Context, env Env) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.vigil.awake() {
+		return fmt.Errorf("start %s: it runs", s.name)
+	}
+	if err := s.start(ctx, env); err != nil {
+		return fmt.Errorf("start %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *service) start(ctx context.Context, env Env) error {
+	l, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	left, err := s.left(ctx, l)
+	if err == nil && left != "" {
+		err = s.halt(ctx, l)
+	}
+	if err == nil {
+		err = s.dropIn.set(env)
+	}
+	if err == nil {
+		err = s.prepare(ctx, l)
+	}
+	if err != nil {
+		return err
+	}
+	// Forgets how often it was started of late: how often it may be is not
+	// systemd's to say here (StartLimitBurst=).
+	if err := l.ResetFailedUnitContext(ctx, s.name); err != nil && !isNot(err, "NoSuchUnit") {
+		return fmt.Errorf("reset failed state: %w", err)
+	}
+	failed := l.job(ctx, l.StartUnitContext, s.name)
+	c, err := l.condition(ctx, s.name)
+	switch {
+	case failed != nil && err == nil:
+		return fmt.Errorf("%w; %s", failed, l.obituary(ctx, s.name, c))
+	case failed != nil:
+		return failed
+	case err != nil:
+		return err
+	case !c.up():
+		return fmt.Errorf("it ended at once: %s (Type=oneshot needs RemainAfterExit=yes)", l.obituary(ctx, s.name, c))
+	}
+	s.watch(c.invocation)
+	return nil
+}
+
+// prepare puts the drop-in in place, and has systemd read it where it hasn't.
+func (s *service) prepare(ctx context.Context, l *link) error {
+	changed, err := s.dropIn.install()
+	if err != nil {
+		return fmt.Errorf("install drop-in: %w", err)
+	}
+	c, err := l.condition(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	if changed || !slices.Contains(c.dropIns, s.dropIn.path) {
+		if err := l.ReloadContext(ctx); err != nil {
+			return fmt.Errorf("daemon-reload: %w", err)
+		}
+	}
+	return nil
+}
+
+// Adopt also prepares the next start, so that none in a failover has to wait for
+// systemd to read drop-ins.
+func (s *service) Adopt(ctx context.Context) (bool, error) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.vigil.awake() {
+		return true, nil
+	}
+	running, err := s.adopt(ctx)
+	if err != nil {
+		return false, fmt.Errorf("adopt %s: %w", s.name, err)
+	}
+	return running, nil
+}
+
+func (s *service) adopt(ctx context.Context) (bool, error) {
+	l, err := s.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := s.prepare(ctx, l); err != nil {
+		s.o.Log.Warn("its environment is not prepared; tried again at its start", "why", err)
+	}
+	c, err := l.condition(ctx, s.name)
+	if err != nil {
+		return false, err
+	}
+	if c.up() {
+		s.watch(c.invocation)
+		return true, nil
+	}
+	left, err := s.left(ctx, l)
+	if err == nil && left != "" {
+		err = s.halt(ctx, l)
+	}
+	return false, err
+}
+
+func (s *service) Stop(ctx context.Context) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.unwatch()
+	const tries = 2 // the second on a new connection, when the bus went away in the first
+	var err error
+	for range tries {
+		var l *link
+		if l, err = s.connect(ctx); err == nil {
+			err = s.halt(ctx, l)
+		}
+		if !errors.Is(err, errLost) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("stop %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// halt has systemd stop the unit, and kills what is left after the stop timeout.
+// What the job says matters less than what is left.
+func (s *service) halt(ctx context.Context, l *link) error {
+	patience, cancel := context.WithTimeout(ctx, s.o.StopTimeout)
+	defer cancel()
+	failed := l.job(patience, l.StopUnitContext, s.name)
+	if errors.Is(failed, errLost) {
+		return failed
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w; asked to end, systemd is at it", context.Cause(ctx))
+	}
+	left, err := s.left(ctx, l)
+	if err != nil || left == "" {
+		return err
+	}
+	s.o.Log.Warn("still there after systemd's stop, killed", "within", s.o.StopTimeout, "job", failed, "left", left)
+	killed := l.KillUnitWithTarget(ctx, s.name, systemd.All, int32(syscall.SIGKILL))
+	for end := time.Now().Add(killLimit); time.Now().Before(end); time.Sleep(leftInterval) {
+		if left, err = s.left(ctx, l); err != nil || left == "" {
+			return err
+		}
+	}
+	return errors.Join(fmt.Errorf("still there %v after SIGKILL: %s", killLimit, left), failed, killed)
+}
+
+// left names what is there of the service; empty: nothing.
+func (s *service) left(ctx context.Context, l *link) (string, error) {
+	c, err := l.condition(ctx, s.name)
+	if err != nil {
+		return "", err
+	}
+	names, err := l.residents(ctx, s.name)
+	if err == nil && names == nil && !c.down() {
+		return "systemd calls it " + c.active + ", " + c.sub, nil
+	}
+	return listed(names), err
+}
+
+func (s *service) Close() error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.unwatch()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangUp()
+	return nil
+}

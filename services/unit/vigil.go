@@ -1,0 +1,111 @@
+package unit
+
+import (
+	"context"
+	"time"
+)
+
+// vigil is the watching over one life of a systemd service.
+type vigil struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// awake says whether the service was up when last heard of.
+func (v *vigil) awake() bool {
+	if v == nil {
+		return false
+	}
+	select {
+	case <-v.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// watch begins to wait for the end of the life with that invocation.
+func (s *service) watch(invocation string) {
+	s.unwatch()
+	ctx, cancel := context.WithCancel(context.Background())
+	v := &vigil{cancel: cancel, ended: make(chan struct{})}
+	s.vigil = v
+	go func() {
+		defer close(v.ended)
+		defer cancel()
+		s.await(ctx, invocation)
+	}()
+}
+
+// unwatch ends the watching; nothing is told any more when it returns.
+func (s *service) unwatch() {
+	if s.vigil != nil {
+		s.vigil.cancel()
+		<-s.vigil.ended
+		s.vigil = nil
+	}
+}
+
+// Times between attempts to reach systemd again.
+const (
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 5 * time.Second
+)
+
+// await waits until the life has ended and tells. While systemd can't be asked,
+// the service may well be up: nothing is told, and it looks again.
+func (s *service) await(ctx context.Context, invocation string) {
+	pause := retryFirst
+	for ctx.Err() == nil {
+		l, text, err := s.look(ctx, invocation)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			if pause == retryFirst {
+				s.o.Log.Warn("systemd can't be asked, a death would not be seen; trying on", "why", err)
+			}
+			rest(ctx, pause)
+			pause = min(2*pause, retryMost)
+		case text != "":
+			s.o.Died(text)
+			return
+		default:
+			pause = retryFirst
+			select {
+			case <-l.changed:
+			case <-l.lost:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// look asks systemd how the service is; a text says how it ended.
+func (s *service) look(ctx context.Context, invocation string) (*link, string, error) {
+	l, err := s.connect(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	c, err := l.condition(ctx, s.name)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !c.up():
+		return l, l.obituary(ctx, s.name, c), nil
+	case c.invocation != invocation:
+		return l, "it ended, and was started again by another hand or systemd's Restart=", nil
+	}
+	return l, "", nil
+}
+
+// rest waits, for at most as long as ctx lasts.
+func rest(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

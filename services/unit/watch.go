@@ -1,0 +1,78 @@
+package unit
+
+import (
+	"errors"
+	"os"
+)
+
+// watch begins to wait for the end of the main process, and keeps its output
+// within bounds meanwhile.
+func (p *process) watch(main *mainProcess) {
+	r := &run{main: main, ended: make(chan struct{})}
+	p.run = r
+	go func() {
+		defer close(r.ended)
+		defer main.close()
+		if p.await(main) {
+			p.settle(r)
+		}
+	}()
+}
+
+// await returns true when the process has ended, false when nobody wants to know
+// any more.
+func (p *process) await(main *mainProcess) bool {
+	full := false // of its last error, so that each is told once
+	for {
+		err := main.wait(trimEvery)
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			if !errors.Is(err, os.ErrClosed) {
+				p.o.Log.Error("its end can't be watched for", "why", err)
+			}
+			return false
+		}
+		err = p.out.trim()
+		if err != nil && !full {
+			p.o.Log.Warn("its output can't be kept within bounds", "why", err)
+		}
+		full = err != nil
+	}
+}
+
+// settle tells of the end if nobody asked for it.
+func (p *process) settle(r *run) {
+	text := r.main.verdict()
+	if !r.end() {
+		return
+	}
+	if line := p.out.lastLine(); line != "" {
+		text += ": " + line
+	}
+	p.o.Died(text)
+}
+
+// ask notes that the end is wanted, and says whether it is still to come.
+func (r *run) ask() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = true
+	return !r.died
+}
+
+// end notes the end, and says whether it is a death.
+func (r *run) end() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.died = true
+	return !r.asked
+}
+
+// isDead says whether the process has ended.
+func (r *run) isDead() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.died
+}
