@@ -1,0 +1,150 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// command is a program that must end with exit status 0.
+type command struct{ argv []string }
+
+func parseCommand(rest string) (kind, error) {
+	argv := strings.Fields(rest)
+	if len(argv) == 0 || !filepath.IsAbs(argv[0]) {
+		return nil, errors.New("want exec:/path and arguments")
+	}
+	return command{argv}, nil
+}
+
+func (c command) vet() error { return vetFile(c.argv[0]) }
+
+func (c command) open(o Options) checker { return &runner{command: c, fence: fence{o.Cgroup}} }
+
+// runner runs the command.
+type runner struct {
+	command
+	fence fence
+	left  <-chan struct{} // closed when the command before is gone; nil before the first
+}
+
+// Limits of the end of a command.
+const (
+	// killLimit is how long it may take to be gone when it is killed. One that hangs
+	// in the kernel stays longer, and no other is started until it is gone.
+	killLimit = time.Second
+	// outputLimit is how long what escaped may hold the output open.
+	outputLimit = killLimit / 4
+	// removeLimit is how long its control group may take to be empty.
+	removeLimit = killLimit / 4
+)
+
+func (r *runner) check(ctx context.Context) (string, error) {
+	if !closed(r.left) {
+		return "", errors.New("the command of an earlier check can't be killed")
+	}
+	if err := r.vet(); err != nil {
+		return "", fmt.Errorf("refused: %w", err)
+	}
+	var said tail
+	cmd, held, err := r.fence.start(r.command, &said)
+	if err != nil {
+		return "", err
+	}
+	// The daemon runs before others, and its commands must not.
+	_ = unix.Setpriority(unix.PRIO_PGRP, cmd.Process.Pid, 0) // it may have ended already
+	select {
+	case <-ended(cmd.Process.Pid):
+	case <-ctx.Done():
+	}
+	held.kill() // it is not waited for yet, so that its ids are still its own
+	gone := make(chan struct{})
+	r.left = gone
+	go func() {
+		defer close(gone)
+		cmd.Wait() // the state tells all; an error of the output tells nothing
+		held.close()
+	}()
+	select {
+	case <-gone:
+		return outcome(ctx, cmd, said.last())
+	case <-time.After(killLimit):
+		return "", errors.New("the command can't be killed")
+	}
+}
+
+// prepare is the command to start: in a session, and so a process group, of its
+// own, and with nothing of the daemon's environment.
+func (c command) prepare(said io.Writer) *exec.Cmd {
+	cmd := exec.Command(c.argv[0], c.argv[1:]...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.WaitDelay = outputLimit
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// outcome is what the end of a command means.
+func outcome(ctx context.Context, cmd *exec.Cmd, said string) (string, error) {
+	state := cmd.ProcessState
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case state.Success():
+		return "exit status 0", nil
+	case said != "":
+		return "", fmt.Errorf("%v: %s", state, said)
+	}
+	return "", errors.New(state.String())
+}
+
+// ended is closed when the process has ended; it is still to be waited for then.
+func ended(pid int) <-chan struct{} {
+	c := make(chan struct{})
+	go func() {
+		defer close(c)
+		for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == syscall.EINTR {
+		}
+	}()
+	return c
+}
+
+func closed(c <-chan struct{}) bool {
+	if c == nil {
+		return true
+	}
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// tail keeps the end of what a command says.
+type tail struct{ kept []byte }
+
+const tailSize = 512
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - tailSize; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
+}
+
+// last is the last line that is not empty.
+func (t *tail) last() string {
+	text := strings.TrimSpace(string(t.kept))
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}

@@ -1,0 +1,137 @@
+package probe
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fence keeps a command and all that it starts together, so that all of it can be
+// killed: in a control group if it can be made, and in a session of its own.
+type fence struct{ cgroup string }
+
+// fenced is a command under way.
+type fenced struct {
+	session int
+	cgroup  string // empty: there is none
+}
+
+// start starts the command inside: in the session alone where the kernel lets it
+// not into the control group.
+func (f fence) start(c command, said io.Writer) (*exec.Cmd, fenced, error) {
+	if folder := f.enter(); folder != nil {
+		defer folder.Close()
+		cmd := c.prepare(said)
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(folder.Fd())
+		if cmd.Start() == nil {
+			return cmd, fenced{cmd.Process.Pid, f.cgroup}, nil
+		}
+		removeCgroup(f.cgroup)
+	}
+	cmd := c.prepare(said)
+	if err := cmd.Start(); err != nil {
+		return nil, fenced{}, err
+	}
+	return cmd, fenced{session: cmd.Process.Pid}, nil
+}
+
+// enter makes the control group, or returns nil where that is not possible. What is
+// there already was left by a daemon that was killed: it is killed and removed, and
+// not used again: the kernel kills at birth what is cloned into a group that was ever
+// killed (seen on Linux 6.18).
+func (f fence) enter() *os.File {
+	if f.cgroup == "" {
+		return nil
+	}
+	if killCgroup(f.cgroup) == nil {
+		removeCgroup(f.cgroup)
+	}
+	if os.Mkdir(f.cgroup, 0o755) != nil {
+		return nil
+	}
+	folder, err := os.Open(f.cgroup)
+	if err == nil {
+		err = unix.Access(filepath.Join(f.cgroup, "cgroup.kill"), unix.W_OK)
+	}
+	if err != nil {
+		folder.Close()
+		os.Remove(f.cgroup) // no cgroup2 file system, or one before Linux 5.14
+		return nil
+	}
+	return folder
+}
+
+// killCgroup kills all that is in a control group (Linux 5.14).
+func killCgroup(path string) error {
+	file, err := os.OpenFile(filepath.Join(path, "cgroup.kill"), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.WriteString("1")
+	return err
+}
+
+// kill ends all of it, at once. The command must not have been waited for.
+func (f fenced) kill() {
+	if f.cgroup != "" && killCgroup(f.cgroup) == nil {
+		return
+	}
+	const rounds = 10 // what forks while it is looked for is seen the next time
+	for range rounds {
+		_ = unix.Kill(-f.session, unix.SIGKILL) // none left is what is wanted
+		if !killSession(f.session) {
+			return
+		}
+	}
+}
+
+// close removes the control group when the command has been waited for.
+func (f fenced) close() {
+	if f.cgroup != "" {
+		removeCgroup(f.cgroup)
+	}
+}
+
+// removeCgroup removes a control group that was killed, as soon as the kernel has
+// let go of what was in it.
+func removeCgroup(path string) {
+	for end := time.Now().Add(removeLimit); os.Remove(path) != nil && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// killSession kills the living processes of a session and says if there were any.
+func killSession(session int) (found bool) {
+	folder, err := os.Open("/proc")
+	if err != nil {
+		return false
+	}
+	defer folder.Close()
+	names, _ := folder.Readdirnames(-1)
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil && pid != session && livesIn(pid, session) {
+			found = unix.Kill(pid, unix.SIGKILL) == nil || found
+		}
+	}
+	return found
+}
+
+// livesIn says whether a process is of the session and not dead (proc_pid_stat(5)).
+func livesIn(pid, session int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	// 77 (name of any kind) S parent group session …
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	return len(fields) > 3 && fields[0] != "Z" && fields[0] != "X" && fields[3] == strconv.Itoa(session)
+}
