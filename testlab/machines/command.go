@@ -68,6 +68,12 @@ func (m *Machine) Property(unit, name string) string {
 	return strings.TrimSpace(m.Systemctl("show", "--value", "--property="+name, unit))
 }
 
+// Journal is what a unit wrote on all boots, one message per line.
+func (m *Machine) Journal(unit string) string {
+	m.lab.t.Helper()
+	return m.Run("journalctl", "--unit="+unit, "--no-pager", "--output=cat")
+}
+
 // Status is what the machine's vipd knows, by vipd status --json.
 func (m *Machine) Status() (s control.Status, err error) {
 	out, err := m.Try("vipd", "status", "--json")

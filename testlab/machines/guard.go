@@ -1,7 +1,6 @@
 package machines
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -62,32 +61,41 @@ func (i inside) Run() int {
 // begin makes the control group of this process's machines, and starts its guard,
 // which lives as long as this process, its first life, and a moment more.
 func begin() (release func(), err error) {
-	release = func() {}
+	nothing := func() {}
 	root, err := lease.CgroupRoot()
 	if err != nil {
-		return release, err
+		return nothing, err
 	}
-	name := fmt.Sprintf("vipd-machines-%d", os.Getpid())
-	kept := group(root).sub(name)
-	if err := kept.make(); err != nil {
-		return release, err
+	kept, err := os.MkdirTemp(root, "vipd-machines-")
+	if err != nil {
+		return nothing, err
 	}
+	release, err = startGuard(kept)
+	if err != nil {
+		os.Remove(kept)
+		return nothing, err
+	}
+	os.Setenv(groupVariable, filepath.Base(kept))
+	return release, nil
+}
+
+// startGuard starts the guard of a control group. It is told of our end by a pipe: the
+// kernel closes it whichever way we end, and release does where the tests run in this
+// life.
+func startGuard(kept string) (release func(), err error) {
 	held, end, err := os.Pipe()
 	if err != nil {
-		return release, err
+		return nil, err
 	}
 	defer held.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), guardVariable+"="+string(kept))
+	cmd.Env = append(os.Environ(), guardVariable+"="+kept)
 	cmd.Stdin = held
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		end.Close()
-		return release, err
+		return nil, err
 	}
-	os.Setenv(groupVariable, name)
-	// Where the tests run in this life, the guard ends before it. Elsewhere this life
-	// ends without coming back here, and the kernel closes the pipe.
 	return func() { end.Close(); cmd.Wait() }, nil
 }
 

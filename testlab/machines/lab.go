@@ -2,6 +2,7 @@ package machines
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -85,7 +86,7 @@ func Start(t testing.TB, o Options) *Lab {
 	}
 	t.Cleanup(l.end)
 	l.build(o)
-	l.Boot()
+	l.boot()
 	return l
 }
 
@@ -128,18 +129,22 @@ func (l *Lab) Machine(name string) *Machine {
 // Machines are all, in the order of the options.
 func (l *Lab) Machines() []*Machine { return l.machines }
 
-// Boot switches on every machine without power, all at once, and returns when they are
-// running.
-func (l *Lab) Boot() {
+// boot switches on every machine, and returns when all are running.
+func (l *Lab) boot() {
 	l.t.Helper()
 	booted := make(chan error)
 	for _, m := range l.machines {
-		go func() { booted <- m.boot() }()
+		m.powerOn()
 	}
+	for _, m := range l.machines {
+		go func() { booted <- m.start() }()
+	}
+	var failed error
 	for range l.machines {
-		if err := <-booted; err != nil {
-			defer l.t.Fatal(err)
-		}
+		failed = errors.Join(failed, <-booted)
+	}
+	if failed != nil {
+		l.t.Fatal(failed)
 	}
 }
 
@@ -162,6 +167,7 @@ func (l *Lab) end() {
 func (l *Lab) lastWords() {
 	for _, m := range l.machines {
 		l.t.Logf("console of %s:\n%s", m.name, m.console.String())
+		m.group.thaw() // of a machine without power there is none
 		if out, err := m.Try("journalctl", "--no-pager", "--lines=60", "--output=short-monotonic"); err == nil {
 			l.t.Logf("journal of %s:\n%s", m.name, out)
 		}

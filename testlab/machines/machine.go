@@ -52,16 +52,14 @@ func (m *Machine) own() string { return filepath.Join(m.disk, "own") }
 // Boot switches the machine on, after Kill, and returns when it is running.
 func (m *Machine) Boot() {
 	m.lab.t.Helper()
-	if err := m.boot(); err != nil {
+	m.powerOn()
+	if err := m.start(); err != nil {
 		m.lab.t.Fatal(err)
 	}
 }
 
-// boot does nothing to a machine with power.
-func (m *Machine) boot() error {
-	if m.host != nil {
-		return nil
-	}
+// powerOn gives the machine its hardware, and a service that tells clients its name.
+func (m *Machine) powerOn() {
 	place := places[m.name]
 	m.host = m.lab.Rig.Host(m.name)
 	m.Service = m.host.Plug(m.lab.Rig.Switch("service"), "eth0", netip.MustParsePrefix(place[0]))
@@ -69,6 +67,10 @@ func (m *Machine) boot() error {
 		m.Other = m.host.Plug(m.lab.Rig.Switch("redundancy"), "eth1", netip.MustParsePrefix(place[1]))
 	}
 	m.host.Respond(port)
+}
+
+// start boots a machine that has hardware.
+func (m *Machine) start() error {
 	if err := m.group.make(); err != nil {
 		return err
 	}

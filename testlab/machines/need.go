@@ -26,10 +26,12 @@ func Require(t rig.TB) {
 	}
 }
 
+var errNotRoot = errors.New("whole machines need root: their processes have many users")
+
 // lacks says why this process can't boot machines, nil if it can.
 var lacks = sync.OnceValue(func() error {
 	if _, user := rig.Outside(); user || os.Geteuid() != 0 {
-		return errors.New("whole machines need root: their processes have many users")
+		return errNotRoot
 	}
 	if home.refused != "" {
 		return fmt.Errorf("no control group for them: %s", home.refused)
@@ -49,6 +51,9 @@ var lacks = sync.OnceValue(func() error {
 // Has says why tests that need machines would be skipped on this host, nil if they
 // wouldn't, as far as can be told without making anything.
 func Has() error {
+	if os.Geteuid() != 0 {
+		return errNotRoot
+	}
 	folder, err := image.Folder()
 	if err != nil {
 		return err
