@@ -93,5 +93,5 @@ func (m *Machine) surrender(i int) {
 
 // pardon forgets every failure.
 func (g *group) pardon() {
-	g.crash, g.failure, g.again, g.changed = crash{}, "", false, true
+	g.crash, g.failure, g.changed = crash{}, "", true
 }

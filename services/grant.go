@@ -7,29 +7,35 @@ import "vipd/heartbeat/clock"
 // grant lets the group run. One that was given up twice says so at once.
 func (m *Machine) grant(now clock.Instant, e Grant) {
 	g := m.group(e.Group)
-	if g == nil || g.gone || g.leaves || e.Epoch <= g.epoch {
-		return
-	}
-	g.epoch, g.changed = e.Epoch, true
-	if g.held && !g.spent {
-		if g.state == Running {
-			m.do(Up{Group: e.Group, Epoch: g.epoch})
+	switch {
+	case g == nil || g.leaves || e.Epoch <= g.epoch:
+	case g.held && !g.spent:
+		m.regrant(e)
+	case !g.gone:
+		g.hold(now, e.Epoch)
+		g.crash.recall(now, g.spec.Restart.Within)
+		if g.crash.locked {
+			m.surrender(e.Group)
+			return
 		}
-		return
+		g.failure = ""
+		m.set(g, Starting)
 	}
-	g.hold(now)
-	g.crash.recall(now, g.spec.Restart.Within)
-	if g.crash.locked {
-		m.surrender(e.Group)
-		return
+}
+
+// regrant gives the grant that is in force a newer number.
+func (m *Machine) regrant(e Grant) {
+	g := &m.groups[e.Group]
+	g.epoch, g.changed = e.Epoch, true
+	if g.state == Running {
+		m.do(Up{Group: e.Group, Epoch: g.epoch})
 	}
-	g.failure = ""
-	m.set(g, Starting)
 }
 
 // hold notes that a grant is in force from now on.
-func (g *group) hold(now clock.Instant) {
+func (g *group) hold(now clock.Instant, epoch uint64) {
 	g.held, g.spent, g.given = true, false, now
+	g.epoch, g.changed = epoch, true
 }
 
 // adopt goes on with what an earlier run of the daemon left. Whatever of it is
@@ -39,8 +45,7 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	if g == nil || g.gone || g.held || g.leaves || g.state != Idle {
 		return
 	}
-	g.hold(now)
-	g.epoch = e.Epoch
+	g.hold(now, e.Epoch)
 	missing := -1
 	for u := range g.units {
 		g.units[u] = unit{state: Running}

@@ -14,18 +14,18 @@ func Order(specs []Spec) error {
 	if len(specs) > MaxGroups {
 		return fmt.Errorf("%d groups, the most is %d", len(specs), MaxGroups)
 	}
-	w := walk{specs: specs, place: make(map[string]int, len(specs)), done: make([]bool, len(specs))}
+	s := search{specs: specs, place: make(map[string]int, len(specs)), done: make([]bool, len(specs))}
 	for i := range specs {
 		if err := specs[i].fits(); err != nil {
 			return fmt.Errorf("group %s: %w", specs[i].Name, err)
 		}
-		if _, twice := w.place[specs[i].Name]; twice {
+		if _, twice := s.place[specs[i].Name]; twice {
 			return fmt.Errorf("group %s is there twice", specs[i].Name)
 		}
-		w.place[specs[i].Name] = i
+		s.place[specs[i].Name] = i
 	}
 	for i := range specs {
-		if err := w.visit(i); err != nil {
+		if err := s.visit(i); err != nil {
 			return fmt.Errorf("after: %w", err)
 		}
 	}
@@ -47,33 +47,33 @@ func (s *Spec) fits() error {
 	return nil
 }
 
-// walk follows After from group to group.
-type walk struct {
+// search follows After from group to group.
+type search struct {
 	specs []Spec
 	place map[string]int
 	done  []bool // no cycle is reached from here
 	path  []string
 }
 
-func (w *walk) visit(i int) error {
-	name := w.specs[i].Name
-	if at := slices.Index(w.path, name); at >= 0 {
-		return errors.New(strings.Join(append(w.path[at:], name), " -> "))
+func (s *search) visit(i int) error {
+	name := s.specs[i].Name
+	if at := slices.Index(s.path, name); at >= 0 {
+		return errors.New(strings.Join(append(s.path[at:], name), " -> "))
 	}
-	if w.done[i] {
+	if s.done[i] {
 		return nil
 	}
-	w.path = append(w.path, name)
-	for _, before := range w.specs[i].After {
-		j, known := w.place[before]
+	s.path = append(s.path, name)
+	for _, before := range s.specs[i].After {
+		j, known := s.place[before]
 		if !known {
 			return fmt.Errorf("%s names %q, which is no group", name, before)
 		}
-		if err := w.visit(j); err != nil {
+		if err := s.visit(j); err != nil {
 			return err
 		}
 	}
-	w.path = w.path[:len(w.path)-1]
-	w.done[i] = true
+	s.path = s.path[:len(s.path)-1]
+	s.done[i] = true
 	return nil
 }

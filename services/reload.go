@@ -74,7 +74,7 @@ func (m *Machine) renew(i int) {
 	g.spec, g.next = *g.next, nil
 	g.units, g.checks = make([]unit, len(g.spec.Units)), make([]check, len(g.spec.Checks))
 	g.pardon()
-	g.broken = false
+	g.broken, g.again = false, false
 	if g.state == Broken {
 		m.set(g, Idle)
 	}
