@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 
@@ -25,6 +26,22 @@ type link struct {
 	manager dbus.BusObject
 	changed <-chan struct{} // something of the unit is new; look what
 	lost    <-chan struct{} // closed when the bus has gone away
+}
+
+// alive says whether the bus is there.
+func (l *link) alive() bool {
+	select {
+	case <-l.lost:
+		return false
+	default:
+		return l.Connected()
+	}
+}
+
+// broken says whether an error is for want of a bus, and no answer of systemd.
+func (l *link) broken(err error) bool {
+	var transport *net.OpError
+	return errors.As(err, &transport) || !l.alive()
 }
 
 // signalsWaiting is how many signals may wait until they are taken together.
@@ -131,14 +148,11 @@ func (l *link) job(ctx context.Context, call func(context.Context, string, strin
 		}
 		return nil
 	case <-l.lost:
-		return errLost
+		return errors.New("the bus went away before the result")
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
-
-// errLost is what a job ends with when the bus has gone away before its result.
-var errLost = errors.New("the bus went away")
 
 // resident is one process of a unit, as GetUnitProcesses gives it.
 type resident struct {

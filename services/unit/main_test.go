@@ -27,5 +27,5 @@ type part struct {
 
 var parts = []part{
 	{"as-patient", asPatient}, {"as-stubborn", asStubborn}, {"as-parent", asParent},
-	{"as-speaker", asSpeaker}, {"as-daemon", asDaemon},
+	{"as-speaker", asSpeaker}, {"as-daemon", asDaemon}, {"as-chatterer", asChatterer},
 }

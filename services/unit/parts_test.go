@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// theDay is when a test opens a service's output.
+var theDay = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
 // forever is longer than any test.
 const forever = 10 * time.Minute
 
@@ -73,4 +76,10 @@ func asDaemon(args []string) int {
 	fmt.Println("started")
 	time.Sleep(forever)
 	return 0
+}
+
+// asChatterer says more than anybody wants to keep.
+func asChatterer([]string) int {
+	fmt.Print(strings.Repeat("much ado\n", outputMax/4))
+	return asPatient(nil)
 }

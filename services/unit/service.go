@@ -32,6 +32,8 @@ const (
 	serviceNameMax = 255
 	dropInFolder   = "/run/systemd/system"
 	askLimit       = 5 * time.Second // for one answer, where nobody else sets a limit
+	asksMost       = 20              // of one thing, while the bus goes away
+	askPause       = 100 * time.Millisecond
 	leftInterval   = 10 * time.Millisecond
 )
 
@@ -60,7 +62,7 @@ func (s *service) Name() string { return s.name }
 func (s *service) connect(ctx context.Context) (*link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.link != nil && s.link.Connected() {
+	if s.link != nil && s.link.alive() {
 		return s.link, nil
 	}
 	s.hangUp()
@@ -81,17 +83,37 @@ func (s *service) hangUp() {
 	}
 }
 
+// ask does something with the connection. When the bus goes away meanwhile it
+// is done again with a new one: a bus that is restarted is soon back.
+func (s *service) ask(ctx context.Context, do func(context.Context, *link) error) (err error) {
+	for try := range asksMost {
+		l, lost := s.connect(ctx)
+		if lost != nil && try == 0 {
+			return lost
+		}
+		if lost == nil {
+			if lost = do(ctx, l); lost == nil || !l.broken(lost) {
+				return lost
+			}
+			s.mu.Lock()
+			s.hangUp()
+			s.mu.Unlock()
+		}
+		err = lost
+		rest(ctx, askPause)
+	}
+	return err
+}
+
 // Check says why the unit can't be started, or starts without being asked.
 func (s *service) Check(ctx context.Context) error {
-	l, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := l.condition(ctx, s.name)
-	if err != nil {
-		return err
-	}
-	return c.objection(s.name)
+	return s.ask(ctx, func(ctx context.Context, l *link) error {
+		c, err := l.condition(ctx, s.name)
+		if err != nil {
+			return err
+		}
+		return c.objection(s.name)
+	})
 }
 
 func (s *service) Start(ctx context.Context, env Env) error {
@@ -100,21 +122,15 @@ func (s *service) Start(ctx context.Context, env Env) error {
 	if s.vigil.awake() {
 		return fmt.Errorf("start %s: it runs", s.name)
 	}
-	if err := s.start(ctx, env); err != nil {
+	err := s.ask(ctx, func(ctx context.Context, l *link) error { return s.start(ctx, l, env) })
+	if err != nil {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
 	return nil
 }
 
-func (s *service) start(ctx context.Context, env Env) error {
-	l, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	left, err := s.left(ctx, l)
-	if err == nil && left != "" {
-		err = s.halt(ctx, l)
-	}
+func (s *service) start(ctx context.Context, l *link, env Env) error {
+	err := s.clear(ctx, l)
 	if err == nil {
 		err = s.dropIn.set(env)
 	}
@@ -171,52 +187,42 @@ func (s *service) Adopt(ctx context.Context) (bool, error) {
 	if s.vigil.awake() {
 		return true, nil
 	}
-	running, err := s.adopt(ctx)
-	if err != nil {
+	s.unwatch()
+	if err := s.ask(ctx, s.adopt); err != nil {
 		return false, fmt.Errorf("adopt %s: %w", s.name, err)
 	}
-	return running, nil
+	return s.vigil != nil, nil
 }
 
-func (s *service) adopt(ctx context.Context) (bool, error) {
-	l, err := s.connect(ctx)
-	if err != nil {
-		return false, err
-	}
+func (s *service) adopt(ctx context.Context, l *link) error {
 	if err := s.prepare(ctx, l); err != nil {
 		s.o.Log.Warn("its environment is not prepared; tried again at its start", "why", err)
 	}
 	c, err := l.condition(ctx, s.name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if c.up() {
 		s.watch(c.invocation)
-		return true, nil
+		return nil
 	}
+	return s.clear(ctx, l)
+}
+
+// clear leaves nothing of the service.
+func (s *service) clear(ctx context.Context, l *link) error {
 	left, err := s.left(ctx, l)
 	if err == nil && left != "" {
 		err = s.halt(ctx, l)
 	}
-	return false, err
+	return err
 }
 
 func (s *service) Stop(ctx context.Context) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	s.unwatch()
-	const tries = 2 // the second on a new connection, when the bus went away in the first
-	var err error
-	for range tries {
-		var l *link
-		if l, err = s.connect(ctx); err == nil {
-			err = s.halt(ctx, l)
-		}
-		if !errors.Is(err, errLost) {
-			break
-		}
-	}
-	if err != nil {
+	if err := s.ask(ctx, s.halt); err != nil {
 		return fmt.Errorf("stop %s: %w", s.name, err)
 	}
 	return nil
@@ -228,7 +234,7 @@ func (s *service) halt(ctx context.Context, l *link) error {
 	patience, cancel := context.WithTimeout(ctx, s.o.StopTimeout)
 	defer cancel()
 	failed := l.job(patience, l.StopUnitContext, s.name)
-	if errors.Is(failed, errLost) {
+	if failed != nil && l.broken(failed) {
 		return failed
 	}
 	if ctx.Err() != nil {
@@ -240,7 +246,7 @@ func (s *service) halt(ctx context.Context, l *link) error {
 	}
 	s.o.Log.Warn("still there after systemd's stop, killed", "within", s.o.StopTimeout, "job", failed, "left", left)
 	killed := l.KillUnitWithTarget(ctx, s.name, systemd.All, int32(syscall.SIGKILL))
-	for end := time.Now().Add(killLimit); time.Now().Before(end); time.Sleep(leftInterval) {
+	for end := time.Now().Add(killLimit); time.Now().Before(end); rest(ctx, leftInterval) {
 		if left, err = s.left(ctx, l); err != nil || left == "" {
 			return err
 		}

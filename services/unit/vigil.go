@@ -2,27 +2,19 @@ package unit
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
 // vigil is the watching over one life of a systemd service.
 type vigil struct {
 	cancel context.CancelFunc
-	ended  chan struct{}
+	over   atomic.Bool   // the life has ended
+	ended  chan struct{} // closed when nothing will be told any more
 }
 
 // awake says whether the service was up when last heard of.
-func (v *vigil) awake() bool {
-	if v == nil {
-		return false
-	}
-	select {
-	case <-v.ended:
-		return false
-	default:
-		return true
-	}
-}
+func (v *vigil) awake() bool { return v != nil && !v.over.Load() }
 
 // watch begins to wait for the end of the life with that invocation.
 func (s *service) watch(invocation string) {
@@ -33,7 +25,10 @@ func (s *service) watch(invocation string) {
 	go func() {
 		defer close(v.ended)
 		defer cancel()
-		s.await(ctx, invocation)
+		if text := s.await(ctx, invocation); text != "" {
+			v.over.Store(true)
+			s.o.Died(text)
+		}
 	}()
 }
 
@@ -52,9 +47,9 @@ const (
 	retryMost  = 5 * time.Second
 )
 
-// await waits until the life has ended and tells. While systemd can't be asked,
-// the service may well be up: nothing is told, and it looks again.
-func (s *service) await(ctx context.Context, invocation string) {
+// await waits until the life has ended and says how; nothing, when ctx ends first.
+// While systemd can't be asked, the service may well be up: it looks again.
+func (s *service) await(ctx context.Context, invocation string) string {
 	pause := retryFirst
 	for ctx.Err() == nil {
 		l, text, err := s.look(ctx, invocation)
@@ -67,8 +62,7 @@ func (s *service) await(ctx context.Context, invocation string) {
 			rest(ctx, pause)
 			pause = min(2*pause, retryMost)
 		case text != "":
-			s.o.Died(text)
-			return
+			return text
 		default:
 			pause = retryFirst
 			select {
@@ -78,6 +72,7 @@ func (s *service) await(ctx context.Context, invocation string) {
 			}
 		}
 	}
+	return ""
 }
 
 // look asks systemd how the service is; a text says how it ended.

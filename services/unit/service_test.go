@@ -1,0 +1,336 @@
+package unit
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const historian = "historian.service"
+
+// office is where a test's systemd services are.
+type office struct {
+	bench
+	*fakeSystemd
+	unit *fakeUnit
+}
+
+func openOffice(t *testing.T) *office {
+	f, u := startSystemd(t, historian)
+	return &office{bench{t: t, dir: t.TempDir(), died: make(chan string, 100)}, f, u}
+}
+
+// service makes the unit; its stop timeout is long.
+func (o *office) service() Unit { return o.impatient(patience) }
+
+func (o *office) impatient(stopTimeout time.Duration) Unit {
+	o.bench.t.Helper()
+	u, err := New(historian, Options{
+		Group: "g", Dir: o.bench.dir, StopTimeout: stopTimeout,
+		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(),
+		Died: func(text string) { o.died <- text },
+	})
+	if err != nil {
+		o.bench.t.Fatal(err)
+	}
+	o.bench.t.Cleanup(func() { u.Close() })
+	return u
+}
+
+// is fails the test unless systemd has the unit in that state.
+func (o *office) is(active string) {
+	o.bench.t.Helper()
+	if now, _ := o.state(o.unit); now.active != active || active != "active" && len(now.residents) > 0 {
+		o.bench.t.Errorf("it is %s, with %d processes, want %s", now.active, len(now.residents), active)
+	}
+}
+
+func TestServiceStartStop(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	if running, err := u.Adopt(t.Context()); err != nil || running {
+		t.Fatalf("adopt: %v, %v", running, err)
+	}
+	for _, c := range []struct {
+		env  Env
+		want string
+	}{
+		{Env{Epoch: 257, Token: "group:g", Node: "hist-a", Role: "active"}, "VIPD_EPOCH=\"257\"\nVIPD_TOKEN=\"group:g\"\nVIPD_NODE=\"hist-a\"\nVIPD_ROLE=\"active\"\n"},
+		{Env{Epoch: 513, Token: "group:g", Node: `a"$b\`, Role: "standby"}, "VIPD_EPOCH=\"513\"\nVIPD_TOKEN=\"group:g\"\nVIPD_NODE=\"a\\\"\\$b\\\\\"\nVIPD_ROLE=\"standby\"\n"},
+	} {
+		if err := u.Start(t.Context(), c.env); err != nil {
+			t.Fatal(err)
+		}
+		o.is("active")
+		if now, _ := o.state(o.unit); now.environment != c.want {
+			t.Errorf("environment %q, want %q", now.environment, c.want)
+		}
+		if err := u.Start(t.Context(), c.env); err == nil {
+			t.Error("started twice")
+		}
+		o.stop(u)
+		o.is("inactive")
+	}
+	if _, reloads := o.state(o.unit); reloads != 1 {
+		t.Errorf("%d daemon-reloads, want 1", reloads)
+	}
+	o.stop(u)
+	o.alive()
+}
+
+// A drop-in is on disk, but systemd has not read it.
+func TestServiceDropInUnread(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	if _, err := u.(*service).dropIn.install(); err != nil {
+		t.Fatal(err)
+	}
+	o.start(u)
+	if now, reloads := o.state(o.unit); reloads != 1 || !strings.Contains(now.environment, "257") {
+		t.Errorf("%d daemon-reloads, environment %q", reloads, now.environment)
+	}
+}
+
+func TestServiceStartFails(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(*office)
+		want  []string
+	}{
+		{"exits", func(o *office) { o.unit.fails = true }, []string{"failed", "exit-code", "exit status 3"}},
+		{"oneshot", func(o *office) { o.unit.oneshot = true }, []string{"at once", "RemainAfterExit"}},
+		{"no bus", func(o *office) { o.close() }, []string{"connect to systemd"}},
+		{"no room", func(o *office) { os.WriteFile(o.dropIns(), nil, 0o644) }, []string{"drop-in"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := openOffice(t)
+			u := o.service()
+			c.spoil(o)
+			err := u.Start(t.Context(), Env{})
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v, want %s", err, want)
+				}
+			}
+			o.alive()
+		})
+	}
+}
+
+// systemd refuses the sixth start within ten seconds, if it isn't told to forget.
+func TestServiceStartLimit(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	for range 2 * startLimit {
+		o.start(u)
+		o.crash(o.unit, int32(syscall.SIGSEGV))
+		o.death()
+	}
+	o.alive()
+}
+
+func TestServiceDeath(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	o.start(u)
+	o.crash(o.unit, int32(syscall.SIGSEGV))
+	if got, want := o.death(), "failed, failed (signal): killed by SIGSEGV"; got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	o.start(u)
+	o.change(o.unit, func() { o.unit.set("inactive", "dead", "success", codeExited, 0) })
+	if got, want := o.death(), "inactive, dead: exit status 0"; got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	o.start(u)
+	o.change(o.unit, func() { o.unit.active = "reloading" })
+	o.change(o.unit, o.unit.up) // quicker than anybody looks
+	if got := o.death(); !strings.Contains(got, "started again") {
+		t.Errorf("told %q", got)
+	}
+	o.stop(u)
+	o.is("inactive")
+	o.alive()
+}
+
+func TestServiceStopStubborn(t *testing.T) {
+	o := openOffice(t)
+	o.unit.stubborn = true
+	u := o.impatient(50 * time.Millisecond)
+	o.start(u)
+	o.stop(u)
+	if now, _ := o.state(o.unit); now.status != int32(syscall.SIGKILL) {
+		t.Errorf("not killed: %+v", now)
+	}
+	o.alive()
+}
+
+func TestServiceStopGivenUp(t *testing.T) {
+	o := openOffice(t)
+	o.unit.stubborn = true
+	u := o.service()
+	o.start(u)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := u.Stop(ctx); err == nil {
+		t.Error("stopped")
+	}
+	if now, _ := o.state(o.unit); now.active != "deactivating" {
+		t.Errorf("it is %s", now.active)
+	}
+}
+
+// KillMode=process: systemd calls the unit inactive, and a process is left.
+func TestServiceStopLeaves(t *testing.T) {
+	o := openOffice(t)
+	o.unit.leaves = true
+	u := o.service()
+	o.start(u)
+	o.stop(u)
+	o.is("failed")
+	o.start(u)
+	o.unit.hard = true
+	want := "still there 1s after SIGKILL: pid 4712 (postgres: writer)"
+	if err := u.Stop(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	o.unit.hard = false
+	o.stop(u)
+	o.is("inactive")
+}
+
+// The bus goes away before the answer, or before the job's result.
+func TestServiceBusGoes(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	o.change(o.unit, func() { o.unit.mute = true })
+	o.start(u)
+	o.is("active")
+	o.change(o.unit, func() { o.unit.mute = true })
+	o.stop(u)
+	o.is("inactive")
+	o.start(u)
+	o.change(o.unit, func() { o.unit.silent = true })
+	stopped := make(chan error)
+	go func() { stopped <- u.Stop(t.Context()) }()
+	o.await("job", func() bool { now, _ := o.state(o.unit); return !now.silent })
+	o.close()
+	o.open()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	o.is("inactive")
+	o.alive()
+}
+
+func TestServiceBusGone(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	o.start(u)
+	for range 3 {
+		o.close()
+		o.open()
+		o.await("connection", func() bool { // of the vigil: two
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return len(o.conns) == 2
+		})
+	}
+	o.alive()
+	o.close()
+	if err := u.Stop(t.Context()); err == nil {
+		t.Error("stopped without a bus")
+	}
+	o.open()
+	if running, err := u.Adopt(t.Context()); err != nil || !running {
+		t.Fatalf("adopt: %v, %v", running, err)
+	}
+	o.close()
+	o.crash(o.unit, int32(syscall.SIGKILL))
+	o.alive()
+	o.open()
+	if got := o.death(); !strings.Contains(got, "SIGKILL") {
+		t.Errorf("told %q", got)
+	}
+}
+
+func TestServiceAdopt(t *testing.T) {
+	o := openOffice(t)
+	first := o.service()
+	o.start(first)
+	first.Close()
+	o.is("active")
+	u := o.service()
+	for range 2 {
+		if running, err := u.Adopt(t.Context()); err != nil || !running {
+			t.Fatalf("adopt: %v, %v", running, err)
+		}
+	}
+	o.crash(o.unit, int32(syscall.SIGKILL))
+	o.death()
+	for _, active := range []string{"inactive", "activating", "failed"} { // with what an earlier run left
+		o.change(o.unit, func() { o.unit.up(); o.unit.active = active })
+		if running, err := u.Adopt(t.Context()); err != nil || running {
+			t.Fatalf("%s: adopt: %v, %v", active, running, err)
+		}
+		o.is("inactive")
+	}
+	o.change(o.unit, o.unit.up) // by hand
+	o.start(u)
+	if now, _ := o.state(o.unit); !strings.Contains(now.environment, "257") {
+		t.Errorf("environment %q", now.environment)
+	}
+	o.alive()
+}
+
+func TestServiceCheck(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	for _, c := range []struct{ load, file, want string }{
+		{"loaded", "disabled", ""},
+		{"loaded", "static", ""},
+		{"loaded", "enabled", "systemctl disable historian.service"},
+		{"loaded", "enabled-runtime", "systemctl disable historian.service"},
+		{"masked", "masked", "systemctl unmask historian.service"},
+		{"not-found", "", "systemd finds no historian.service"},
+		{"error", "disabled", "Invalid argument"},
+	} {
+		o.change(o.unit, func() { o.unit.load, o.unit.file = c.load, c.file })
+		err := u.(Checker).Check(t.Context())
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s, %s: %v, want %q", c.load, c.file, err, c.want)
+		}
+	}
+	o.close()
+	if err := u.(Checker).Check(t.Context()); err == nil {
+		t.Error("no objection without a bus")
+	}
+}
+
+func TestServiceCycles(t *testing.T) {
+	o := openOffice(t)
+	u := o.service()
+	cycle := func() {
+		o.start(u)
+		o.stop(u)
+	}
+	cycle()
+	goroutines, files := runtime.NumGoroutine(), o.files()
+	for range 50 {
+		cycle()
+	}
+	o.await("as many goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	if now := o.files(); now != files {
+		t.Errorf("%d descriptors, were %d", now, files)
+	}
+	left, _ := filepath.Glob(filepath.Join(o.bench.dir, "g", ".*"))
+	if left != nil {
+		t.Errorf("left: %v", left)
+	}
+	o.alive()
+}
