@@ -1,6 +1,8 @@
 package services
 
-// Action is something to do.
+// Action is something to do. Hands take the orders of a unit one after the other,
+// a Stop cutting the start before it short, and carry out none that is older
+// than the unit's newest.
 type Action interface{ action() }
 
 // Start asks the hands to start a unit; answered by Started or StartFailed. It

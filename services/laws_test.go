@@ -22,7 +22,7 @@ type record struct {
 	held    bool
 	epoch   uint64
 	failed  int // Failed under this grant
-	free    bool
+	free    bool // the next start is no local restart
 	starts  []clock.Instant // counted restarts
 	units   [MaxUnits]life
 	rows    [MaxChecks]int
@@ -193,7 +193,17 @@ func (l *laws) start(now clock.Instant, a Start) {
 	}
 	r.units[a.Unit] = life{order: a.Order}
 	if a.Unit == 0 {
+		l.turn(t)
 		l.count(now, r, t.spec.Restart)
+	}
+}
+
+// turn: a group starts after those that have a grant here.
+func (l *laws) turn(t *thing) {
+	for _, name := range t.spec.After {
+		if j := l.w.m.Number(name); j >= 0 && l.of(j).held && l.of(j).failed == 0 && !l.w.m.Ready(j) {
+			l.breach("start of %s before %s", t.name, name)
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ func find[T Action](list []Action) (found []T) {
 // start's outcome is told by starts.
 func answer(m *Machine, now clock.Instant, actions []Action, starts func(Start) Event) (done []Action) {
 	for pending := slices.Clone(actions); len(pending) > 0; {
+		if len(done) > 1000 {
+			panic("no end of it")
+		}
 		a := pending[0]
 		pending, done = pending[1:], append(done, a)
 		switch a := a.(type) {

@@ -11,8 +11,8 @@ const (
 
 	// StopAgain is how long after a failed stop the next one is ordered.
 	StopAgain = 5 * time.Second
-	// Patience is how long beyond its own limit a hand may take to answer a
-	// start, or the checks to agree. Service managers give up after 90 s.
+	// Patience is how long beyond StartGrace a unit may take to start, and after
+	// that the checks to be healthy. Service managers give up after 90 s.
 	Patience = 5 * time.Minute
 	// Settle is how long a group that comes after others waits for their grants:
 	// the tokens of one node are taken one by one, in any order.
@@ -28,7 +28,7 @@ type Spec struct {
 	Units       []string // in start order; stopping goes the other way
 	After       []string // groups that must be Running first, if this node has their grant
 	Checks      []Check
-	StartGrace  time.Duration // from the last unit's start: a check that has not been healthy yet may fail
+	StartGrace  time.Duration // from the last unit's start: a check that was not healthy yet may fail; Patience is counted from its end
 	Restart     Allowance
 	StopTimeout time.Duration // a unit's own; the machine adds StopAgain before it takes silence for a failure
 }

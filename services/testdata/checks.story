@@ -26,3 +26,10 @@ group web units=w check=tcp/2/2 check=http/1/3 grace=10s restart=9/60s
 22s bad web/tcp refused
 23s ok web/tcp fine                                      | starting
 24s bad web/tcp refused        => unprobe web, stop web.w | failing
+25s stopped web.w              => start web.w
+25s started web.w              => probe web              | starting
+# One that was healthy may fall within the grace, before the others rise.
+26s ok web/http fine
+26s bad web/http 500
+26s bad web/http 500                                     | starting
+26s bad web/http 500           => unprobe web, stop web.w | failing "check http: 500"
