@@ -16,35 +16,41 @@ func moveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "move TOKEN --to NODE",
 		Short: "Move a shared address to a node and keep it there",
-		Long: `Moves a token, such as vip:front, to a node and keeps it there until 'vipd
-release' gives it back to policy. Returns when the old holder has confirmed
-that it removed the address and the new one has announced it, and prints how
-long that took.`,
+		Long: `Moves a token, such as vip:front or group:historian, to a node and keeps it
+there until 'vipd release' gives it back to policy. Returns when the old holder
+has confirmed that it removed the address and the new one has announced it, and
+prints how long that took.`,
 		Example: `  vipd move vip:front --to hist-b
   vipd move vip:front --to hist-b --dry-run`,
 		Args: oneToken,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if to == "" {
-				return misuse(cmd, "say where to with --to NODE")
-			}
-			ctx, stop := interruptible(cmd)
-			defer stop()
-			m, err := a.client().Move(ctx, control.MoveRequest{Token: args[0], To: to, DryRun: a.dryRun})
-			if err != nil {
-				return a.explain(err)
-			}
-			if a.json {
-				return printJSON(cmd.OutOrStdout(), m)
-			}
-			return printMove(cmd.OutOrStdout(), m)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.move(cmd, args[0], to) },
 	}
-	a.changeFlags(cmd)
-	cmd.Flags().StringVar(&to, "to", "", "`NODE` that is to hold it")
+	a.moveFlags(cmd, &to)
 	cmd.ValidArgsFunction = a.names(tokenNames)
+	return cmd
+}
+
+func (a *asker) moveFlags(cmd *cobra.Command, to *string) {
+	a.changeFlags(cmd)
+	cmd.Flags().StringVar(to, "to", "", "`NODE` that is to hold it")
 	// It fails only for a flag that doesn't exist.
 	_ = cmd.RegisterFlagCompletionFunc("to", a.names(nodeNames))
-	return cmd
+}
+
+func (a *asker) move(cmd *cobra.Command, token, to string) error {
+	if to == "" {
+		return misuse(cmd, "say where to with --to NODE")
+	}
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	m, err := a.client().Move(ctx, control.MoveRequest{Token: token, To: to, DryRun: a.dryRun})
+	switch {
+	case err != nil:
+		return a.explain(err)
+	case a.json:
+		return printJSON(cmd.OutOrStdout(), m)
+	}
+	return printMove(cmd.OutOrStdout(), m)
 }
 
 func releaseCommand() *cobra.Command {

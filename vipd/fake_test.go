@@ -62,6 +62,8 @@ func (f *fakeDaemon) Restart(_ context.Context, q control.RestartRequest) (contr
 	return control.Change{Text: "this daemon would execute itself anew", DryRun: q.DryRun}, f.note(q)
 }
 
+func (f *fakeDaemon) Group(_ context.Context, o control.GroupOrder) error { return f.note(o) }
+
 // serve runs a fake daemon until the test ends, or until stop.
 func serve(t *testing.T, f *fakeDaemon, j *control.Journal, dir string) (stop func()) {
 	t.Helper()

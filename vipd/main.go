@@ -8,7 +8,7 @@
 //	vipd run ───────────▶ vipd/daemon
 //	vipd check ─────────▶ vipd/config, seal
 //	vipd key generate ──▶ seal
-//	vipd status, events, move, release, suspend, resume, restart
+//	vipd status, events, move, release, suspend, resume, restart, group
 //	                 └──▶ control.Client ══ unix socket ══▶ the daemon
 package main
 
@@ -87,6 +87,7 @@ func verbs() []*cobra.Command {
 		runCommand(), checkCommand(),
 		statusCommand(), eventsCommand(),
 		moveCommand(), releaseCommand(), suspendCommand(), resumeCommand(), restartCommand(),
+		groupCommand(),
 		keyCommand(), demoCommand(), pgmCommand(), versionCommand(),
 	}
 }

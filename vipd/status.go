@@ -20,12 +20,13 @@ func statusCommand() *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show nodes, shared addresses and who holds them",
+		Short: "Show nodes, shared addresses, service groups and who holds them",
 		Long: `Shows what the daemon of this host knows: the nodes with their paths and
-clocks, then the tokens. A value older than 2 s stands in brackets with its
-age. HERE is this node's own state. FIT names the nodes that may hold a token,
-and what speaks against the others. BITS: M allow multiple, F auto failback,
-D disable inheritance, R release requested.
+clocks, then the tokens, then the service groups, if there are any. A value
+older than 2 s stands in brackets with its age. HERE is this node's own state.
+FIT names the nodes that may hold a token, and what speaks against the others.
+BITS: M allow multiple, F auto failback, D disable inheritance, R release
+requested. 'vipd group show NAME' says more of a service group.
 
 With --watch it is drawn anew each second until Ctrl-C. With --json it prints
 the object that docs/status.md documents, with --watch one per line.

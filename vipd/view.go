@@ -35,13 +35,22 @@ func (v view) String() string {
 	}
 	table(&b, v.coloured, rows...)
 	b.WriteByte('\n')
-	rows = [][]cell{words("TOKEN", "HOLDER", "HERE", "EPOCH", "SINCE", "ADDRESSES", "FIT", "BITS", "NOTE")}
-	for _, t := range v.status.Tokens {
-		rows = append(rows, v.token(t))
+	v.tokens(&b, v.status.Tokens)
+	if len(v.status.Groups) > 0 {
+		b.WriteByte('\n')
+		v.groups(&b, v.status.Groups)
 	}
-	table(&b, v.coloured, rows...)
 	v.footing(&b)
 	return b.String()
+}
+
+// tokens draws a table with one row for each token.
+func (v view) tokens(b *strings.Builder, tokens []control.TokenStatus) {
+	rows := [][]cell{words("TOKEN", "HOLDER", "HERE", "EPOCH", "SINCE", "ADDRESSES", "FIT", "BITS", "NOTE")}
+	for _, t := range tokens {
+		rows = append(rows, v.token(t))
+	}
+	table(b, v.coloured, rows...)
 }
 
 func (v view) heading(b *strings.Builder) {

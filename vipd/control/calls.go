@@ -17,6 +17,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/suspend", change(s, s.suspend))
 	mux.HandleFunc("POST /v1/resume", change(s, s.resume))
 	mux.HandleFunc("POST /v1/restart", change(s, s.restart))
+	mux.HandleFunc("POST /v1/group", change(s, s.group))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, Errorf(CodeUsage, "no such call: %s %.64q", r.Method, r.URL.Path))
 	})

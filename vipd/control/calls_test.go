@@ -51,7 +51,7 @@ func TestStatusIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	types := []any{Status{}, NodeStatus{}, PathStatus{}, ClockStatus{}, TokenStatus{}, Eligibility{}, Bits{}}
+	types := []any{Status{}, NodeStatus{}, PathStatus{}, ClockStatus{}, TokenStatus{}, Eligibility{}, Bits{}, GroupStatus{}, UnitStatus{}, CheckStatus{}}
 	for _, v := range types {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -63,7 +63,7 @@ func TestStatusIsDocumented(t *testing.T) {
 }
 
 func TestStatusHasNoNullLists(t *testing.T) {
-	s := Status{Nodes: []NodeStatus{{}}, Tokens: []TokenStatus{{Eligible: []Eligibility{{}}}}}
+	s := Status{Nodes: []NodeStatus{{}}, Tokens: []TokenStatus{{Eligible: []Eligibility{{}}}}, Groups: []GroupStatus{{}}}
 	for _, s := range []Status{s, {}} {
 		b, err := json.Marshal(s.filled())
 		if err != nil {
@@ -73,7 +73,7 @@ func TestStatusHasNoNullLists(t *testing.T) {
 		if err := json.Unmarshal(b, &back); err != nil {
 			t.Fatal(err)
 		}
-		for _, list := range []string{"nodes", "tokens", "alarms", "paths", "holders", "addresses", "eligible", "reasons", "dropped"} {
+		for _, list := range []string{"nodes", "tokens", "alarms", "paths", "holders", "addresses", "eligible", "reasons", "dropped", "groups", "units", "checks"} {
 			if bytes.Contains(b, fmt.Appendf(nil, "%q:null", list)) {
 				t.Errorf("%s is null in %s", list, b)
 			}
@@ -111,6 +111,16 @@ func TestCalls(t *testing.T) {
 	if got, want := strings.Join(texts, "; "), "vip:front follows policy again; hist-a is suspended; hist-b is back; restarting"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	orders := []any{
+		GroupOrder{Name: "historian", Verb: GroupStop},
+		GroupOrder{Name: "historian", Verb: GroupStart, Node: "hist-b"},
+		GroupOrder{Name: "dataserver", Verb: GroupRestart, Both: true},
+	}
+	for _, o := range orders {
+		if err := c.Group(ctx, o.(GroupOrder)); err != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
 	want := []any{
 		MoveRequest{Token: "vip:front", To: "hist-b", DryRun: true},
 		ReleaseRequest{Token: "vip:front"},
@@ -118,6 +128,7 @@ func TestCalls(t *testing.T) {
 		ResumeRequest{Node: "hist-b"},
 		RestartRequest{DryRun: true},
 	}
+	want = append(want, orders...)
 	if got := d.requests(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the daemon was asked %+v, want %+v", got, want)
 	}
@@ -153,6 +164,13 @@ func TestWrongRequests(t *testing.T) {
 		{"near node", "POST /v1/move", `{"token":"vip:front","to":"hist-c"}`, 400, `unknown node "hist-c"; did you mean "hist-a"? the nodes are: hist-a, hist-b`},
 		{"suspend unknown node", "POST /v1/suspend", `{"node":"web"}`, 400, `unknown node "web"; the nodes are: hist-a, hist-b`},
 		{"resume unknown node", "POST /v1/resume", `{"node":"web"}`, 400, `unknown node "web"; the nodes are: hist-a, hist-b`},
+		{"no group", "POST /v1/group", `{"verb":"stop"}`, 400, "no group named; the groups are: dataserver, historian"},
+		{"near group", "POST /v1/group", `{"name":"historan","verb":"stop"}`, 400, `unknown group "historan"; did you mean "historian"? the groups are: dataserver, historian`},
+		{"no verb", "POST /v1/group", `{"name":"historian"}`, 400, "no verb named; the verbs are: start, stop, restart"},
+		{"unknown verb", "POST /v1/group", `{"name":"historian","verb":"kill"}`, 400, `unknown verb "kill"; the verbs are: start, stop, restart`},
+		{"group on unknown node", "POST /v1/group", `{"name":"historian","verb":"stop","node":"hist-c"}`, 400, `unknown node "hist-c"; did you mean "hist-a"? the nodes are: hist-a, hist-b`},
+		{"stop both", "POST /v1/group", `{"name":"historian","verb":"stop","both":true}`, 400, "both is for restart alone; stop is for every node heard already"},
+		{"both on one node", "POST /v1/group", `{"name":"historian","verb":"restart","node":"hist-a","both":true}`, 400, "both and the node hist-a contradict each other"},
 		{"unknown parameter", "GET /v1/events?sinse=1", "", 400, `unknown parameter "sinse"; did you mean "since"? the parameters are: since, limit, follow`},
 		{"since is a word", "GET /v1/events?since=now", "", 400, `bad request: since="now" is not a whole number`},
 		{"limit is negative", "GET /v1/events?limit=-1", "", 400, `bad request: limit="-1" is not a whole number`},

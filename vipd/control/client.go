@@ -100,6 +100,11 @@ func (c *Client) Restart(ctx context.Context, r RestartRequest) (a Change, err e
 	return a, err
 }
 
+// Group starts, stops or restarts a service group.
+func (c *Client) Group(ctx context.Context, o GroupOrder) error {
+	return c.change(ctx, "/v1/group", o, new(struct{}))
+}
+
 // Restarted waits until a process that was not started at the given time
 // answers, and returns its status.
 func (c *Client) Restarted(ctx context.Context, old time.Time) (Status, error) {

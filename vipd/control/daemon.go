@@ -11,8 +11,8 @@ import "context"
 // ends when the caller goes away, when the server stops, and after
 // ChangeLimit at the latest. The server has checked the caller's rights, and
 // has replaced names: a Token or To named here is one of Status.Tokens or
-// Status.Nodes, an empty Node has become the name of this node. With DryRun
-// they change nothing and say what would happen.
+// Status.Nodes, an empty Node has become the name of this node (except in a
+// GroupOrder). With DryRun they change nothing and say what would happen.
 type Daemon interface {
 	Status() Status
 	// Move gives a token to a node and pins it there. It returns when the old
@@ -27,6 +27,12 @@ type Daemon interface {
 	// returns when that is certain to begin: the answer has left before
 	// Server.Run returns, and the daemon executes after that.
 	Restart(ctx context.Context, r RestartRequest) (Change, error)
+	// Group starts, stops or restarts a service group, on one node or on every
+	// one that is heard. A stop is the operator's and stays until a start. A
+	// restart of a group that several nodes run goes from node to node, the
+	// standby first, and on only when the one before runs again, unless Both is
+	// set. The server has checked that Both goes with a restart of every node.
+	Group(ctx context.Context, o GroupOrder) error
 }
 
 // MoveRequest asks for one token to go to one node.

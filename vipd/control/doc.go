@@ -20,6 +20,7 @@
 //	POST /v1/suspend   SuspendRequest          Change
 //	POST /v1/resume    ResumeRequest           Change
 //	POST /v1/restart   RestartRequest          Change
+//	POST /v1/group     GroupOrder              {}
 //
 // A call that fails answers {"code": …, "message": …}, see Error.
 package control

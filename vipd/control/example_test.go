@@ -33,6 +33,18 @@ func pair() Status {
 			},
 			Bits: Bits{AutoFailback: true}, PinnedTo: "hist-a", MovesLastHour: 1,
 		}},
+		Groups: []GroupStatus{
+			{
+				Name: "dataserver", Kind: "dataserver", Token: "group:dataserver", Run: "both", State: GroupRunning, Epoch: 16<<8 | 1,
+				Text: "mosquitto.service: exited with status 1", Restarts: 1, Contained: "systemd",
+				Units:  []UnitStatus{{Name: "mosquitto.service", State: GroupRunning}},
+				Checks: []CheckStatus{{Name: "tcp://127.0.0.1:1883", Healthy: true, InARow: 212, Text: "connected"}},
+			},
+			{
+				Name: "historian", Kind: "historian", Token: "group:historian", Run: "one", State: GroupStopped, Contained: "cgroup lease",
+				Units: []UnitStatus{{Name: "exec:/opt/historian/writer", State: GroupStopped}},
+			},
+		},
 		Dropped: map[string]uint64{"replayed": 2, "unsealed": 40},
 		Alarms:  []string{"hist-b is not fit for vip:front: link down"},
 	}

@@ -72,6 +72,8 @@ func (f *fakeDaemon) Restart(_ context.Context, q RestartRequest) (Change, error
 	return Change{Text: "restarting", DryRun: q.DryRun}, f.note(q)
 }
 
+func (f *fakeDaemon) Group(_ context.Context, o GroupOrder) error { return f.note(o) }
+
 // shortDir is a folder whose name leaves room for a socket's 107 bytes;
 // t.TempDir can be longer than that under a long test name.
 func shortDir(t *testing.T) string {

@@ -14,9 +14,10 @@ import (
 // FuzzCalls: whatever is asked, the answer is one JSON value, a refusal has a
 // code and a message, and the daemon meets known names only.
 func FuzzCalls(f *testing.F) {
-	for _, call := range []string{"/v1/move", "/v1/release", "/v1/suspend", "/v1/resume", "/v1/restart", "/v1/nothing"} {
+	for _, call := range []string{"/v1/move", "/v1/release", "/v1/suspend", "/v1/resume", "/v1/restart", "/v1/group", "/v1/nothing"} {
 		f.Add("POST", call, "", `{"token":"vip:front","to":"hist-b","dry_run":true}`)
 		f.Add("POST", call, "x=1", `{"node":"hist-b","force":true}`)
+		f.Add("POST", call, "", `{"name":"historian","verb":"restart","both":true}`)
 		f.Add("POST", call, "", `{}{}`)
 	}
 	f.Add("GET", "/v1/status", "", "")
@@ -51,6 +52,9 @@ func FuzzCalls(f *testing.F) {
 		for _, q := range d.requests() {
 			if m, ok := q.(MoveRequest); ok && (known.checkToken(m.Token) != nil || known.checkNode(m.To) != nil) {
 				t.Fatalf("the daemon was asked %+v", m)
+			}
+			if o, ok := q.(GroupOrder); ok && (checkName("group", o.Name, known.groups) != nil || o.Node != "" && known.checkNode(o.Node) != nil || o.Both && o.Verb != GroupRestart) {
+				t.Fatalf("the daemon was asked %+v", o)
 			}
 		}
 	})

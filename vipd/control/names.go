@@ -10,6 +10,7 @@ type names struct {
 	self   string
 	nodes  []string
 	tokens []string
+	groups []string
 }
 
 func namesOf(s Status) names {
@@ -19,6 +20,9 @@ func namesOf(s Status) names {
 	}
 	for _, t := range s.Tokens {
 		n.tokens = append(n.tokens, t.Name)
+	}
+	for _, g := range s.Groups {
+		n.groups = append(n.groups, g.Name)
 	}
 	return n
 }

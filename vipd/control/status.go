@@ -17,6 +17,7 @@ type Status struct {
 	Taken        time.Time         `json:"taken"`         // when the daemon's loop took these values
 	Nodes        []NodeStatus      `json:"nodes"`         // this node first, then by name
 	Tokens       []TokenStatus     `json:"tokens"`        // by name
+	Groups       []GroupStatus     `json:"groups"`        // on this node, by name
 	Dropped      map[string]uint64 `json:"dropped"`       // datagrams refused since the start, by reason
 	Alarms       []string          `json:"alarms"`        // what an operator should look at now
 }
@@ -73,7 +74,7 @@ type ClockStatus struct {
 // TokenStatus is one token as the answering node sees it.
 type TokenStatus struct {
 	Name          string        `json:"name"`            // "vip:front"
-	Kind          string        `json:"kind"`            // "vip"
+	Kind          string        `json:"kind"`            // "vip" or "group"
 	State         string        `json:"state"`           // this node's own: active, standby, taking, dropping, …
 	Holder        string        `json:"holder"`          // "" when nobody holds it
 	Holders       []string      `json:"holders"`         // more than one only as Note explains
@@ -130,6 +131,10 @@ func (s Status) filled() Status {
 	s.Tokens = append([]TokenStatus{}, s.Tokens...)
 	for i, t := range s.Tokens {
 		s.Tokens[i] = t.filled()
+	}
+	s.Groups = append([]GroupStatus{}, s.Groups...)
+	for i, g := range s.Groups {
+		s.Groups[i] = g.filled()
 	}
 	if s.Dropped == nil {
 		s.Dropped = map[string]uint64{}
