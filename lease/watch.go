@@ -6,7 +6,7 @@ import (
 )
 
 // watchInterval is how often the kernel is asked whether all is in place.
-const watchInterval = 250 * time.Millisecond
+const watchInterval = 500 * time.Millisecond
 
 // Watch looks, until ctx ends, whether others took away what enforces the
 // leases, puts it back and tells: once, and again when what could not be put

@@ -26,6 +26,20 @@ func interfaceOf(local netip.Addr) (*net.Interface, error) {
 	return nil, fmt.Errorf("no interface has the address %s: %w", local, unix.EADDRNOTAVAIL)
 }
 
+// Gone reports whether the interface of the path is not there any more, or is
+// another one of the same name: the path has to be opened anew.
+func (c *Conn) Gone() bool {
+	gone := true
+	err := c.unicast.raw.Control(func(fd uintptr) {
+		ask, err := unix.NewIfreq(c.iface.Name)
+		if err == nil {
+			err = unix.IoctlIfreq(int(fd), unix.SIOCGIFINDEX, ask)
+		}
+		gone = err != nil || ask.Uint32() != uint32(c.iface.Index)
+	})
+	return err != nil || gone
+}
+
 // carries reports whether an interface has the address.
 func carries(iface *net.Interface, local netip.Addr) bool {
 	addrs, err := iface.Addrs()

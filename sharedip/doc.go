@@ -11,7 +11,7 @@
 //
 // An address is added as /32 or /128, deprecated and (IPv4) of link scope, so
 // that the kernel never picks it as a source of its own accord. It carries a
-// lifetime of three seconds: the kernel itself removes it when nobody calls
+// lifetime of some seconds: the kernel itself removes it when nobody calls
 // Renew, even when this process is frozen or gone. Nothing here renews.
 //
 // The room never decides who owns an address. It asks the LAN for it (Ask) and

@@ -33,8 +33,12 @@ type Options struct {
 	// by them their hardware addresses are known. At most maxPeers are looked at.
 	// Without any, no claim is defended, since it might be another node's.
 	Peers []netip.Addr
-	// Interval is the heartbeat interval: how often the carrier is looked at.
+	// Interval is the heartbeat interval: how often Glance is called. The carrier is
+	// looked at then, and at least every second interval.
 	Interval time.Duration
+	// Lifetime is how long an address lives in the kernel without Renew: whole
+	// seconds up to MaxLifetime, 0 for MinLifetime.
+	Lifetime time.Duration
 	// Owns is asked before each repeated announcement, defence and proof. It must
 	// not wait.
 	Owns func(token string, epoch uint64) bool
@@ -53,6 +57,7 @@ type Hands struct {
 	groups   *groups  // solicited-node groups
 	allARP   *os.File // net.ipv4.conf.all.arp_ignore of this namespace
 	wake     chan struct{}
+	glance   chan struct{}
 	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined, asked, defended, seen atomic.Uint64 }
 
 	// mu guards all below. Nothing but the kernel's answer to a request is ever
@@ -118,9 +123,16 @@ func Open(options Options) (*Hands, error) {
 	if options.Interval <= 0 || options.Owns == nil || options.Event == nil {
 		return nil, errors.New("shared addresses: Interval, Owns and Event must be set")
 	}
+	if options.Lifetime == 0 {
+		options.Lifetime = MinLifetime
+	}
+	if l := options.Lifetime; l < MinLifetime || l > MaxLifetime || l%time.Second != 0 {
+		return nil, fmt.Errorf("shared addresses: a lifetime of %v; it must be whole seconds from %v to %v", l, MinLifetime, MaxLifetime)
+	}
 	h := &Hands{
 		options:  options,
 		wake:     make(chan struct{}, 1),
+		glance:   make(chan struct{}, 1),
 		tokens:   make(map[string]*token),
 		states:   make(map[string]LinkState),
 		nodes:    newNodes(options.Peers),

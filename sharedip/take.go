@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
-// lifetime is how long an address lives in the kernel without Renew, in
-// seconds. The kernel counts whole seconds and removes it up to 0.3 s late.
-const lifetime = 3
+// How long an address may live in the kernel without Renew. The kernel counts
+// whole seconds and removes it up to 0.3 s late.
+const (
+	MinLifetime = 3 * time.Second
+	MaxLifetime = 30 * time.Second
+)
 
 // margin is how much earlier than its lifetime an address may be removed: the
 // kernel counts from a rounded moment.
@@ -50,7 +53,7 @@ func (h *Hands) take(name string, epoch uint64) ([]Event, error) {
 		return nil, fmt.Errorf("take %s: %w", name, err)
 	}
 	t.held, t.epoch, t.fought = true, epoch, false
-	t.until = now.Add(lifetime * time.Second)
+	t.until = now.Add(h.options.Lifetime)
 	return h.announce(t, v, now), nil
 }
 
@@ -92,7 +95,7 @@ func (h *Hands) move(p *place, index int) (moved bool) {
 
 // putOn adds the places to the kernel and begins their announcements.
 func (h *Hands) putOn(places []*place, now time.Time) error {
-	said, err := h.kernel.add(changes(places), renewing, lifetime)
+	said, err := h.kernel.add(changes(places), renewing, h.seconds())
 	if err := h.firstError("add", places, said, err); err != nil {
 		return err
 	}
@@ -112,6 +115,9 @@ func (h *Hands) takeOff(places []*place) error {
 	said, err := h.kernel.remove(changes(places))
 	return h.firstError("remove", places, said, err)
 }
+
+// seconds is the lifetime as the kernel counts it.
+func (h *Hands) seconds() uint32 { return uint32(h.options.Lifetime / time.Second) }
 
 func changes(places []*place) []change {
 	var all []change
@@ -204,7 +210,7 @@ func (h *Hands) Renew() error {
 			alive, places = append(alive, t), append(places, t.places...)
 		}
 	}
-	said, err := h.kernel.add(changes(places), renewing, lifetime)
+	said, err := h.kernel.add(changes(places), renewing, h.seconds())
 	errs = append(errs, h.firstError("renew", places, said, err))
 	for _, t := range alive {
 		// This process may have been frozen since it looked at the clock.
@@ -212,7 +218,7 @@ func (h *Hands) Renew() error {
 			errs = append(errs, h.expire(t))
 			continue
 		}
-		t.until = now.Add(lifetime * time.Second)
+		t.until = now.Add(h.options.Lifetime)
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,8 +40,10 @@ type address struct {
 const forever = math.MaxUint32
 
 // ours reports whether the address can only have been put there by this room:
-// of host length, and to live no longer than our lifetime.
-func (a address) ours() bool { return a.prefix.IsSingleIP() && a.valid <= lifetime }
+// of host length, and to live no longer than a lifetime can be.
+func (a address) ours() bool {
+	return a.prefix.IsSingleIP() && a.valid <= uint32(MaxLifetime/time.Second)
+}
 
 // view is the interfaces and addresses of this host at one moment.
 type view struct {

@@ -65,6 +65,8 @@ func (h *Hands) Run(ctx context.Context) error {
 				w.handle(<-notices)
 			}
 		case <-h.wake:
+		case <-h.glance:
+			w.pollAt = time.Time{}
 		case <-timer.C:
 		}
 		timer.Reset(time.Until(w.work()))
@@ -213,11 +215,20 @@ func (w *watcher) poll(now time.Time) {
 		w.stale = true
 		w.heat(now)
 	}
-	interval := w.hands.options.Interval
+	interval := 2 * w.hands.options.Interval // Glance is earlier, as a rule
 	if now.Before(w.hotUntil) {
 		interval = min(interval, hotInterval)
 	}
 	w.pollAt = now.Add(interval)
+}
+
+// Glance has Run look at the carriers now. Called once an interval, by somebody who
+// is awake anyway, it spares Run a timer of its own.
+func (h *Hands) Glance() {
+	select {
+	case h.glance <- struct{}{}:
+	default:
+	}
 }
 
 // unseen reports whether the host has to be looked at again.

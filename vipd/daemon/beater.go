@@ -30,6 +30,7 @@ type beater struct {
 	out    speaker
 	page   *page
 	kernel kernel
+	beaten func() // called after each beat
 
 	sending sync.Mutex // held from a stamp until it is sent, so that sends are in the order of their stamps
 
@@ -43,9 +44,9 @@ type beater struct {
 	wedged func(bool) // told when that changes
 }
 
-func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool)) *beater {
+func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool), beaten func()) *beater {
 	return &beater{clocks: k, lease: c.Lease, out: out, page: p, kernel: kernel,
-		pacer: heartbeat.NewPacer(c, k.boot()), wedged: wedged}
+		pacer: heartbeat.NewPacer(c, k.boot()), wedged: wedged, beaten: beaten}
 }
 
 // words replaces what is said, and notes that the loop is alive.
@@ -177,6 +178,7 @@ func (b *beater) beat() {
 	b.mu.Unlock()
 	if due {
 		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.beaten()
 	}
 }
 

@@ -37,7 +37,7 @@ func newTestBeater(t *testing.T, wedged func(bool)) (*beater, *ear, clocks) {
 	k := (&pair{start: time.Now()}).clocks()
 	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
 	heard := &ear{}
-	b := newBeater(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: interval, Dead: dead, Lease: leaseTime}, heard, p, (*deadman)(nil), wedged)
+	b := newBeater(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: interval, Dead: dead, Lease: leaseTime}, heard, p, (*deadman)(nil), wedged, func() {})
 	return b, heard, k
 }
 

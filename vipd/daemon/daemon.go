@@ -77,6 +77,7 @@ type allHands interface {
 	Held() (map[string][]netip.Prefix, error)
 	Ready(name string) error
 	Heard(name string) time.Time
+	Glance()
 	Renew() error
 	Close()
 }
@@ -189,18 +190,18 @@ func (d *Daemon) open() error {
 
 func (d *Daemon) openHands() error {
 	c := d.cluster()
+	if err := d.openDeadman(); err != nil {
+		return err
+	}
 	hands, err := sharedip.Open(sharedip.Options{
-		Own: c.self.Addresses, Peers: c.others(), Interval: c.settings.Heartbeat.Interval,
+		Own: c.self.Addresses, Peers: c.others(), Interval: c.settings.Heartbeat.Interval, Lifetime: d.deadman.lifetime(),
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
 		Event: func(e sharedip.Event) { d.felt(e) },
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, d.deadman.leases.Close())
 	}
-	if err := d.openDeadman(hands); err != nil {
-		hands.Close()
-		return err
-	}
+	d.deadman.Hands, d.hands = hands, d.deadman
 	d.parts = append(d.parts, part{"watch the kernel", hands.Run})
 	d.placed = c.sets()
 	if err := d.hands.Configure(d.placed); err != nil {
@@ -210,15 +211,14 @@ func (d *Daemon) openHands() error {
 	return nil
 }
 
-// openDeadman ties the best lease that this host allows to the hands.
-func (d *Daemon) openDeadman(hands *sharedip.Hands) error {
+// openDeadman opens the best lease that this host allows.
+func (d *Daemon) openDeadman() error {
 	leases, err := lease.Open(lease.Options{PinDir: pinDir, Addresses: d.cluster().shared()})
 	if err != nil {
 		return err
 	}
 	h := d.cluster().settings.Heartbeat
-	d.deadman = newDeadman(hands, leases, leaseOf(h), d.log)
-	d.hands = d.deadman
+	d.deadman = newDeadman(leases, leaseOf(h), d.log)
 	d.parts = append(d.parts, part{"watch the lease", d.watchLease})
 	if why := d.deadman.why; why != "" {
 		d.log.Warn("the kernel's lease is not the best there is", "layer", d.deadman.layer, "why", why)
@@ -264,7 +264,7 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
 		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
 	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
-		out, d.page, d.deadman, d.wedged)
+		out, d.page, d.deadman, d.wedged, d.hands.Glance)
 	if d.deadman != nil {
 		d.deadman.renew = l.beater.rewrite
 	}

@@ -40,8 +40,8 @@ const nftFloor = 100 * time.Millisecond
 // addresses themselves, in whole seconds.
 const lifetimeOnly = "valid_lft"
 
-func newDeadman(hands *sharedip.Hands, leases *lease.Leases, length time.Duration, log *slog.Logger) *deadman {
-	d := &deadman{Hands: hands, leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{}}
+func newDeadman(leases *lease.Leases, length time.Duration, log *slog.Logger) *deadman {
+	d := &deadman{leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{}}
 	switch {
 	case leases.Layer() == lease.None:
 		d.layer = lifetimeOnly
@@ -50,6 +50,18 @@ func newDeadman(hands *sharedip.Hands, leases *lease.Leases, length time.Duratio
 		d.why = fmt.Sprintf("%s; nftables: a lease of %v is too short for it, at least %v", d.why, length, nftFloor)
 	}
 	return d
+}
+
+// backstop is how long addresses live in a kernel that enforces leases: what is left
+// of a host whose daemon is gone does not answer, but it is not to stay either.
+const backstop = 20 * time.Second
+
+// lifetime is how long an address is to live in the kernel by itself.
+func (d *deadman) lifetime() time.Duration {
+	if d.enforces() {
+		return backstop
+	}
+	return sharedip.MinLifetime
 }
 
 // enforces reports whether the kernel silences an address whose lease has ended.

@@ -301,6 +301,8 @@ func (f *fakeHands) Ready(name string) error {
 	return f.unfit
 }
 
+func (f *fakeHands) Glance() {}
+
 func (f *fakeHands) Held() (map[string][]netip.Prefix, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -65,8 +64,7 @@ func (p *path) stale() bool {
 	if conn == nil {
 		return true
 	}
-	now, err := net.InterfaceByIndex(conn.Interface().Index)
-	return err != nil || now.Name == ""
+	return conn.Gone()
 }
 
 // lookEvery is how often a path looks whether its interface is still there, or

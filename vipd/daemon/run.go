@@ -11,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/node"
 )
@@ -89,13 +90,14 @@ func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal)
 	}
 }
 
-// renewEvery is how often the kernel is told to let held addresses live on.
-const renewEvery = 900 * time.Millisecond
-
 // renew lets the held addresses live on in the kernel, as long as the loop may
 // be spoken for: this is the dead-man switch.
 func (d *Daemon) renew(ctx context.Context) {
-	tick := time.NewTicker(renewEvery)
+	every := sharedip.MinLifetime * 3 / 10
+	if d.deadman != nil {
+		every = d.deadman.lifetime() * 3 / 10
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -147,7 +149,7 @@ func (d *Daemon) watchHost(ctx context.Context) {
 
 // againEvery is how often it is looked again whether the addresses could work
 // here: not all that decides it is told as a change of a link.
-const againEvery = 2 * time.Second
+const againEvery = 5 * time.Second
 
 func (d *Daemon) lookAgain(ctx context.Context) {
 	tick := time.NewTicker(againEvery)
