@@ -21,8 +21,8 @@ type laws struct {
 type record struct {
 	held    bool
 	epoch   uint64
-	failed  int // Failed under this grant
-	free    bool // the next start is no local restart
+	failed  int             // Failed under this grant
+	free    bool            // the next start is no local restart
 	starts  []clock.Instant // counted restarts
 	units   [MaxUnits]life
 	rows    [MaxChecks]int
