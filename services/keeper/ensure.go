@@ -1,0 +1,141 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// Process is the keeper that runs.
+type Process struct {
+	PID     int
+	Started bool // by this call; else it was found
+	Apart   bool // in another control group than this process, so that it is not frozen or killed with it
+}
+
+// Limits of waiting for a keeper.
+const (
+	startLimit  = 5 * time.Second
+	awaitEvery  = 2 * time.Millisecond
+	stalledTime = 2 * time.Second // without a look: several have been left out
+)
+
+// Ensure makes sure that a keeper guards the groups of the run directory: one that
+// runs is taken over, else this program is started as one, detached, so that it
+// outlives this process. It returns when the keeper has looked at the page. Call it
+// again now and then: the error says when the keeper hangs or can't be started.
+func Ensure(ctx context.Context, o Options) (Process, error) {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	p, err := ensure(ctx, o)
+	if err != nil {
+		return p, fmt.Errorf("make sure of the keeper: %w", err)
+	}
+	return p, nil
+}
+
+func ensure(ctx context.Context, o Options) (p Process, err error) {
+	s, err := openSheet(o.RunDir)
+	if err != nil {
+		return p, err
+	}
+	defer s.close()
+	running, err := locked(o.RunDir)
+	if err != nil {
+		return p, err
+	}
+	w := wait{sheet: s, runDir: o.RunDir, since: bootNow().Add(-stalledTime)}
+	if !running {
+		w.since = bootNow()
+		if w.child, err = start(o); err != nil {
+			return p, err
+		}
+	}
+	if p.PID, err = w.forLook(ctx); err != nil {
+		return p, err
+	}
+	p.Started = w.child != nil
+	p.Apart = apart(p.PID)
+	return p, nil
+}
+
+// child is a keeper that this process started.
+type child struct {
+	pid   int
+	kill  func() error
+	ended chan struct{}
+	err   error // of its end; read after ended
+}
+
+// start starts this program as a keeper, in a session of its own: no signal from
+// the terminal, and no end of this process, reaches it.
+func start(o Options) (*child, error) {
+	cgroup := o.Cgroup
+	if cgroup == "" {
+		var err error
+		if cgroup, err = beside(); err != nil {
+			return nil, fmt.Errorf("find a control group for it: %w", err)
+		}
+	}
+	cmd := exec.Command("/proc/self/exe", o.Args...)
+	cmd.Env = append(os.Environ(), cgroupVariable+"="+cgroup)
+	cmd.Args[0] = os.Args[0]
+	cmd.Dir = "/"
+	if o.Output != nil {
+		cmd.Stdout, cmd.Stderr = o.Output, o.Output
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start it: %w", err)
+	}
+	c := &child{pid: cmd.Process.Pid, kill: cmd.Process.Kill, ended: make(chan struct{})}
+	go func() {
+		c.err = cmd.Wait()
+		close(c.ended)
+	}()
+	return c, nil
+}
+
+// wait is a wait for a keeper's look at the page.
+type wait struct {
+	sheet  *sheet
+	runDir string
+	since  clock.Instant
+	child  *child // nil: somebody else's
+}
+
+// forLook returns the process id of the keeper that has looked.
+func (w *wait) forLook(ctx context.Context) (int, error) {
+	tick := time.NewTicker(awaitEvery)
+	defer tick.Stop()
+	for {
+		pid := int(w.sheet.word(atKeeper).Load())
+		looked := clock.Instant(w.sheet.word(atLooked).Load()) >= w.since
+		if looked && (w.child == nil || pid == w.child.pid) {
+			return pid, nil
+		}
+		var ended chan struct{}
+		if w.child != nil {
+			ended = w.child.ended
+		}
+		select {
+		case <-tick.C:
+		case <-ended:
+			if running, err := locked(w.runDir); err != nil || !running {
+				return 0, fmt.Errorf("it ended: %v", w.child.err)
+			}
+			w.child = nil // another was quicker
+		case <-ctx.Done():
+			if w.child == nil {
+				return 0, fmt.Errorf("process %d has the lock but does not look: %w", pid, ctx.Err())
+			}
+			w.child.kill() // it may have ended by now
+			return 0, fmt.Errorf("process %d does not look: %w", w.child.pid, ctx.Err())
+		}
+	}
+}

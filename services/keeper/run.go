@@ -1,0 +1,109 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vipd/heartbeat/clock"
+)
+
+// ErrRunning says that another keeper guards the groups of the run directory.
+var ErrRunning = errors.New("another keeper runs with this run directory")
+
+// Options are those of the keeper and of who starts it.
+type Options struct {
+	// RunDir is the daemon's: the page lies there, and the lock of the one keeper.
+	RunDir string
+	// Root is the folder of a cgroup2 file system below which the keeper may kill.
+	// For Run alone.
+	Root string
+	// Args make this program a keeper that calls Run, its own name left out. For
+	// Ensure alone, like the following.
+	Args []string
+	// Cgroup is the path of a control group for the keeper. Empty: vipd-keeper,
+	// beside that of this process.
+	Cgroup string
+	// Output is where the keeper writes its log; nil: nowhere.
+	Output *os.File
+	// Log is where Run says what it does; nil: nowhere.
+	Log *slog.Logger
+}
+
+// How often the page is looked at. A group is guarded for Grace at least, so one
+// that is new is seen in time even when none was guarded before.
+const (
+	busyEvery = 100 * time.Millisecond // while any is guarded
+	idleEvery = 500 * time.Millisecond
+)
+
+// linger is how long a keeper stays that has nothing to guard.
+const linger = 60 * time.Second
+
+// Run guards the groups on the page until ctx ends, nothing has been guarded for a
+// minute, or the page is gone from the run directory and nothing on it is guarded.
+// It gives its thread the highest ordinary priority, where it may.
+func Run(ctx context.Context, o Options) error {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	held, err := lock(o.RunDir)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := settle(); err != nil {
+		o.Log.Warn("in the control group of the daemon: what freezes or kills that stops the guard too", "err", err)
+	}
+	k, err := newKeeper(o)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	runtime.LockOSThread() // for good: the priority is the thread's
+	if err := hurry(); err != nil {
+		o.Log.Warn("no right to run before others: on a busy host a kill may be late", "refused", err)
+	}
+	o.Log.Info("guarding", "page", k.sheet.path, "below", o.Root)
+	for ctx.Err() == nil {
+		now := bootNow()
+		next := k.look(now)
+		if why := k.done(now); why != "" {
+			o.Log.Info("ending", "because", why)
+			return nil
+		}
+		sleepUntil(next)
+	}
+	return nil
+}
+
+// sleepUntil sleeps on the clock of the expiries, or shorter when a signal comes.
+func sleepUntil(t clock.Instant) {
+	at := unix.NsecToTimespec(int64(t))
+	_ = unix.ClockNanosleep(unix.CLOCK_BOOTTIME, unix.TIMER_ABSTIME, &at, nil) // who wakes early looks once more
+}
+
+// hurry gives this thread, which alone does the work, the highest ordinary
+// priority, and keeps the process in memory. It returns what was refused.
+func hurry() error {
+	const highest = -20 // nice
+	var refused []string
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, highest); err != nil {
+		refused = append(refused, fmt.Sprintf("nice %d: %v", highest, err))
+	}
+	// On fault: else the runtime's whole address space would be brought in.
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+		refused = append(refused, fmt.Sprintf("mlockall: %v", err))
+	}
+	if refused == nil {
+		return nil
+	}
+	return errors.New(strings.Join(refused, "; "))
+}

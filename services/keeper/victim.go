@@ -1,0 +1,111 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// killFile is where a 1 kills all that is in a control group and below (Linux 5.14).
+const killFile = "cgroup.kill"
+
+// root is the folder below which the keeper may kill.
+type root struct {
+	path string
+	fd   int
+}
+
+func openRoot(path string) (*root, error) {
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+		return nil, fmt.Errorf("root %q: want an absolute path without detours", path)
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open root %s: %w", path, err)
+	}
+	if _, err := identity(fd); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("root %s: %w", path, err)
+	}
+	return &root{path, fd}, nil
+}
+
+func (r *root) close() { unix.Close(r.fd) }
+
+// victim is a control group that can be killed by one write.
+type victim struct{ fd int }
+
+// find opens what the row means: below the root, not through links, and the very
+// directory that was meant when the row was written.
+func (r *root) find(what row) (*victim, error) {
+	below, ok := strings.CutPrefix(what.path, strings.TrimSuffix(r.path, "/")+"/")
+	if !ok || below == "" {
+		return nil, fmt.Errorf("not below %s", r.path)
+	}
+	fd, err := unix.Openat2(r.fd, below, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	is, err := identity(fd)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(is.Dev) != what.device || is.Ino != what.inode {
+		return nil, fmt.Errorf("another group now: inode %d, not %d", is.Ino, what.inode)
+	}
+	if err := notAround(is); err != nil {
+		return nil, err
+	}
+	kill, err := unix.Openat(fd, killFile, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", killFile, err)
+	}
+	return &victim{kill}, nil
+}
+
+// notAround refuses a group that this process is in.
+func notAround(group unix.Stat_t) error {
+	own, err := ownCgroup()
+	if err != nil {
+		return err
+	}
+	for path := own; ; path = filepath.Dir(path) {
+		var is unix.Stat_t
+		if unix.Stat(path, &is) == nil && is.Dev == group.Dev && is.Ino == group.Ino {
+			return errors.New("the keeper itself is in it")
+		}
+		if path == "/" {
+			return nil
+		}
+	}
+}
+
+// kill kills all that is in the group; one that is gone is dead.
+func (v *victim) kill() error {
+	_, err := unix.Pwrite(v.fd, one, 0)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}
+
+var one = []byte("1")
+
+func (v *victim) close() { unix.Close(v.fd) }
+
+// passing says whether an error of find may go away by itself.
+func passing(err error) bool {
+	for _, number := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EAGAIN, unix.EINTR} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
+}
