@@ -6,13 +6,16 @@
 //	         Grant              started, healthy: Up
 //	Idle ──────────► Starting ─────────────────────► Running
 //	   ▲                │ ▲                             │
-//	   │ Revoke,        │ │ nothing left,               │ death, sick check,
-//	   │ nothing left:  │ │ allowance lasts             │ failed start
+//	   │ nothing left,  │ │ nothing left,               │ death, sick check,
+//	   │ no grant:      │ │ allowance lasts             │ failed start
 //	   │ Down           ▼ │                             │
 //	Stopping          Failing ◄─────────────────────────┘
 //	   │ ▲              │   │
 //	   ▼ │ a stop fails ▼   └──► Broken   nothing left, allowance spent: Failed, once
 //	  Blocked: tried again every 5 s; no Down, so the token stays here
+//
+// A Revoke, an operator's restart or a new configuration turns every state on
+// the right into Stopping.
 //
 // Three rules hold in every state. Nothing starts without a grant. Nothing that
 // has started is started again before its stop is confirmed: what died may have
