@@ -53,14 +53,15 @@ type Options struct {
 	Files  map[string]string // more for the disks of all, by path: "etc/x.conf"; of one: "hist-a:etc/x.conf"
 }
 
-// Lab is a laboratory of machines, with a client that never tires of asking the shared
-// address and a witness that asks who has it.
+// Lab is a laboratory of machines. Where vipd runs, a client never tires of asking the
+// shared address, and a witness asks who has it.
 type Lab struct {
-	Rig     *rig.Lab
-	Client  *rig.Host
+	Rig   *rig.Lab
+	Began time.Time
+
+	Client  *rig.Host // this and what is in it: nil with NoDaemon
 	Probe   *rig.Probe
 	Witness *rig.Witness
-	Began   time.Time
 
 	t        testing.TB
 	space    string // directory of the machines' disks
@@ -77,17 +78,24 @@ func Start(t testing.TB, o Options) *Lab {
 	t.Helper()
 	Require(t)
 	l := &Lab{t: t, Rig: rig.Start(t), Began: time.Now()}
-	l.Client = l.Rig.Host("client")
-	card := l.Client.Plug(l.Rig.Switch("service"), "eth0", netip.MustParsePrefix("192.0.2.100/24"))
-	l.Probe = l.Client.Probe(netip.AddrPortFrom(Shared, port))
-	l.Witness = card.Witness(Shared, askEvery)
 	if len(o.Names) == 0 {
 		o.Names = []string{A, B}
 	}
 	t.Cleanup(l.end)
+	if o.Config != NoDaemon {
+		l.look()
+	}
 	l.build(o)
 	l.boot()
 	return l
+}
+
+// look begins to ask the shared address, and who has it.
+func (l *Lab) look() {
+	l.Client = l.Rig.Host("client")
+	card := l.Client.Plug(l.Rig.Switch("service"), "eth0", netip.MustParsePrefix("192.0.2.100/24"))
+	l.Probe = l.Client.Probe(netip.AddrPortFrom(Shared, port))
+	l.Witness = card.Witness(Shared, askEvery)
 }
 
 // build makes the machines, none of which has power yet.
@@ -106,6 +114,9 @@ func (l *Lab) build(o Options) {
 	}
 	number := labs.Add(1)
 	for _, name := range o.Names {
+		if _, known := places[name]; !known {
+			l.t.Fatalf("the laboratory has no place for a machine %q", name)
+		}
 		m := newMachine(l, name, number, filepath.Join(l.space, name), layer+":"+kept.root)
 		if err := m.furnish(o); err != nil {
 			l.t.Fatalf("disk of %s: %v", name, err)
@@ -171,6 +182,9 @@ func (l *Lab) lastWords() {
 		if out, err := m.Try("journalctl", "--no-pager", "--lines=60", "--output=short-monotonic"); err == nil {
 			l.t.Logf("journal of %s:\n%s", m.name, out)
 		}
+	}
+	if l.Witness == nil {
+		return
 	}
 	for _, span := range l.Witness.Holders(l.Began, time.Now()) {
 		l.t.Logf("%8.3f s for %6.3f s: %v", span.From.Sub(l.Began).Seconds(), span.To.Sub(span.From).Seconds(), span.Owners)
