@@ -74,8 +74,8 @@ func meantTarget(text, scheme string) string {
 	return ""
 }
 
-// expectations are what may follow the address of a page, each after a blank. Their values are for the probe to judge.
-var expectations = regexp.MustCompile(`^( +(expect=[0-9]+(-[0-9]+)?|body=("([^"\\]|\\.)*"|[^" ][^ ]*)|insecure))* *$`)
+// expectations are what may follow the address of a page, each after a blank.
+var expectations = regexp.MustCompile(`^( +(expect=[1-5][0-9]{2}(-[1-5][0-9]{2})?|body=("([^"\\]|\\["\\])+"|[^" ][^ ]*)|insecure))* *$`)
 
 // badPage says why nobody can be asked for the page at text, or nothing.
 func badPage(text string) string {

@@ -69,7 +69,7 @@ func badService(text string) string {
 func badCommand(line string) string {
 	argv, err := command(line)
 	switch {
-	case strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' }):
+	case strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 		return "holds a control character; a command is one line"
 	case err != nil:
 		return "cannot run: " + err.Error()
