@@ -34,6 +34,7 @@ type Options struct {
 	RunDir   string // socket and lease page
 	StateDir string // what outlives a reboot
 	Log      *slog.Logger
+	Refused  error // what the host refused of running before others, nil if nothing
 }
 
 // Why a daemon ends.
@@ -193,6 +194,9 @@ func (d *Daemon) openHands() error {
 	if err := d.openDeadman(); err != nil {
 		return err
 	}
+	if err := d.fastEnough(); err != nil {
+		return errors.Join(err, d.deadman.leases.Close())
+	}
 	hands, err := sharedip.Open(sharedip.Options{
 		Own: c.self.Addresses, Peers: c.others(), Interval: c.settings.Heartbeat.Interval, Lifetime: d.deadman.lifetime(),
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
@@ -224,6 +228,26 @@ func (d *Daemon) openDeadman() error {
 		d.log.Warn("the kernel's lease is not the best there is", "layer", d.deadman.layer, "why", why)
 	}
 	return nil
+}
+
+// fastEnough refuses the profile whose dead time is shorter than what an ordinary
+// program may have to wait, and than what a lesser lease can count.
+func (d *Daemon) fastEnough() error {
+	if d.cluster().settings.Heartbeat.Profile != config.Fast {
+		return nil
+	}
+	var lacks []string
+	if d.deadman.layer != string(lease.BPF) {
+		lacks = append(lacks, fmt.Sprintf("the BPF lease (%s)", d.deadman.why))
+	}
+	if d.options.Refused != nil {
+		lacks = append(lacks, fmt.Sprintf("the right to run before others (%v)", d.options.Refused))
+	}
+	if lacks == nil {
+		return nil
+	}
+	return control.Errorf(control.CodeInvalid, "%s: heartbeat.profile: fast needs what this host does not give: %s; take normal, or give the daemon those rights",
+		d.options.Config, strings.Join(lacks, "; "))
 }
 
 // pinDir is where a daemon without CAP_SYS_ADMIN finds the leases of the one
@@ -310,13 +334,13 @@ func (d *Daemon) Close() {
 // Run opens a daemon and runs it until it is stopped by SIGTERM or SIGINT, or
 // ctx ends. A restart replaces the process.
 func Run(ctx context.Context, o Options) error {
-	refused := hurry()
-	sayHurry(refused, o.Log)
+	o.Refused = hurry()
+	sayHurry(o.Refused, o.Log)
 	d, err := New(o)
 	if err != nil {
 		return err
 	}
-	if refused == nil {
+	if o.Refused == nil {
 		hurrying, stop := context.WithCancel(ctx)
 		defer stop()
 		go stayInHurry(hurrying)
