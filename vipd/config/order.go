@@ -13,7 +13,7 @@ func (t table) together(groups []Group) {
 	}
 	for _, g := range groups {
 		for _, name := range g.With {
-			if both[name] {
+			if both[name] && !g.Both { // else with itself is refused
 				t.under(g.Name).wrong("with", "every fit node runs %s; to start later than it, name it in after", name)
 			}
 		}

@@ -14,7 +14,10 @@ import (
 // schemes are the ways to ask whether a group works.
 var schemes = []string{"tcp", "http", "https", "exec", "unit"}
 
-const targetRule = "expected tcp://127.0.0.1:1883, http://127.0.0.1/, exec:/path or unit:NAME.service"
+const (
+	targetRule = "expected tcp://127.0.0.1:1883, http://127.0.0.1/, exec:/path or unit:NAME.service"
+	unitRule   = "is no unit; expected unit:NAME.service"
+)
 
 // targets reads what the checks of a group ask. One that is refused stays as it is; the file is refused with it.
 func (t table) targets() []string {
@@ -43,13 +46,13 @@ func badTarget(text string) (reason, hint string) {
 		}
 		return badCommand(rest), ""
 	case "unit":
-		if reason, hint = badUnit(rest); !strings.HasSuffix(rest, serviceSuffix) {
-			reason = "is no unit; expected unit:NAME.service"
+		if strings.HasSuffix(rest, serviceSuffix) {
+			return badService(rest), ""
 		}
-		if hint != "" {
-			hint = unitPrefix + hint
+		if _, hint = badUnit(rest); strings.HasSuffix(hint, serviceSuffix) {
+			return unitRule, unitPrefix + hint
 		}
-		return reason, hint
+		return unitRule, ""
 	case "tcp":
 		return badURL(text), ""
 	case "http", "https":
