@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"vipd/vipd/control"
 )
@@ -37,7 +38,7 @@ func (m *Machine) try(ctx context.Context, command ...string) (string, error) {
 	if m.first == 0 {
 		return "", fmt.Errorf("%s has no power", m.name)
 	}
-	place, err := os.Open(string(m.group))
+	place, err := os.Open(string(m.cgroup))
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +47,7 @@ func (m *Machine) try(ctx context.Context, command ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "nsenter", args...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG=C.UTF-8", "HOME=/root"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(place.Fd())}
-	cmd.WaitDelay = limit / 30 // something it started may hold the output open
+	cmd.WaitDelay = time.Second // something it started may hold the output open
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {

@@ -26,4 +26,9 @@
 //
 // All of it ends with the process, whichever way that ends: the machines live in its
 // pid namespace and on its mounts, and a guard outside takes their control groups away.
+//
+// The root is made once, as root, where mmdebstrap and systemd-container are installed:
+//
+//	go run ./testlab/machines/root
+//	VIPD_TEST_REQUIRE=machines go test ./testlab/machines
 package machines

@@ -25,7 +25,7 @@ const (
 
 // home is the control group of this process's machines, or why there is none.
 var home struct {
-	group   group
+	cgroup  cgroup
 	refused string
 }
 
@@ -33,7 +33,7 @@ var home struct {
 // tests end, or are killed, nothing of their machines is left.
 func Main(tests interface{ Run() int }) int {
 	if kept := os.Getenv(guardVariable); kept != "" {
-		return guard(group(kept))
+		return guard(cgroup(kept))
 	}
 	if os.Getenv(groupVariable) == "" && os.Getenv(refusalVariable) == "" {
 		release, err := begin()
@@ -51,7 +51,7 @@ type inside struct{ tests interface{ Run() int } }
 func (i inside) Run() int {
 	home.refused = os.Getenv(refusalVariable)
 	if root, err := lease.CgroupRoot(); err == nil && home.refused == "" {
-		home.group = group(root).sub(os.Getenv(groupVariable))
+		home.cgroup = cgroup(root).sub(os.Getenv(groupVariable))
 	}
 	os.Unsetenv(groupVariable) // what is started from here has a first life of its own
 	os.Unsetenv(refusalVariable)
@@ -101,17 +101,11 @@ func startGuard(kept string) (release func(), err error) {
 
 // guard waits until the process that started it is gone, then ends what is left in the
 // control group.
-func guard(kept group) int {
+func guard(kept cgroup) int {
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	io.Copy(io.Discard, os.Stdin)
 	if err := kept.end(); err != nil {
 		return 1
 	}
 	return 0
-}
-
-// killable says why the group can't do what machines need of it, nil if it can.
-func (g group) killable() error {
-	_, err := os.Stat(filepath.Join(string(g), "cgroup.kill"))
-	return err
 }

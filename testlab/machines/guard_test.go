@@ -22,7 +22,7 @@ func TestVictim(t *testing.T) {
 		return
 	}
 	l := Start(t, Options{Names: []string{A}, Config: NoDaemon})
-	os.Stdout.WriteString("booted in " + string(l.Machine(A).group) + "\n")
+	os.Stdout.WriteString("booted in " + string(l.Machine(A).cgroup) + "\n")
 	time.Sleep(2 * limit)
 }
 
@@ -48,7 +48,7 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Fatal("it booted nothing")
 	}
 	top := filepath.Dir(place)
-	if !group(top).is("populated 1") || guards(top) != 1 {
+	if !cgroup(top).is("populated 1") || guards(top) != 1 {
 		t.Fatalf("%s is empty, or has %d guards", top, guards(top))
 	}
 	cmd.Process.Kill()

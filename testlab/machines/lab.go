@@ -1,7 +1,6 @@
 package machines
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -173,61 +172,4 @@ func (l *Lab) end() {
 		}
 	}
 	os.RemoveAll(l.space) // the memory; all of it goes with the process
-}
-
-func (l *Lab) lastWords() {
-	for _, m := range l.machines {
-		l.t.Logf("console of %s:\n%s", m.name, m.console.String())
-		m.group.thaw() // of a machine without power there is none
-		if out, err := m.Try("journalctl", "--no-pager", "--lines=60", "--output=short-monotonic"); err == nil {
-			l.t.Logf("journal of %s:\n%s", m.name, out)
-		}
-	}
-	if l.Witness == nil {
-		return
-	}
-	for _, span := range l.Witness.Holders(l.Began, time.Now()) {
-		l.t.Logf("%8.3f s for %6.3f s: %v", span.From.Sub(l.Began).Seconds(), span.To.Sub(span.From).Seconds(), span.Owners)
-	}
-}
-
-// Eventually waits until it is so.
-func (l *Lab) Eventually(what string, is func() bool) {
-	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	if !wait(ctx, is) {
-		l.t.Fatalf("not within %v: %s", limit, what)
-	}
-}
-
-// Answers waits until that machine alone answers clients.
-func (l *Lab) Answers(name string) {
-	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	if err := l.Probe.Steady(ctx, name, steadily); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-// OneAnswered fails if two machines answered for the shared address since.
-func (l *Lab) OneAnswered(since time.Time) {
-	l.t.Helper()
-	if dual := l.Witness.Dual(since, time.Now()); dual > 0 {
-		l.t.Errorf("two machines answered for %v", dual)
-	}
-}
-
-// OnlyAnswered fails if another machine than that one answered since.
-func (l *Lab) OnlyAnswered(name string, since time.Time) {
-	l.t.Helper()
-	for _, span := range l.Witness.Holders(since, time.Now()) {
-		for _, owner := range span.Owners {
-			if owner != name {
-				l.t.Errorf("%s answered %v after it must not", owner, span.From.Sub(since))
-				return
-			}
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package machines
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +24,7 @@ type Machine struct {
 	name    string
 	disk    string // directory of the overlay's parts
 	below   string // the overlay's layers under the machine's own
-	group   group
+	cgroup  cgroup
 	console console
 
 	host  *rig.Host // nil without power
@@ -36,7 +34,7 @@ type Machine struct {
 func newMachine(l *Lab, name string, number int64, disk, below string) *Machine {
 	return &Machine{
 		lab: l, name: name, disk: disk, below: below,
-		group: home.group.sub(fmt.Sprintf("%s-%d", name, number)),
+		cgroup: home.cgroup.sub(fmt.Sprintf("%s-%d", name, number)),
 	}
 }
 
@@ -71,7 +69,7 @@ func (m *Machine) powerOn() {
 
 // start boots a machine that has hardware.
 func (m *Machine) start() error {
-	if err := m.group.make(); err != nil {
+	if err := m.cgroup.make(); err != nil {
 		return err
 	}
 	root := filepath.Join(m.disk, "root")
@@ -105,7 +103,7 @@ func (m *Machine) nspawn(root string) rig.Process {
 	into := `echo $$ > "$0" && exec "$@"`
 	return rig.Process{
 		Path: "/bin/sh",
-		Args: []string{"-c", into, filepath.Join(string(m.group), "cgroup.procs"),
+		Args: []string{"-c", into, filepath.Join(string(m.cgroup), "cgroup.procs"),
 			"systemd-nspawn", "--quiet", "--boot", "--directory=" + root,
 			"--machine=" + m.name, "--hostname=" + m.name, "--register=no", "--keep-unit",
 			"--network-namespace-path=/proc/self/ns/net", "--capability=" + capabilities,
@@ -136,7 +134,7 @@ func (m *Machine) awaitRunning() error {
 
 // findFirst finds process 1: systemd puts itself into a group of that name.
 func (m *Machine) findFirst() bool {
-	text, err := os.ReadFile(string(m.group.sub("payload/init.scope/cgroup.procs")))
+	text, err := os.ReadFile(string(m.cgroup.sub("payload/init.scope/cgroup.procs")))
 	if err != nil {
 		return false
 	}
@@ -162,16 +160,16 @@ func (m *Machine) powerOff() error {
 			defer p.Isolate()()
 		}
 	}
-	killed := m.group.kill()
+	killed := m.cgroup.kill()
 	m.host.Destroy()
 	m.host, m.first = nil, 0
-	return errors.Join(killed, m.group.end())
+	return errors.Join(killed, m.cgroup.end())
 }
 
 // Freeze stops every process of the machine; its kernel and its cards go on.
 func (m *Machine) Freeze() {
 	m.lab.t.Helper()
-	if err := m.group.freeze(); err != nil {
+	if err := m.cgroup.freeze(); err != nil {
 		m.lab.t.Fatal(err)
 	}
 }
@@ -179,29 +177,7 @@ func (m *Machine) Freeze() {
 // Thaw lets a frozen machine go on.
 func (m *Machine) Thaw() {
 	m.lab.t.Helper()
-	if err := m.group.thaw(); err != nil {
+	if err := m.cgroup.thaw(); err != nil {
 		m.lab.t.Fatal(err)
 	}
-}
-
-// console is what a machine wrote on its console.
-type console struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// maxConsole is how much of it is kept, in bytes.
-const maxConsole = 1 << 20
-
-func (c *console) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.text.Write(p[:min(len(p), maxConsole-c.text.Len())])
-	return len(p), nil
-}
-
-func (c *console) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.String()
 }

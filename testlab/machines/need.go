@@ -28,42 +28,42 @@ func Require(t rig.TB) {
 
 var errNotRoot = errors.New("whole machines need root: their processes have many users")
 
-// lacks says why this process can't boot machines, nil if it can.
-var lacks = sync.OnceValue(func() error {
-	if _, user := rig.Outside(); user || os.Geteuid() != 0 {
+// Has says why tests that need machines would be skipped on this host, nil if they
+// wouldn't, as far as can be told from outside of such a test.
+func Has() error {
+	if os.Geteuid() != 0 {
 		return errNotRoot
-	}
-	if home.refused != "" {
-		return fmt.Errorf("no control group for them: %s", home.refused)
-	}
-	if err := home.group.killable(); err != nil {
-		return fmt.Errorf("no control group of version 2 that can be killed as one: %w", err)
 	}
 	for _, program := range []string{"systemd-nspawn", "nsenter"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("%w; apt-get install systemd-container", err)
 		}
 	}
-	_, err := storage()
-	return err
-})
-
-// Has says why tests that need machines would be skipped on this host, nil if they
-// wouldn't, as far as can be told without making anything.
-func Has() error {
-	if os.Geteuid() != 0 {
-		return errNotRoot
-	}
 	folder, err := image.Folder()
 	if err != nil {
-		return err
-	}
-	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
 		return err
 	}
 	_, err = image.Find(folder)
 	return err
 }
+
+// lacks says why this process can't boot machines, nil if it can.
+var lacks = sync.OnceValue(func() error {
+	if err := Has(); err != nil {
+		return err
+	}
+	if _, user := rig.Outside(); user {
+		return errNotRoot
+	}
+	if home.refused != "" {
+		return fmt.Errorf("no control group for them: %s", home.refused)
+	}
+	if err := home.cgroup.killable(); err != nil {
+		return fmt.Errorf("no control group of version 2 that can be killed as one: %w", err)
+	}
+	_, err := storage()
+	return err
+})
 
 // disks is where machines keep their disks.
 type disks struct {

@@ -90,7 +90,7 @@ func (w *Runners) Now() (names []string) {
 
 func (w *Runners) look() (names []string) {
 	for _, m := range w.machines {
-		if slices.ContainsFunc(w.units, m.group.runs) {
+		if slices.ContainsFunc(w.units, m.cgroup.runs) {
 			names = append(names, m.name)
 		}
 	}
@@ -102,11 +102,11 @@ func (w *Runners) look() (names []string) {
 var depths = []string{"payload/*", "payload/*/*", "payload/*/*/*"}
 
 // runs says whether something in a group of that name runs.
-func (g group) runs(name string) bool {
+func (g cgroup) runs(name string) bool {
 	for _, depth := range depths {
 		found, _ := filepath.Glob(filepath.Join(string(g), depth, globbed(name), "cgroup.events"))
 		for _, path := range found {
-			its := group(filepath.Dir(path))
+			its := cgroup(filepath.Dir(path))
 			if its.is("populated 1") && !its.is("frozen 1") {
 				return true
 			}

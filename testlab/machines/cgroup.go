@@ -12,28 +12,24 @@ import (
 	"time"
 )
 
-// group is a control group of version 2, by its directory.
-type group string
+// cgroup is a control group of version 2, by its directory.
+type cgroup string
 
 // groupLimit is how long the kernel may take to end or to freeze what is in a group.
 const groupLimit = 10 * time.Second
 
-func (g group) sub(name string) group { return group(filepath.Join(string(g), name)) }
+func (g cgroup) sub(name string) cgroup { return cgroup(filepath.Join(string(g), name)) }
 
-func (g group) make() error { return os.MkdirAll(string(g), 0o755) }
-
-func (g group) write(file, text string) error {
-	return os.WriteFile(filepath.Join(string(g), file), []byte(text), 0)
-}
+func (g cgroup) make() error { return os.MkdirAll(string(g), 0o755) }
 
 // is says whether the group's events have this line, such as "populated 1".
-func (g group) is(line string) bool {
+func (g cgroup) is(line string) bool {
 	text, err := os.ReadFile(filepath.Join(string(g), "cgroup.events"))
 	return err == nil && slices.Contains(strings.Split(string(text), "\n"), line)
 }
 
 // until waits for a line of the group's events.
-func (g group) until(line string) error {
+func (g cgroup) until(line string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), groupLimit)
 	defer cancel()
 	if !wait(ctx, func() bool { return g.is(line) }) {
@@ -42,24 +38,31 @@ func (g group) until(line string) error {
 	return nil
 }
 
-// freeze stops everything in the group, and thaw lets it go on.
-func (g group) freeze() error {
-	return errors.Join(g.write("cgroup.freeze", "1"), g.until("frozen 1"))
+// set writes one of the group's files and waits for what comes of it.
+func (g cgroup) set(file, value, until string) error {
+	if err := os.WriteFile(filepath.Join(string(g), file), []byte(value), 0); err != nil {
+		return err
+	}
+	return g.until(until)
 }
 
-func (g group) thaw() error {
-	return errors.Join(g.write("cgroup.freeze", "0"), g.until("frozen 0"))
-}
+// freeze stops everything in the group, and thaw lets it go on.
+func (g cgroup) freeze() error { return g.set("cgroup.freeze", "1", "frozen 1") }
+func (g cgroup) thaw() error   { return g.set("cgroup.freeze", "0", "frozen 0") }
 
 // kill ends everything in the group at one moment, frozen or not, and returns when
 // nothing is left.
-func (g group) kill() error {
-	return errors.Join(g.write("cgroup.kill", "1"), g.until("populated 0"))
+func (g cgroup) kill() error { return g.set("cgroup.kill", "1", "populated 0") }
+
+// killable says why the kernel can't do so, nil if it can.
+func (g cgroup) killable() error {
+	_, err := os.Stat(filepath.Join(string(g), "cgroup.kill"))
+	return err
 }
 
 // end kills what is in the group and takes it away with all groups below it. That it is
 // gone already is fine.
-func (g group) end() error {
+func (g cgroup) end() error {
 	if _, err := os.Stat(string(g)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -85,7 +88,7 @@ func (g group) end() error {
 
 // wait waits until it is so; false if the context ends before.
 func wait(ctx context.Context, is func() bool) bool {
-	const pause = 5 * time.Millisecond
+	const pause = 10 * time.Millisecond
 	for !is() {
 		select {
 		case <-ctx.Done():
