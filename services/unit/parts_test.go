@@ -57,14 +57,15 @@ func asSpeaker(args []string) int {
 	return status
 }
 
-// asDaemon starts a unit, in a hurry and spared when memory is short, and stays.
+// asDaemon starts a unit, in a hurry and with a score for when memory is short,
+// and stays.
 func asDaemon(args []string) int {
 	threads, _ := os.ReadDir("/proc/self/task")
 	for _, t := range threads {
 		id, _ := strconv.Atoi(t.Name())
 		unix.Setpriority(unix.PRIO_PROCESS, id, -20)
 	}
-	os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0)
+	os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0) // less than 0 is not allowed everywhere
 	u, err := New(args[0], Options{Group: "g", Dir: args[1], Cgroup: args[2]})
 	if err == nil {
 		err = u.Start(context.Background(), Env{Epoch: 1, Token: "group:g", Node: "hist-a", Role: "active"})

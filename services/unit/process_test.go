@@ -3,6 +3,7 @@ package unit
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -225,16 +226,19 @@ func TestStartFails(t *testing.T) {
 // again must not stay.
 func TestStartUnrecorded(t *testing.T) {
 	b := setUp(t)
+	const room = "nr_inodes=3" // for the folder, the one of the group, and the output
+	if err := unix.Mount("tmpfs", b.dir, "tmpfs", 0, room); err != nil {
+		t.Skip("needs a small file system: ", err)
+	}
+	defer unix.Unmount(b.dir, unix.MNT_DETACH)
 	u := b.unit("as-patient")
-	if err := os.MkdirAll(filepath.Join(u.files+".state", "in the way"), 0o755); err != nil {
-		t.Fatal(err)
+	if err := u.Start(t.Context(), Env{}); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("start: %v", err)
 	}
-	if err := u.Start(t.Context(), Env{}); err == nil {
-		t.Error("started")
+	if about, err := os.Stat(string(u.out)); err != nil || about.Size() == 0 {
+		t.Errorf("it came not so far: %v", err)
 	}
-	if left := u.group.processes(); left != nil {
-		t.Errorf("left: %s", u.group.survivors())
-	}
+	b.empty(u)
 	b.alive()
 }
 
@@ -454,8 +458,11 @@ func TestAdoptNothing(t *testing.T) {
 		"nothing ran":       func(u *process) { u.Stop(t.Context()) },
 		"no state file":     func(u *process) { os.Remove(u.files + ".state") },
 		"half a state file": func(u *process) { os.WriteFile(u.files+".state", []byte(`{"pid":`), 0o640) },
-		"another process":   func(u *process) { state{PID: os.Getpid(), Started: 1}.write(u.files + ".state") },
-		"a later process":   func(u *process) { state{PID: u.group.processes()[0], Started: 1}.write(u.files + ".state") },
+		"another process": func(u *process) {
+			started, _, _ := startOf(os.Getpid())
+			state{PID: os.Getpid(), Started: started}.write(u.files + ".state")
+		},
+		"a later process": func(u *process) { state{PID: u.group.processes()[0], Started: 1}.write(u.files + ".state") },
 		"main process ended": func(u *process) {
 			was, _ := readState(u.files + ".state")
 			syscall.Kill(was.PID, syscall.SIGKILL)
