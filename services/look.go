@@ -42,6 +42,12 @@ func (m *Machine) Ready(i int) bool {
 	return g != nil && g.state == Running
 }
 
+// GivenUp reports whether nothing of the group will start before a Reset.
+func (m *Machine) GivenUp(i int) bool {
+	g := m.group(i)
+	return g != nil && g.crash.locked
+}
+
 // Look returns what is known of the group; the zero View if there is none.
 func (m *Machine) Look(i int) View {
 	g := m.group(i)

@@ -21,13 +21,14 @@ const (
 	Shutdown
 	Restarted
 	AddressFailed
+	UnitFailed
 )
 
 // String returns the cause as the log and the events have it.
 func (c Cause) String() string {
 	return [...]string{"", "peer-silent", "peer-resigned", "check-failed", "operator", "priority",
 		"conflict-lost", "self-stalled", "lease-expired", "link-down", "config",
-		"stopping", "restarted", "address-failed"}[c]
+		"stopping", "restarted", "address-failed", "unit-failed"}[c]
 }
 
 // Action is something to do.

@@ -57,19 +57,24 @@ const (
 	NoEpoch                         // grants can't be recorded any more
 	Released                        // Release Requested is set
 	Unconfigured                    // this node's file does not have the token
-	hard         = Unconfigured<<1 - 1
+	GaveUp                          // the group failed again and again; waits for an operator
+	hard         = GaveUp<<1 - 1
 )
 
-// CheckFailing is a soft reason: it drops the token only if a peer is fit. The
-// bits from the sixteenth on are for such.
-const CheckFailing Reason = 1 << 16
+// Soft reasons drop the token only if a peer is fit.
+const (
+	CheckFailing Reason = 1 << (16 + iota)
+	GroupDown           // a group that the token requires does not run here
+	Apart               // what it should be together with is held elsewhere
+)
 
 // words in the order of the bits.
 var reasonWords = map[Reason]string{
 	LinkDown: "link down", Suspend: "suspended", Stopping: "stopping", Starting: "starting",
 	OneWay: "one-way path", HandsFailed: "could not put it up", NoEpoch: "state not writable",
 	Released: "release requested", Unconfigured: "not configured",
-	CheckFailing: "check failing",
+	GaveUp:       "given up",
+	CheckFailing: "check failing", GroupDown: "a required group does not run", Apart: "what it belongs with is elsewhere",
 }
 
 // Words returns the reasons in plain words, in the order of their bits.

@@ -45,10 +45,11 @@ type Up struct {
 	Epoch uint64
 }
 
-// Failed says that the hands could not; nothing of it is left up.
+// Failed says that the hands could not, or can no more: nothing of it is left up.
 type Failed struct {
 	Token int
 	Epoch uint64
+	Cause Cause // NoCause: AddressFailed
 }
 
 // Down says that the hands have removed the resource, and that is confirmed.

@@ -48,6 +48,7 @@ func causeOf(r Reason) Cause {
 	}{
 		{Stopping, Shutdown}, {LinkDown, LinkLost}, {Suspend | Released, Operator}, {Unconfigured, Reconfigured},
 		{HandsFailed, AddressFailed}, {OneWay, LeaseExpired}, {CheckFailing, CheckFailed},
+		{GaveUp | GroupDown, UnitFailed}, {Apart, Priority},
 	} {
 		if r&c.Reason != 0 {
 			return c.Cause
@@ -76,15 +77,20 @@ func (m *Machine) up(now clock.Instant, e Up) {
 	}
 }
 
-// failed notes that the resource could not be put up: somebody else may try.
+// failed notes that the resource could not be put up, or ended by itself: somebody
+// else may try.
 func (m *Machine) failed(now clock.Instant, e Failed) {
 	t := &m.tokens[e.Token]
-	if t.phase != Taking || t.epoch != e.Epoch {
+	if t.phase != Taking && t.phase != Holding || t.epoch != e.Epoch {
 		return
 	}
 	t.retry = now.Add(min(retryFirst<<min(t.failures, 5), retryMost))
 	t.failures++
-	m.drop(e.Token, AddressFailed)
+	cause := e.Cause
+	if cause == NoCause {
+		cause = AddressFailed
+	}
+	m.drop(e.Token, cause)
 }
 
 // down notes that nothing of the resource is left here.

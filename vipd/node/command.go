@@ -36,7 +36,7 @@ func (m *Machine) order(now clock.Instant, c Command) {
 			return
 		}
 	}
-	cmd := command{Command: c, to: to, limit: now.Add(commandLimit)}
+	cmd := command{Command: c, to: to, limit: now.Add(m.patience(c))}
 	if to != m.config.Self {
 		m.orders++
 		cmd.order = m.orders
@@ -59,6 +59,8 @@ func (m *Machine) execute(now clock.Instant, c Command) {
 		m.suspended = c.Verb == Suspend
 		m.do(KeepSuspended{On: m.suspended})
 		m.stand(now)
+	case Halt, Begin, Renew:
+		m.manage(now, c)
 	}
 }
 
@@ -119,6 +121,8 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 			return p != nil && (p.State == heartbeat.Suspended) == (c.Verb == Suspend)
 		}
 		return c.Verb == Resume || m.tokens.Idle()
+	case Halt, Begin, Renew:
+		return c.Node != m.config.Self || m.managed(c)
 	}
 	return true
 }
@@ -154,9 +158,9 @@ func (m *Machine) answer(now clock.Instant, from uint8, session uint64, o heartb
 	m.refusal = token.Accepted
 	i, known := m.numbers[o.Token]
 	switch {
-	case c.Verb < Move || c.Verb > Resume:
+	case c.Verb < Move || c.Verb > Renew:
 		m.refusal = token.NoSuchNode
-	case (c.Verb == Move || c.Verb == Unpin) && !known:
+	case c.Verb.ofToken() && !known:
 		m.refusal = token.NotHeld
 	default:
 		c.Token = i
@@ -187,7 +191,7 @@ func (m *Machine) openOrders() (list []heartbeat.Order) {
 	for i := range m.commands {
 		if c := &m.commands[i]; c.order != 0 && len(list) < heartbeat.MaxOrders {
 			o := heartbeat.Order{Slot: c.to, Verb: uint8(c.Verb), To: c.Node, ID: c.order}
-			if c.Verb == Move || c.Verb == Unpin {
+			if c.Verb.ofToken() {
 				o.Token = m.tokens.Spec(c.Token).ID
 			}
 			list = append(list, o)

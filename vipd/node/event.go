@@ -6,7 +6,7 @@ import (
 )
 
 // Event is something that happened. The machine takes its own events below,
-// heartbeat.Received, and from the hands token.Up, Failed, Down, Recorded,
+// heartbeat.Received, those of package services but Grant, Revoke and Reconfigure, and from the hands token.Up, Failed, Down, Recorded,
 // Reserved, Adopt, Recall, Fitness, Foreign, Answered and PeerAsks.
 type Event any
 
@@ -22,7 +22,13 @@ const (
 	Unpin                   // the token back to policy
 	Suspend                 // the node
 	Resume                  // the node
+	Halt                    // the token's group on the node: it lets go and stays away
+	Begin                   // end that, and forgive the group its failures
+	Renew                   // the token's group on the node stops and starts under its grant
 )
+
+// ofToken reports whether the verb is about a token.
+func (v Verb) ofToken() bool { return v != Suspend && v != Resume }
 
 // Command is an operator's order, answered by exactly one Reply.
 type Command struct {
@@ -44,15 +50,21 @@ type Suspended struct{ On bool }
 // Synced says whether the kernel calls this host's clock synchronised.
 type Synced struct{ On bool }
 
-// Reload replaces the tokens and the digest by those of a new configuration.
+// Reload replaces the tokens, the services and the digest by those of a new
+// configuration.
 type Reload struct {
-	Tokens []token.Spec
-	Digest uint64
+	Tokens   []token.Spec
+	Services Services
+	Digest   uint64
 }
+
+// Halted sets at start what the disk remembers: operators stopped the tokens.
+type Halted struct{ Names []string }
 
 // Action is something to do, in order. It is one of this package's actions
 // below, heartbeat.Say, heartbeat.Retire, or token.Acquire, Drop, Announce,
-// Lease, Store and Reserve.
+// Lease, Store and Reserve; Acquire and Drop of a group's token are told and need no
+// doing. Of services it is Start, Stop, Probe, Changed and Failed.
 type Action any
 
 // Words replaces what the beats say, when that has changed. It comes before the
@@ -77,6 +89,12 @@ type Exit struct{}
 // could take what is held knows of it and will wait: only then may the leases
 // that have not ended be extended by Grace from now.
 type Reexec struct{ Awaited bool }
+
+// KeepHalted asks the disk to remember whether an operator stopped the token.
+type KeepHalted struct {
+	Name string
+	On   bool
+}
 
 // Flush asks for what waited in the sockets to be thrown away.
 type Flush struct{}

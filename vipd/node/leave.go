@@ -8,7 +8,7 @@ import (
 // leave ends a stop or a restart when the peers know, or after its limit.
 func (m *Machine) leave(now clock.Instant) {
 	if m.stopping != 0 && !m.left &&
-		(m.tokens.Idle() && m.tokens.KnownBy(now, m.tokens.Edition()) || now >= m.stopping.Add(stopLimit)) {
+		(m.tokens.Idle() && m.tokens.KnownBy(now, m.tokens.Edition()) || now >= m.stopping.Add(stopLimit+m.groups.stopTime())) {
 		m.left = true
 		m.do(Exit{})
 	}

@@ -5,6 +5,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/services"
 	"vipd/token"
 )
 
@@ -28,6 +29,7 @@ type Config struct {
 	Build   string
 	Leased  bool // this host's kernel silences what it holds when the daemon dies
 	token.Config
+	Services Services
 }
 
 // Machine is one node's mind.
@@ -36,6 +38,8 @@ type Machine struct {
 	beats  *heartbeat.Machine
 	tokens *token.Machine
 
+	groups    groups
+	runs      map[int]int    // group → number of the token it was last granted under
 	numbers   map[uint64]int // token ID → number
 	peers     []peer         // by place in config.Peers
 	says      []heartbeat.Say
@@ -74,7 +78,7 @@ type restart struct {
 // New returns the machine of a node that has just begun to listen.
 func New(c Config, now clock.Instant) *Machine {
 	c.Config.Self = c.Self
-	m := &Machine{config: c, numbers: map[uint64]int{}}
+	m := &Machine{config: c, numbers: map[uint64]int{}, runs: map[int]int{}, groups: newGroups(c.Services, now)}
 	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Peers: c.Peers,
 		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease}, now)
 	m.tokens = token.New(c.Config, now)
@@ -114,6 +118,10 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 		m.beat(now, heartbeat.Tick{})
 		m.handle(now, ev)
 	}
+	if m.groups.machine.Deadline() <= now {
+		m.serve(now, services.Tick{})
+	}
+	m.settle(now)
 	m.watch(now)
 	m.command(now)
 	m.leave(now)
@@ -163,8 +171,20 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.synced = ev.On
 	case Reload:
 		m.reload(now, ev)
+	case Halted:
+		for _, name := range ev.Names {
+			m.groups.halted[name] = true
+		}
+	case token.Fitness:
+		m.judge(now) // makes room
+		m.groups.outside[ev.Token] = ev.Reasons
 	case token.Event:
 		m.decide(now, ev)
+	case services.Adopt:
+		m.adopt(ev)
+		m.serve(now, ev)
+	case services.Event:
+		m.serve(now, ev)
 	case Tick:
 		m.decide(now, token.Tick{})
 	}
@@ -179,7 +199,9 @@ func (m *Machine) decide(now clock.Instant, ev token.Event) {
 		case token.Refused:
 			m.refused(a)
 		default:
-			m.do(a)
+			if !m.route(a) {
+				m.do(a)
+			}
 		}
 	}
 }
@@ -213,6 +235,8 @@ func (m *Machine) State() heartbeat.State {
 
 func (m *Machine) reload(now clock.Instant, r Reload) {
 	m.config.Digest = r.Digest
+	m.groups.services = r.Services
+	m.serve(now, services.Reconfigure{Specs: specs(r.Services)})
 	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
 	m.index()
 	m.reread()
@@ -231,7 +255,7 @@ func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 
 // schedule sets the deadline: the earliest that any part wants.
 func (m *Machine) schedule(now clock.Instant) {
-	m.due = clock.Min(m.beats.Deadline(), m.tokens.Deadline())
+	m.due = clock.Min(clock.Min(m.beats.Deadline(), m.tokens.Deadline()), m.groups.machine.Deadline())
 	for i := range m.commands {
 		m.due = clock.Min(m.due, m.commands[i].limit)
 		if moved := m.commands[i].moved; moved != 0 {
@@ -239,7 +263,7 @@ func (m *Machine) schedule(now clock.Instant) {
 		}
 	}
 	if m.stopping != 0 && !m.left {
-		m.due = clock.Min(m.due, m.stopping.Add(stopLimit))
+		m.due = clock.Min(m.due, m.stopping.Add(stopLimit+m.groups.stopTime()))
 	}
 	if m.restart.since != 0 && !m.restart.done {
 		m.due = clock.Min(m.due, m.restart.since.Add(restartLimit))

@@ -1,0 +1,215 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/services"
+	"vipd/token"
+)
+
+// Services is what runs beside the addresses: groups, and what depends on them.
+type Services struct {
+	Groups   []Group
+	Requires map[string][]string // by a token's name: the groups that must be ready where it is held
+}
+
+// Group is a service group and the token that says where it runs.
+type Group struct {
+	Spec  services.Spec
+	Token string   // its name
+	With  []string // tokens: held elsewhere, they draw the group there
+}
+
+// groups joins the machine that decides where a group runs with the one that
+// decides how it lives here. Each speaks to the other by events in a queue, for
+// neither may be stepped while its actions are read.
+//
+//	token ── Acquire, Drop ──► Grant, Revoke ──► services
+//	  ▲ └──── Up, Failed, Down ◄──── the same ◄─────┘ │
+//	  └──── Fitness: what is required and not ready ◄─┘
+type groups struct {
+	services Services
+	machine  *services.Machine
+	queue    []any          // services.Event and token.Event
+	outside  []token.Reason // what the hands say against each token
+	told     []token.Reason // what the token machine was told last
+	halted   map[string]bool
+}
+
+func newGroups(s Services, now clock.Instant) groups {
+	return groups{services: s, machine: services.New(specs(s), now), halted: map[string]bool{}}
+}
+
+func specs(s Services) (list []services.Spec) {
+	for _, g := range s.Groups {
+		list = append(list, g.Spec)
+	}
+	return list
+}
+
+// group returns the number of the group that runs where the token is held.
+func (g *groups) group(tokenName string) (number int, ok bool) {
+	for _, one := range g.services.Groups {
+		if one.Token == tokenName {
+			number = g.machine.Number(one.Spec.Name)
+			return number, number >= 0
+		}
+	}
+	return 0, false
+}
+
+// Groups lets status look into the machine; nobody else may step it.
+func (m *Machine) Groups() *services.Machine { return m.groups.machine }
+
+// tokenOf is the number of the token that the group runs under. It outlives the
+// group in the configuration, for the token does until the group is down.
+func (m *Machine) tokenOf(group int) (number int, ok bool) {
+	number, ok = m.runs[group]
+	return number, ok
+}
+
+// adopt notes under which token the group was found running.
+func (m *Machine) adopt(a services.Adopt) {
+	for _, one := range m.groups.services.Groups {
+		if i, ok := m.numbers[token.ID(one.Token)]; ok && m.groups.machine.Number(one.Spec.Name) == a.Group {
+			m.runs[a.Group] = i
+		}
+	}
+}
+
+// route gives an action about a group's token to the services; it reports whether
+// it was one.
+func (m *Machine) route(a token.Action) bool {
+	switch a := a.(type) {
+	case token.Acquire:
+		if g, ok := m.groups.group(m.tokens.Spec(a.Token).Name); ok {
+			m.runs[g] = a.Token
+			m.groups.queue = append(m.groups.queue, services.Grant{Group: g, Epoch: a.Epoch})
+			m.do(a)
+			return true
+		}
+	case token.Drop:
+		if g, ok := m.grouped(a.Token); ok {
+			m.groups.queue = append(m.groups.queue, services.Revoke{Group: g})
+			m.do(a)
+			return true
+		}
+	case token.Announce:
+		_, ok := m.grouped(a.Token)
+		return ok
+	}
+	return false
+}
+
+// grouped is the group that was granted under the token.
+func (m *Machine) grouped(number int) (group int, ok bool) {
+	for g, t := range m.runs {
+		if t == number {
+			return g, true
+		}
+	}
+	return 0, false
+}
+
+// serve steps the services.
+func (m *Machine) serve(now clock.Instant, ev services.Event) {
+	for _, a := range m.groups.machine.Step(now, ev) {
+		switch a := a.(type) {
+		case services.Up:
+			m.answerToken(a.Group, func(t int) token.Event { return token.Up{Token: t, Epoch: a.Epoch} })
+		case services.Failed:
+			m.answerToken(a.Group, func(t int) token.Event { return token.Failed{Token: t, Epoch: a.Epoch, Cause: token.UnitFailed} })
+			m.do(a)
+		case services.Down:
+			m.answerToken(a.Group, func(t int) token.Event { return token.Down{Token: t} })
+		default:
+			m.do(a)
+		}
+	}
+}
+
+func (m *Machine) answerToken(group int, ev func(int) token.Event) {
+	if t, ok := m.tokenOf(group); ok {
+		m.groups.queue = append(m.groups.queue, ev(t))
+	}
+}
+
+// settle lets tokens and services speak until both have nothing more to say.
+func (m *Machine) settle(now clock.Instant) {
+	for {
+		for len(m.groups.queue) > 0 {
+			ev := m.groups.queue[0]
+			m.groups.queue = m.groups.queue[1:]
+			switch ev := ev.(type) {
+			case services.Event:
+				m.serve(now, ev)
+			case token.Event:
+				m.decide(now, ev)
+			}
+		}
+		if !m.judge(now) {
+			return
+		}
+	}
+}
+
+// judge tells the token machine what speaks against this node now, if that has
+// changed.
+func (m *Machine) judge(now clock.Instant) (changed bool) {
+	for i := range m.tokens.Tokens() {
+		for i >= len(m.groups.told) {
+			m.groups.told, m.groups.outside = append(m.groups.told, 0), append(m.groups.outside, 0)
+		}
+		if r := m.groups.outside[i] | m.against(now, i); r != m.groups.told[i] {
+			m.groups.told[i], changed = r, true
+			m.decide(now, token.Fitness{Token: i, Reasons: r})
+		}
+	}
+	return changed
+}
+
+// against is what the services say against this node for the token.
+func (m *Machine) against(now clock.Instant, i int) (r token.Reason) {
+	name := m.tokens.Spec(i).Name
+	if m.groups.halted[name] {
+		r |= token.Released
+	}
+	for _, required := range m.groups.services.Requires[name] {
+		if g := m.groups.machine.Number(required); g < 0 || !m.groups.machine.Ready(g) {
+			r |= token.GroupDown
+		}
+	}
+	g, ok := m.groups.group(name)
+	if !ok {
+		return r
+	}
+	if m.groups.machine.GivenUp(g) {
+		r |= token.GaveUp
+	}
+	for _, one := range m.groups.services.Groups {
+		if one.Token == name && slices.ContainsFunc(one.With, func(other string) bool { return m.elsewhere(now, other) }) {
+			r |= token.Apart
+		}
+	}
+	return r
+}
+
+// elsewhere reports whether another node holds the token.
+func (m *Machine) elsewhere(now clock.Instant, name string) bool {
+	i, ok := m.numbers[token.ID(name)]
+	if !ok {
+		return false
+	}
+	holder := m.tokens.Active(now, i)
+	return holder != 0 && holder != m.config.Self
+}
+
+// stopTime is how long everything that runs here may take to stop.
+func (g *groups) stopTime() (most time.Duration) {
+	for _, one := range g.services.Groups {
+		most = max(most, one.Spec.StopTimeout*time.Duration(len(one.Spec.Units)))
+	}
+	return most
+}

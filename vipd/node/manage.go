@@ -1,0 +1,64 @@
+package node
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/services"
+	"vipd/token"
+)
+
+// manage does to a group on this node what an operator ordered.
+func (m *Machine) manage(now clock.Instant, c Command) {
+	name := m.tokens.Spec(c.Token).Name
+	g, ok := m.groups.group(name)
+	if !ok {
+		m.refusal = token.NoSuchNode
+		return
+	}
+	switch c.Verb {
+	case Halt:
+		m.halt(name, true)
+	case Begin:
+		m.halt(name, false)
+		m.serve(now, services.Reset{Group: g})
+	case Renew:
+		m.serve(now, services.Restart{Group: g})
+	}
+}
+
+// halt has the node let go of the token and stay away, or take part again.
+func (m *Machine) halt(name string, on bool) {
+	if m.groups.halted[name] != on {
+		m.groups.halted[name] = on
+		m.do(KeepHalted{Name: name, On: on})
+	}
+}
+
+// managed reports whether what was ordered of a group here is done.
+func (m *Machine) managed(c *command) bool {
+	g, ok := m.groups.group(m.tokens.Spec(c.Token).Name)
+	if !ok {
+		return true
+	}
+	state := m.groups.machine.Look(g).State
+	switch c.Verb {
+	case Halt:
+		return m.tokens.Phase(c.Token) == token.Idle && (state == services.Idle || state == services.Broken)
+	case Renew:
+		return state == services.Running || state == services.Idle || state == services.Broken
+	}
+	return true
+}
+
+// patience is how long a command may take: what has units to stop and to start may
+// take long.
+func (m *Machine) patience(c Command) time.Duration {
+	if !c.Verb.ofToken() {
+		return commandLimit
+	}
+	if _, ok := m.groups.group(m.tokens.Spec(c.Token).Name); !ok {
+		return commandLimit
+	}
+	return commandLimit + m.groups.stopTime()
+}
