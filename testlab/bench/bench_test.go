@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vipd/testlab/pair"
+	"vipd/vipd/config"
 )
 
 func TestQuantile(t *testing.T) {
@@ -99,6 +100,25 @@ func TestChoose(t *testing.T) {
 	}
 	if _, err := chooseSubjects("default,quick", ""); err == nil {
 		t.Error("an unknown mode was found")
+	}
+}
+
+// The heartbeats that the modes are named for are those of the daemon.
+func TestModesAreTheDaemons(t *testing.T) {
+	const pair = `cluster = "bench"
+key_file = "/key"
+[node.hist-a]
+addresses = ["192.0.2.11"]
+[node.hist-b]
+addresses = ["192.0.2.12"]
+[vip.front]
+address = "192.0.2.10/24"
+`
+	for more, want := range map[string]time.Duration{"": normalInterval, fastProfile: fastInterval} {
+		settings, err := config.Parse("vipd.toml", []byte(pair+more))
+		if err != nil || settings.Heartbeat.Interval != want || settings.Heartbeat.Tolerance != 3 {
+			t.Errorf("%q is %+v, %v; want %v x 3", more, settings.Heartbeat, err, want)
+		}
 	}
 }
 

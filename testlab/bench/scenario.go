@@ -27,7 +27,7 @@ type figure struct {
 
 // goal is what a figure of vipd should be at most.
 type goal struct {
-	normal, fast float64 // by default, and with interval = "5ms"; noGoal is none
+	normal, fast float64 // by default, and with profile = "fast"; noGoal is none
 	worst        bool    // the worst repetition counts, else the median
 }
 

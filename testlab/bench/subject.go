@@ -35,6 +35,8 @@ func (s *subject) peer() bool { return !s.own }
 const (
 	normalInterval = 50 * time.Millisecond
 	fastInterval   = 5 * time.Millisecond
+
+	fastProfile = "\n[heartbeat]\nprofile = \"fast\"\n"
 )
 
 // chooseSubjects finds the modes of vipd and what it is compared with.
@@ -44,10 +46,10 @@ func chooseSubjects(modes, peer string) ([]subject, error) {
 		switch mode {
 		case "default":
 			chosen = append(chosen, vipd("vipd", normalInterval, ""))
-		case "5ms":
-			chosen = append(chosen, vipd("vipd 5ms", fastInterval, "\n[heartbeat]\ninterval = \"5ms\"\n"))
+		case "fast":
+			chosen = append(chosen, vipd("vipd fast", fastInterval, fastProfile))
 		default:
-			return nil, fmt.Errorf("-mode: no mode %q; there are default and 5ms", mode)
+			return nil, fmt.Errorf("-mode: no mode %q; there are default and fast", mode)
 		}
 	}
 	switch peer {
