@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"vipd/seal"
+	"vipd/testlab/machines/image"
 )
 
 // Config is the usual configuration: slower than the default, for two machines and
@@ -51,8 +52,8 @@ func (m *Machine) furnish(o Options) error {
 		}
 	}
 	if m.name == Database {
-		files[clusterFolder+"/conf.d/lab.conf"] = "listen_addresses = '*'\nfsync = off\n"
-		files[clusterFolder+"/pg_hba.conf"] = "local all all peer\nhost all all 192.0.2.0/24 trust\n"
+		files[image.Cluster+"/conf.d/lab.conf"] = "listen_addresses = '*'\nfsync = off\n"
+		files[image.Cluster+"/pg_hba.conf"] = "local all all peer\nhost all all 192.0.2.0/24 trust\n"
 		return spread(m.own(), files)
 	}
 	if o.Config == NoDaemon {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vipd/testlab/machines/image"
 )
 
 // The services of a pair start, answer and stop by systemctl, and the watch of the
@@ -13,12 +15,12 @@ func TestServices(t *testing.T) {
 	t.Parallel()
 	l := Start(t, Options{Names: []string{A}, Config: NoDaemon})
 	a := l.Machine(A)
-	for _, c := range []struct{ unit, process, ask, answer string }{
-		{"mosquitto.service", "mosquitto.service", "mosquitto_pub -h 127.0.0.1 -r -t t -m here; mosquitto_sub -h 127.0.0.1 -t t -C 1 -W 5", "here"},
-		{"redis-server.service", "redis-server.service", "redis-cli ping", "PONG"},
-		{"postgresql.service", "postgresql@15-main.service", `setpriv --reuid=postgres --clear-groups psql -Atc "select 'here'"`, "here"},
+	for _, c := range []struct{ unit, ask, answer string }{
+		{image.Mosquitto, "mosquitto_pub -h 127.0.0.1 -r -t t -m here; mosquitto_sub -h 127.0.0.1 -t t -C 1 -W 5", "here"},
+		{image.Redis, "redis-cli ping", "PONG"},
+		{image.Postgres, `setpriv --reuid=postgres --clear-groups psql -Atc "select 'here'"`, "here"},
 	} {
-		w := l.Runners(c.process)
+		w := l.Runners(c.unit)
 		began := time.Now()
 		a.Systemctl("start", c.unit)
 		l.Eventually(c.unit+" answers", func() bool {
@@ -26,11 +28,11 @@ func TestServices(t *testing.T) {
 			return strings.TrimSpace(out) == c.answer
 		})
 		if now := w.Now(); !slices.Equal(now, []string{A}) {
-			t.Errorf("%s runs on %v", c.process, now)
+			t.Errorf("%s runs on %v", c.unit, now)
 		}
 		a.Freeze()
 		if now := w.Now(); now != nil {
-			t.Errorf("%s runs on %v, which is frozen", c.process, now)
+			t.Errorf("%s runs on %v, which is frozen", c.unit, now)
 		}
 		a.Thaw()
 		a.Systemctl("stop", c.unit)

@@ -3,14 +3,12 @@ package machines
 import (
 	"strconv"
 	"strings"
+
+	"vipd/testlab/machines/image"
 )
 
-const (
-	// databaseAddress is where the writers find the database, in the laboratory.
-	databaseAddress = "192.0.2.50:5432"
-
-	clusterFolder = "etc/postgresql/15/main"
-)
+// databaseAddress is where the writers find the database, in the laboratory.
+const databaseAddress = "192.0.2.50:5432"
 
 // schema is the table of the history, and what guards it: only who has the newest epoch
 // writes, one node has an epoch, and who was refused is remembered.
@@ -31,7 +29,7 @@ CREATE TABLE refused (place bigserial PRIMARY KEY, node text NOT NULL, epoch num
 func (l *Lab) OpenHistory() {
 	l.t.Helper()
 	db := l.Machine(Database)
-	db.Systemctl("start", "postgresql@15-main.service")
+	db.Systemctl("start", image.Postgres)
 	db.Write("/run/schema.sql", schema)
 	db.Run("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups",
 		"psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--file=/run/schema.sql")

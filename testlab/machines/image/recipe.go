@@ -17,8 +17,23 @@ var packages = []string{
 	"mosquitto", "mosquitto-clients", "postgresql", "redis-server",
 }
 
-// Services are the units of the services; a machine boots with all of them disabled.
-var Services = []string{"mosquitto.service", "postgresql.service", "redis-server.service"}
+// Units of the services: the data server, the historian's database and the RTDB. A
+// machine boots with all of them disabled.
+const (
+	Mosquitto = "mosquitto.service"
+	Postgres  = "postgresql@15-main.service"
+	Redis     = "redis-server.service"
+)
+
+// Cluster is the folder with the configuration of the database.
+const Cluster = "etc/postgresql/15/main"
+
+// disabled lists how each service is kept from starting at boot. Debian has a generator
+// enable the databases, each of which has a file that says whether.
+var disabled = []string{
+	`chroot "$1" systemctl disable mosquitto postgresql redis-server`,
+	`echo manual >"$1/` + Cluster + `/start.conf"`,
+}
 
 // excluded is what no machine reads: a fifth of the disk.
 var excluded = []string{"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"}
@@ -29,8 +44,10 @@ func arguments() []string {
 	for _, path := range excluded {
 		list = append(list, "--dpkgopt=path-exclude="+path)
 	}
-	disable := `--customize-hook=chroot "$1" systemctl disable ` + strings.Join(Services, " ")
-	return append(list, disable, suite)
+	for _, hook := range disabled {
+		list = append(list, "--customize-hook="+hook)
+	}
+	return append(list, suite)
 }
 
 // name tells results of different recipes apart.
