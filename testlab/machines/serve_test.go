@@ -29,6 +29,9 @@ func TestBoot(t *testing.T) {
 				t.Errorf("%s: %s is %s, want inactive", m.Name(), unit, state)
 			}
 		}
+		if said := m.Run("sh", "-c", "systemd-analyze verify --man=no vipd.service 2>&1"); said != "" {
+			t.Errorf("%s: systemd-analyze says of the unit:\n%s", m.Name(), said)
+		}
 		if said := m.Journal(daemonUnit); strings.Contains(said, "mlockall") || strings.Contains(said, "nice") {
 			t.Errorf("%s: the unit lacks a right:\n%s", m.Name(), said)
 		}
