@@ -108,13 +108,18 @@ func greet(life context.Context, address string) (*dbus.Conn, error) {
 }
 
 // listen asks for the signals about the unit and folds them into one: news is
-// there. Whoever is slow misses none that matters.
+// there. Whoever is slow misses none that matters. They come from the unit's own
+// name, where it is called by another one (Alias=).
 func (l *link) listen(ctx context.Context, conn *dbus.Conn, address, unit string) error {
+	c, err := l.condition(ctx, unit)
+	if err != nil {
+		return err
+	}
 	signals := make(chan *dbus.Signal, signalsWaiting)
 	changed, lost := make(chan struct{}, 1), make(chan struct{})
 	l.changed, l.lost = changed, lost
 	conn.Signal(signals)
-	path := managerPath + "/unit/" + dbus.ObjectPath(systemd.PathBusEscape(unit))
+	path := managerPath + "/unit/" + dbus.ObjectPath(systemd.PathBusEscape(c.id))
 	go func() {
 		defer close(lost)
 		for s := range signals {
@@ -127,7 +132,7 @@ func (l *link) listen(ctx context.Context, conn *dbus.Conn, address, unit string
 			}
 		}
 	}()
-	err := conn.AddMatchSignalContext(ctx, dbus.WithMatchObjectPath(path), dbus.WithMatchInterface("org.freedesktop.DBus.Properties"))
+	err = conn.AddMatchSignalContext(ctx, dbus.WithMatchObjectPath(path), dbus.WithMatchInterface("org.freedesktop.DBus.Properties"))
 	if err != nil && address != ownSocket { // there, where no bus is, all is sent
 		return err
 	}

@@ -22,7 +22,7 @@ func launch(argv, env []string, group cgroup, out *os.File) (*mainProcess, error
 		return nil, err
 	}
 	defer nothing.Close()
-	pidfd := -1
+	var pidfd int // every kernel that clones into a control group gives one
 	attr := &os.ProcAttr{
 		Dir: "/", Env: env, Files: []*os.File{nothing, out, out},
 		Sys: &syscall.SysProcAttr{Setpgid: true, UseCgroupFD: true, CgroupFD: int(folder.Fd()), PidFD: &pidfd},
@@ -39,9 +39,6 @@ func launch(argv, env []string, group cgroup, out *os.File) (*mainProcess, error
 	child.Release()
 	for _, pid := range group.processes() {
 		pardon(pid)
-	}
-	if pidfd < 0 {
-		return nil, fmt.Errorf("start %s: the kernel gives no pidfd", argv[0])
 	}
 	return &mainProcess{pid: pid, file: pidfdFile(pidfd), child: true}, nil
 }

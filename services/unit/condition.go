@@ -11,6 +11,7 @@ import (
 
 // condition is what systemd says of a unit.
 type condition struct {
+	id         string   // its own name
 	load, why  string   // LoadState, and what is wrong with the unit's file
 	file       string   // UnitFileState
 	active     string   // ActiveState
@@ -27,11 +28,11 @@ func (l *link) condition(ctx context.Context, unit string) (condition, error) {
 	}
 	var c condition
 	for name, to := range map[string]*string{
-		"LoadState": &c.load, "UnitFileState": &c.file, "ActiveState": &c.active, "SubState": &c.sub,
+		"Id": &c.id, "LoadState": &c.load, "UnitFileState": &c.file, "ActiveState": &c.active, "SubState": &c.sub,
 	} {
 		*to, _ = all[name].(string)
 	}
-	if c.active == "" {
+	if c.id == "" || c.active == "" {
 		return condition{}, fmt.Errorf("systemd doesn't say whether %s is active", unit)
 	}
 	if pair, _ := all["LoadError"].([]any); len(pair) == 2 {

@@ -36,9 +36,9 @@ type bench struct {
 func setUp(t *testing.T) *bench {
 	t.Helper()
 	root, err := lease.CgroupRoot()
-	folder := filepath.Join(root, fmt.Sprintf("vipd-test-%d", os.Getpid()))
+	var folder string
 	if err == nil {
-		_, err = GroupFolder(folder, "g")
+		folder, err = os.MkdirTemp(root, "vipd-test-unit-")
 	}
 	if err != nil {
 		if _, user := rig.Outside(); os.Geteuid() == 0 && !user {
@@ -323,7 +323,7 @@ func TestStopUnkillable(t *testing.T) {
 		t.Skip("needs the freezer of cgroup v1: ", err)
 	}
 	defer unix.Unmount(root, unix.MNT_DETACH)
-	freezer := filepath.Join(root, fmt.Sprintf("vipd-test-%d", os.Getpid()))
+	freezer := filepath.Join(root, filepath.Base(b.cgroup))
 	if err := os.Mkdir(freezer, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -158,6 +158,16 @@ func TestServiceDeath(t *testing.T) {
 	o.alive()
 }
 
+// The configuration has another name of the unit: systemd tells by its own.
+func TestServiceAlias(t *testing.T) {
+	o := openOffice(t)
+	o.unit.id = "postgresql.service"
+	u := o.service()
+	o.start(u)
+	o.crash(o.unit, int32(syscall.SIGKILL))
+	o.death()
+}
+
 func TestServiceStopStubborn(t *testing.T) {
 	o := openOffice(t)
 	o.unit.stubborn = true

@@ -28,7 +28,7 @@ type fakeSystemd struct {
 
 // fakeUnit is one service. Its behaviour is set before it is used.
 type fakeUnit struct {
-	name                   string
+	name, id               string // as it is asked for, and its own
 	load, file             string
 	active, sub, result    string
 	code, status           int32
@@ -48,7 +48,7 @@ const startLimit = 5
 // startSystemd starts the fake, with one disabled unit of the name.
 func startSystemd(t *testing.T, name string) (*fakeSystemd, *fakeUnit) {
 	f := &fakeSystemd{t: t, dir: t.TempDir(), conns: make(map[*dbus.Conn]bool), units: make(map[string]*fakeUnit)}
-	u := &fakeUnit{name: name, load: "loaded", file: "disabled", active: "inactive", sub: "dead", result: "success"}
+	u := &fakeUnit{name: name, id: name, load: "loaded", file: "disabled", active: "inactive", sub: "dead", result: "success"}
 	f.units[name] = u
 	f.open()
 	t.Cleanup(f.close)
@@ -114,7 +114,7 @@ func (f *fakeSystemd) serve(client net.Conn) {
 	defer f.mu.Unlock()
 	for _, u := range f.units {
 		if err == nil {
-			err = conn.Export(&fakeProperties{f, u}, u.path(), "org.freedesktop.DBus.Properties")
+			err = conn.Export(&fakeProperties{f, u}, unitPath(u.name), "org.freedesktop.DBus.Properties")
 		}
 	}
 	if err != nil {
@@ -201,7 +201,7 @@ func (p *fakeProperties) GetAll(iface string) (map[string]dbus.Variant, *dbus.Er
 			why = "Invalid argument"
 		}
 		all = map[string]any{
-			"LoadState": u.load, "UnitFileState": u.file, "ActiveState": u.active, "SubState": u.sub,
+			"Id": u.id, "LoadState": u.load, "UnitFileState": u.file, "ActiveState": u.active, "SubState": u.sub,
 			"InvocationID": []byte{u.invocation}, "DropInPaths": append([]string{}, u.dropIns...),
 			"LoadError": struct{ Name, Text string }{"", why},
 		}
@@ -339,8 +339,8 @@ func (m *fakeManager) GetUnitProcesses(name string) ([]resident, *dbus.Error) {
 	return append([]resident{}, u.residents...), nil
 }
 
-func (u *fakeUnit) path() dbus.ObjectPath {
-	return managerPath + "/unit/" + dbus.ObjectPath(systemd.PathBusEscape(u.name))
+func unitPath(name string) dbus.ObjectPath {
+	return managerPath + "/unit/" + dbus.ObjectPath(systemd.PathBusEscape(name))
 }
 
 func (u *fakeUnit) set(active, sub, result string, code, status int32) {
@@ -368,7 +368,7 @@ func (u *fakeUnit) up() {
 func (f *fakeSystemd) tell(u *fakeUnit) {
 	changed := map[string]dbus.Variant{"ActiveState": dbus.MakeVariant(u.active)}
 	for conn := range f.conns {
-		conn.Emit(u.path(), "org.freedesktop.DBus.Properties.PropertiesChanged", managerName+".Unit", changed, []string{})
+		conn.Emit(unitPath(u.id), "org.freedesktop.DBus.Properties.PropertiesChanged", managerName+".Unit", changed, []string{})
 	}
 }
 
