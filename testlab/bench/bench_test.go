@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,14 +90,25 @@ func TestGoalsAreOurs(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	if all, err := choose(""); err != nil || len(all) != len(scenarios) {
+	if all, err := choose("", 0); err != nil || len(all) != len(scenarios) {
 		t.Errorf("%d scenarios, %v", len(all), err)
 	}
-	if some, err := choose("move,stop"); err != nil || len(some) != 2 || some[0].name != "move" {
+	if some, err := choose("move,stop", 0); err != nil || len(some) != 2 || some[0].name != "move" {
 		t.Errorf("%v, %v", some, err)
 	}
-	if _, err := choose("mvoe"); err == nil {
+	if _, err := choose("mvoe", 0); err == nil {
 		t.Error("an unknown scenario was found")
+	}
+	if some, err := choose("load,stop", time.Second); err != nil || some[0].lasts != time.Second || some[1].lasts != 0 {
+		t.Errorf("%v, %v", some, err)
+	}
+	if i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == "load" }); scenarios[i].lasts != loadedFor {
+		t.Error("what was chosen once changed what there is")
+	}
+	for _, watch := range []time.Duration{-1, longestWatch + 1} {
+		if _, err := choose("", watch); err == nil {
+			t.Errorf("a watch of %v was taken", watch)
+		}
 	}
 	if _, err := chooseSubjects("default,quick", ""); err == nil {
 		t.Error("an unknown mode was found")

@@ -64,7 +64,7 @@ func (b *book) row(s scenario, who subject, f figure) *row {
 		return b.Rows[i]
 	}
 	r := &row{
-		Scenario: s.name, What: s.what, Figure: f.name, Unit: f.unit, Subject: who.name,
+		Scenario: s.name, What: s.title(), Figure: f.name, Unit: f.unit, Subject: who.name,
 		Values: []float64{}, Stalls: []float64{}, Worst: f.goal.worst,
 	}
 	if most, ok := f.goal.of(&who); ok {

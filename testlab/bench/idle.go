@@ -15,7 +15,7 @@ func (t *trial) idle() error {
 	active, standby := t.A.Daemon.Processes(), t.B.Daemon.Processes()
 	from := time.Now()
 	before, beforeStandby := cpu(active), cpu(standby)
-	t.wait(idleFor)
+	t.wait(t.lasts)
 	took := time.Since(from)
 	share := func(used time.Duration) float64 { return 100 * used.Seconds() / took.Seconds() }
 	t.values["CPU, active"] = share(cpu(active) - before)

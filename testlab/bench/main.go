@@ -29,6 +29,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"vipd/testlab/rig"
 )
@@ -39,23 +40,36 @@ type options struct {
 	scenarios string
 	modes     string
 	peer      string
+	watch     time.Duration
 	json      bool
 }
 
+// longestWatch is how long a scenario may be watched: the client doesn't remember more
+// than some 17 minutes.
+const longestWatch = 10 * time.Minute
+
 func main() {
+	if core := os.Getenv(coreVariable); core != "" {
+		fail(burn(core))
+	}
 	var o options
 	flag.IntVar(&o.n, "n", 10, "repetitions of each scenario")
 	flag.StringVar(&o.scenarios, "scenario", "", "only these, separated by commas; \"list\" names them")
 	flag.StringVar(&o.modes, "mode", "default,fast", "vipd's heartbeats: default (50 ms x 3), fast (5 ms x 3; needs BPF, and the right to run before others)")
 	flag.StringVar(&o.peer, "peer", "", "also measure \"keepalived\", as usually configured and at its best")
+	flag.DurationVar(&o.watch, "watch", 0, "how long to watch idle and load, at most 10m, in place of their own 20 s and 60 s")
 	flag.BoolVar(&o.json, "json", false, "print JSON, with every single figure")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := bench(ctx, o, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		fail(err)
 	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
 }
 
 // bench measures what was asked for and prints it.
@@ -63,7 +77,7 @@ func bench(ctx context.Context, o options, out, progress io.Writer) error {
 	if o.scenarios == "list" {
 		return list(out)
 	}
-	chosen, err := choose(o.scenarios)
+	chosen, err := choose(o.scenarios, o.watch)
 	if err != nil {
 		return err
 	}

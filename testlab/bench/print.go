@@ -51,8 +51,9 @@ const legend = `
 outage: longest time without an answer to the client, which asks by UDP every 1 ms (with
 nothing wrong: about 1 ms); two answer: time in which both hosts answered ARP for the
 address, asked every 2 ms; moved after: from the command to the first answer of the other
-host; announced: gratuitous ARP; N: repetitions, and those that failed; stalled: of them,
-those in which the machine held up the client itself for more than 5 ms.
+host; announced: gratuitous ARP; flips: how often the other host began to answer the
+client; N: repetitions, and those that failed; stalled: of them, those in which the
+machine held up the client itself for more than 5 ms.
 `
 
 // byFigure puts the daemons of one figure side by side.

@@ -13,9 +13,10 @@ type scenario struct {
 	name, what string
 	figures    []figure
 	scene      scene
-	peers      bool // what is compared with vipd can play it too
-	most       int  // repetitions, however many are asked for; 0 is no limit
-	alike      bool // for every subject: the first is enough
+	peers      bool          // what is compared with vipd can play it too
+	most       int           // repetitions, however many are asked for; 0 is no limit
+	alike      bool          // for every subject: the first is enough
+	lasts      time.Duration // of those in which nothing is to happen: how long to watch
 	play       func(*trial) error
 }
 
@@ -29,6 +30,14 @@ type figure struct {
 type goal struct {
 	normal, fast float64 // by default, and with profile = "fast"; noGoal is none
 	worst        bool    // the worst repetition counts, else the median
+}
+
+// title says what befalls the pair, and for how long.
+func (s scenario) title() string {
+	if s.lasts == 0 {
+		return s.what
+	}
+	return fmt.Sprintf("%s for %.0f s", s.what, s.lasts.Seconds())
 }
 
 const noGoal = -1
@@ -55,6 +64,9 @@ const (
 	moved   = "moved after"
 	shouted = "announced"
 )
+
+// cost is what the daemons use when nobody needs them.
+var cost = []figure{{"CPU, active", "% of a core", atMost(1, 1.5)}, {"CPU, standby", "% of a core", atMost(1, 1.5)}, {"RSS", "MiB", atMost(15, 15)}}
 
 var scenarios = []scenario{
 	{
@@ -119,9 +131,18 @@ var scenarios = []scenario{
 		play:    (*trial).manyAddresses,
 	},
 	{
-		name: "idle", what: fmt.Sprintf("nothing happens for %v", idleFor), peers: true, most: 3,
-		figures: []figure{{"CPU, active", "% of a core", atMost(1, 1.5)}, {"CPU, standby", "% of a core", atMost(1, 1.5)}, {"RSS", "MiB", atMost(15, 15)}},
-		play:    (*trial).idle,
+		name: "load", what: "two busy loops on each core", peers: true, most: 2, lasts: loadedFor,
+		figures: []figure{{flips, "", never(0)}, {dual, "ms", never(0)}, {outage, "ms", none}},
+		play:    (*trial).load,
+	},
+	{
+		name: "idle", what: "nothing happens", peers: true, most: 3, lasts: idleFor,
+		figures: cost, play: (*trial).idle,
+	},
+	{
+		// What is compared with vipd knows one network only.
+		name: "idle-one-path", what: "nothing happens on one network", peers: true, scene: scene{onePath: true}, most: 3, lasts: idleFor,
+		figures: cost, play: (*trial).idle,
 	},
 	{
 		name: "start", what: "from exec to an answer on the socket",
@@ -141,14 +162,30 @@ const (
 	thawedWatched = 2 * time.Second
 	oneWayFor     = 4 * time.Second
 	idleFor       = 20 * time.Second
+	loadedFor     = time.Minute
 )
 
-// choose finds scenarios by their names, separated by commas; all of them for none.
-func choose(names string) ([]scenario, error) {
-	if names == "" {
-		return scenarios, nil
+// choose finds scenarios by their names, separated by commas; all of them for none. Those
+// that last are watched for that long if it is not 0.
+func choose(names string, watch time.Duration) (chosen []scenario, err error) {
+	if watch < 0 || watch > longestWatch {
+		return nil, fmt.Errorf("-watch %v: between 0 and %v", watch, longestWatch)
 	}
-	var chosen []scenario
+	if chosen, err = named(names); err != nil || watch == 0 {
+		return chosen, err
+	}
+	for i := range chosen {
+		if chosen[i].lasts > 0 {
+			chosen[i].lasts = watch
+		}
+	}
+	return chosen, nil
+}
+
+func named(names string) (chosen []scenario, err error) {
+	if names == "" {
+		return slices.Clone(scenarios), nil
+	}
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
@@ -161,7 +198,7 @@ func choose(names string) ([]scenario, error) {
 
 func list(out io.Writer) error {
 	for _, s := range scenarios {
-		if _, err := fmt.Fprintf(out, "%-16s %s\n", s.name, s.what); err != nil {
+		if _, err := fmt.Fprintf(out, "%-16s %s\n", s.name, s.title()); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ const (
 	nameA = pair.NameA
 	nameB = pair.NameB
 
-	// tryLimit bounds one repetition.
+	// tryLimit bounds one repetition, but for the time in which nothing is to happen.
 	tryLimit = 90 * time.Second
 )
 
@@ -33,20 +33,21 @@ type trial struct {
 	lab     *rig.Lab
 	subject *subject
 	program *program
+	lasts   time.Duration // as in scenario
 	values  values
 }
 
 // try plays a scenario once.
 func try(ctx context.Context, s scenario, who subject, program *program) (got values, err error) {
 	err = rig.With(func(lab *rig.Lab) error {
-		ctx, cancel := context.WithTimeout(ctx, tryLimit)
+		ctx, cancel := context.WithTimeout(ctx, tryLimit+s.lasts)
 		defer cancel()
 		if err := who.write(s.scene); err != nil {
 			return err
 		}
 		t := &trial{
 			Pair: pair.New(lab, who.run(program), s.scene.onePath),
-			ctx:  ctx, lab: lab, subject: &who, program: program, values: values{},
+			ctx:  ctx, lab: lab, subject: &who, program: program, lasts: s.lasts, values: values{},
 		}
 		defer t.Close()
 		if err := t.begin(); err != nil {
