@@ -84,3 +84,17 @@ func enable(disk, unit string) error {
 
 // machineID makes up what identifies a machine over its boots.
 func machineID(name string) string { return fmt.Sprintf("%032x\n", name) }
+
+// spread writes files below a directory, by their paths in it.
+func spread(directory string, files map[string]string) error {
+	for name, text := range files {
+		path := filepath.Join(directory, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -107,8 +107,8 @@ func (m *Machine) nspawn(root string) rig.Process {
 			"systemd-nspawn", "--quiet", "--boot", "--directory=" + root,
 			"--machine=" + m.name, "--hostname=" + m.name, "--register=no", "--keep-unit",
 			"--network-namespace-path=/proc/self/ns/net", "--capability=" + capabilities,
-			"--system-call-filter=bpf", "--bind=/sys/fs/bpf", "--console=pipe", "--link-journal=no", "--resolv-conf=off",
-			"--timezone=off", "--kill-signal=SIGRTMIN+3"},
+			"--system-call-filter=bpf", "--bind=/sys/fs/bpf", "--console=pipe",
+			"--link-journal=no", "--resolv-conf=off", "--timezone=off", "--kill-signal=SIGRTMIN+3"},
 		Stdout: &m.console, Stderr: &m.console,
 	}
 }

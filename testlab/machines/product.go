@@ -60,17 +60,3 @@ Environment=VIPD_NODE=%H
 ExecStart=/` + writerPath + ` --database ` + databaseAddress + `
 DynamicUser=yes
 `
-
-// spread writes files below a directory, by their paths in it.
-func spread(directory string, files map[string]string) error {
-	for name, text := range files {
-		path := filepath.Join(directory, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}

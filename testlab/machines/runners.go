@@ -22,8 +22,8 @@ const (
 // groups from outside, so nothing on a machine can hide a process that was left, and a
 // stopped service manager is no hindrance. A frozen machine runs nothing.
 //
-// Each look asks every machine twice. Who ran both times ran in the moment between,
-// so two that are seen together did run together.
+// Each look asks every machine twice, a moment apart, and counts who ran both times: a
+// unit that just moved is not seen in two places.
 type Runners struct {
 	units    []string
 	machines []*Machine
@@ -34,8 +34,8 @@ type Runners struct {
 	spans []rig.Span
 }
 
-// Runners begins to watch who runs any of the units, or has anything in a control
-// group of that name.
+// Runners begins to watch who runs any of the units. A unit is one of systemd, such as
+// "redis-server.service", or vipd's own: a service group, or "GROUP/UNIT" of it.
 func (l *Lab) Runners(units ...string) *Runners {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &Runners{units: units, machines: l.machines, stop: stop}
@@ -90,34 +90,37 @@ func (w *Runners) Now() (names []string) {
 
 func (w *Runners) look() (names []string) {
 	for _, m := range w.machines {
-		if slices.ContainsFunc(w.units, m.cgroup.runs) {
+		if slices.ContainsFunc(w.units, m.runs) {
 			names = append(names, m.name)
 		}
 	}
 	return names
 }
 
-// depths are how far below a machine's control group those of units are: in a slice of
-// the system, in a slice of that, or in a group of another unit.
-var depths = []string{"payload/*", "payload/*/*", "payload/*/*/*"}
-
-// runs says whether something in a group of that name runs.
-func (g cgroup) runs(name string) bool {
-	for _, depth := range depths {
-		found, _ := filepath.Glob(filepath.Join(string(g), depth, globbed(name), "cgroup.events"))
-		for _, path := range found {
-			its := cgroup(filepath.Dir(path))
-			if its.is("populated 1") && !its.is("frozen 1") {
-				return true
-			}
+// runs says whether the machine runs it.
+func (m *Machine) runs(unit string) bool {
+	for _, place := range unitPlaces(unit) {
+		its := m.cgroup.sub("payload").sub(place)
+		if its.is("populated 1") && !its.is("frozen 1") {
+			return true
 		}
 	}
 	return false
 }
 
-// globbed makes a pattern of a name, for it alone: control groups keep the backslashes
-// that the names of units may have.
-var globbed = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace
+// unitPlaces are where below a machine's topmost control group that of a unit may be:
+// systemd has a slice for all instances of a template, and vipd a folder for its own.
+func unitPlaces(unit string) []string {
+	if !strings.HasSuffix(unit, ".service") {
+		return []string{filepath.Join("vipd", unit)}
+	}
+	places := []string{filepath.Join("system.slice", unit)}
+	if template, _, ok := strings.Cut(unit, "@"); ok {
+		slice := "system-" + strings.ReplaceAll(template, "-", `\x2d`) + ".slice"
+		places = append(places, filepath.Join("system.slice", slice, unit))
+	}
+	return places
+}
 
 // Spans is who ran it between from and to.
 func (w *Runners) Spans(from, to time.Time) (within []rig.Span) {

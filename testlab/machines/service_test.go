@@ -76,3 +76,34 @@ func TestRunners(t *testing.T) {
 		t.Errorf("%d times together: %q", n, order)
 	}
 }
+
+// A process in a control group of vipd's own is seen as one of its service group.
+func TestRunnersOfGroups(t *testing.T) {
+	t.Parallel()
+	l := Start(t, Options{Names: []string{A}, Config: NoDaemon})
+	group, unit := l.Runners("scan"), l.Runners("scan/scand")
+	l.Machine(A).Run("systemd-run", "--quiet", "sh", "-c",
+		"own=/sys/fs/cgroup/vipd/scan/scand; mkdir -p $own && echo 0 >$own/cgroup.procs && exec sleep infinity")
+	for _, w := range []*Runners{group, unit} {
+		l.Eventually("it is seen", func() bool { return slices.Equal(w.Now(), []string{A}) })
+	}
+	l.Machine(A).Run("sh", "-c", "echo 1 >/sys/fs/cgroup/vipd/scan/cgroup.kill")
+	for _, w := range []*Runners{group, unit} {
+		l.Eventually("it is gone", func() bool { return w.Now() == nil })
+	}
+}
+
+// Control groups of both kinds of units are found by their names.
+func TestUnitPlaces(t *testing.T) {
+	for unit, want := range map[string][]string{
+		"redis-server.service":       {"system.slice/redis-server.service"},
+		"postgresql@15-main.service": {"system.slice/postgresql@15-main.service", "system.slice/system-postgresql.slice/postgresql@15-main.service"},
+		"a-b@c.service":              {"system.slice/a-b@c.service", `system.slice/system-a\x2db.slice/a-b@c.service`},
+		"historian":                  {"vipd/historian"},
+		"historian/scand":            {"vipd/historian/scand"},
+	} {
+		if got := unitPlaces(unit); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", unit, got, want)
+		}
+	}
+}
