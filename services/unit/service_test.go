@@ -50,6 +50,24 @@ func (o *office) is(active string) {
 	}
 }
 
+// begin starts the unit, and returns when nobody has asked for a while how it is:
+// from here on it takes a signal to be looked at.
+func (o *office) begin(u Unit) {
+	o.bench.t.Helper()
+	const while = 20 * time.Millisecond
+	o.start(u)
+	looks := func() int {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.looks
+	}
+	o.await("quiet", func() bool {
+		before := looks()
+		time.Sleep(while)
+		return looks() == before
+	})
+}
+
 func TestServiceStartStop(t *testing.T) {
 	o := openOffice(t)
 	u := o.service()
@@ -137,17 +155,17 @@ func TestServiceStartLimit(t *testing.T) {
 func TestServiceDeath(t *testing.T) {
 	o := openOffice(t)
 	u := o.service()
-	o.start(u)
+	o.begin(u)
 	o.crash(o.unit, int32(syscall.SIGSEGV))
 	if got, want := o.death(), "failed, failed (signal): killed by SIGSEGV"; got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	o.start(u)
+	o.begin(u)
 	o.change(o.unit, func() { o.unit.set("inactive", "dead", "success", codeExited, 0) })
 	if got, want := o.death(), "inactive, dead: exit status 0"; got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	o.start(u)
+	o.begin(u)
 	o.change(o.unit, func() { o.unit.active = "reloading" })
 	o.change(o.unit, o.unit.up) // quicker than anybody looks
 	if got := o.death(); !strings.Contains(got, "started again") {
@@ -163,7 +181,7 @@ func TestServiceAlias(t *testing.T) {
 	o := openOffice(t)
 	o.unit.id = "postgresql.service"
 	u := o.service()
-	o.start(u)
+	o.begin(u)
 	o.crash(o.unit, int32(syscall.SIGKILL))
 	o.death()
 }

@@ -24,6 +24,7 @@ type fakeSystemd struct {
 	units   map[string]*fakeUnit
 	jobs    uint32
 	reloads int
+	looks   int // how often a client asked how a unit is
 }
 
 // fakeUnit is one service. Its behaviour is set before it is used.
@@ -191,6 +192,7 @@ type fakeProperties struct {
 func (p *fakeProperties) GetAll(iface string) (map[string]dbus.Variant, *dbus.Error) {
 	p.f.mu.Lock()
 	defer p.f.mu.Unlock()
+	p.f.looks++
 	u := p.u
 	all := map[string]any{
 		"Result": u.result, "ExecMainCode": u.code, "ExecMainStatus": u.status,
