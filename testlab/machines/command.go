@@ -17,7 +17,7 @@ import (
 )
 
 // Try runs a command in the machine, as its root, and returns what it wrote. It ends
-// with the machine, and is stopped with it when that is frozen.
+// with the machine. A machine without power or frozen runs none: that is an error.
 func (m *Machine) Try(command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -37,6 +37,9 @@ func (m *Machine) Run(command ...string) string {
 func (m *Machine) try(ctx context.Context, command ...string) (string, error) {
 	if m.first == 0 {
 		return "", fmt.Errorf("%s has no power", m.name)
+	}
+	if m.cgroup.is("frozen 1") { // a process can't even begin in there
+		return "", fmt.Errorf("%s is frozen", m.name)
 	}
 	place, err := os.Open(string(m.cgroup))
 	if err != nil {

@@ -76,6 +76,9 @@ func TestFreeze(t *testing.T) {
 	a := l.Machine(A)
 	l.Answers(A)
 	a.Freeze()
+	if s, err := a.Status(); err == nil {
+		t.Errorf("a frozen machine says %v", s)
+	}
 	l.Answers(B)
 	taken := time.Now()
 	a.Thaw()
