@@ -35,9 +35,6 @@ const (
 	steadily = 300 * time.Millisecond
 	// round is more than the witness takes from one ask to the next.
 	round = 200 * time.Millisecond
-	// overlap is how long two kernels may answer after a daemon that held was
-	// killed or frozen: the address's lifetime, and what the kernel may be late.
-	overlap = 4 * time.Second
 )
 
 // heartbeat is slower than the default, for many laboratories share two cores.
