@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 			os.Exit(beKeeper(os.Args[2], os.Args[3]))
 		case "daemon":
 			os.Exit(beDaemon(os.Args[2], os.Args[3]))
+		case "starter":
+			os.Exit(beStarter(os.Args[2], os.Args[3]))
 		case "service":
 			time.Sleep(time.Minute)
 			os.Exit(0)
