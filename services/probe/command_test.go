@@ -95,7 +95,8 @@ const nest = `
 sleep 60 & echo $! >> $1
 (sleep 60 & echo $! >> $1) &
 setsid sh -c 'echo $$ >> '$1'; exec sleep 60' &
-while [ $(wc -l < $1) -lt 3 ]; do sleep 0.01; done
+bash -c 'set -m; sleep 60 & echo $! >> '$1
+while [ $(wc -l < $1) -lt 4 ]; do sleep 0.01; done
 `
 
 // TestNothingOfACommandIsLeft lets a command hang, and one that ends leave
@@ -109,10 +110,10 @@ func TestNothingOfACommandIsLeft(t *testing.T) {
 		text      string
 		killed    int
 	}{
-		{"hangs in a control group", "wait", true, false, "timed out after 1s", 3},
-		{"ends in a control group", "exit 0", true, true, "exit status 0", 3},
-		{"hangs in a session", "wait", false, false, "timed out after 1s", 2},
-		{"ends in a session", "exit 0", false, true, "exit status 0", 2},
+		{"hangs in a control group", "wait", true, false, "timed out after 1s", 4},
+		{"ends in a control group", "exit 0", true, true, "exit status 0", 4},
+		{"hangs in a session", "wait", false, false, "timed out after 1s", 3},
+		{"ends in a session", "exit 0", false, true, "exit status 0", 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := Options{Timeout: 10 * time.Second}
@@ -156,7 +157,7 @@ func idsIn(t *testing.T, path string) (list []int) {
 	if last != 0 {
 		list = append(list, last)
 	}
-	if len(list) != 3 {
+	if len(list) != 4 {
 		t.Fatalf("children %v", list)
 	}
 	return list

@@ -87,7 +87,6 @@ func (f fenced) kill() {
 	}
 	const rounds = 10 // what forks while it is looked for is seen the next time
 	for range rounds {
-		_ = unix.Kill(-f.session, unix.SIGKILL) // none left is what is wanted
 		if !killSession(f.session) {
 			return
 		}
@@ -118,7 +117,7 @@ func killSession(session int) (found bool) {
 	defer folder.Close()
 	names, _ := folder.Readdirnames(-1)
 	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && pid != session && livesIn(pid, session) {
+		if pid, err := strconv.Atoi(name); err == nil && livesIn(pid, session) {
 			found = unix.Kill(pid, unix.SIGKILL) == nil || found
 		}
 	}

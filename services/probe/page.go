@@ -17,7 +17,7 @@ import (
 const (
 	redirects  = 3        // that are followed
 	bodyLimit  = 64 << 10 // octets that are read
-	headLimit  = 64 << 10 // octets of the answer's header
+	headLimit  = 64 << 10 // octets of the answer's header, and of what else is no body
 	leastCode  = 100
 	largestOne = 599
 )
@@ -116,14 +116,7 @@ func (page) vet() error { return nil }
 func (p page) open(Options) checker {
 	return &visitor{p, &http.Client{
 		CheckRedirect: p.redirect,
-		Transport: &http.Transport{
-			Proxy:                  nil, // not even that of the environment
-			DialContext:            dial,
-			TLSClientConfig:        &tls.Config{InsecureSkipVerify: p.anyIdentity},
-			DisableKeepAlives:      true,
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: headLimit,
-		},
+		Transport:     exchange{&tls.Config{InsecureSkipVerify: p.anyIdentity}},
 	}}
 }
 
@@ -134,6 +127,9 @@ func (p page) redirect(next *http.Request, before []*http.Request) error {
 	}
 	if len(before) > redirects {
 		return fmt.Errorf("more than %d redirects", redirects)
+	}
+	if scheme := next.URL.Scheme; scheme != "http" && scheme != "https" {
+		return fmt.Errorf("redirected to %s:", scheme)
 	}
 	if err := literal(next.URL.Hostname()); err != nil {
 		return fmt.Errorf("redirected: %w", err)
