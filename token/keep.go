@@ -58,16 +58,24 @@ func causeOf(r Reason) Cause {
 }
 
 // drop ends the lease and asks the hands to take the resource down. Until they
-// confirm, the claim still says so.
+// confirm, the claim still says so. What goes down in order keeps its lease until
+// then, unless it has run out.
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
-	t.phase, t.cause, t.limit, t.held, t.removed = Dropping, c, 0, true, false
+	t.phase, t.cause, t.held, t.removed = Dropping, c, true, false
 	t.yield, t.rivalled, t.lapsed = yield{}, false, 0
 	if t.handover.verb == Offer {
 		t.handover = handover{decline: t.handover.decline}
 	}
-	m.do(Lease{Token: i})
+	if !t.spec.Orderly || c == LeaseExpired || c == SelfStalled {
+		m.endLease(t)
+	}
 	m.do(Drop{Token: i, Epoch: t.epoch, Cause: c})
+}
+
+func (m *Machine) endLease(t *state) {
+	t.limit = 0
+	m.do(Lease{Token: t.number})
 }
 
 // up notes that the resource is up and announced.

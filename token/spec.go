@@ -33,6 +33,7 @@ type Spec struct {
 	Members       []Member
 	Bits          Bits
 	Askable       bool          // the network can be asked who has the resource
+	Orderly       bool          // the resource needs its lease while it goes down, and may take long
 	FailbackDelay time.Duration // a better node must have been fit for so long
 	FailbackCap   int           // most failbacks in an hour, 0: none
 }

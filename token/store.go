@@ -46,6 +46,10 @@ func (m *Machine) recorded(now clock.Instant, e Recorded) {
 // settle finishes a drop when the hands have confirmed and the disk knows.
 func (m *Machine) settle(now clock.Instant, i int) {
 	t := &m.tokens[i]
+	if limit := m.leaseLimit(now, t); t.limit != 0 && limit != t.limit {
+		t.limit = limit
+		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
+	}
 	if !t.removed || t.writing || t.rewrite != 0 && !m.reached(now, t.rewrite) {
 		return
 	}
@@ -53,6 +57,9 @@ func (m *Machine) settle(now clock.Instant, i int) {
 		t.rewrite = 0
 		m.keepRecord(i, Record{Epoch: t.epoch, To: t.handover.peer})
 		return
+	}
+	if t.limit != 0 {
+		m.endLease(t)
 	}
 	t.phase, t.pinned, t.removed = Idle, false, false
 	if t.handover.verb == Release {

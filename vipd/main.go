@@ -84,7 +84,7 @@ unknown), 75 held by another, 77 no permission, 107 unsafe without --force,
 
 func verbs() []*cobra.Command {
 	return []*cobra.Command{
-		runCommand(), checkCommand(),
+		runCommand(), keeperCommand(), checkCommand(),
 		statusCommand(), eventsCommand(),
 		moveCommand(), releaseCommand(), suspendCommand(), resumeCommand(), restartCommand(),
 		groupCommand(),

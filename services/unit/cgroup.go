@@ -25,11 +25,9 @@ type cgroup string
 // outside of the daemon's own control group, so that services outlive it.
 const home = "vipd"
 
-// GroupFolder makes, where it is missing, the control group that all processes
-// of a service group run below, and returns its path: what a lease of the
-// group's traffic is for. An empty root is looked up. The error says why this
-// host has no room for it, and what to do.
-func GroupFolder(root, group string) (string, error) {
+// Home is the control group that all groups of services are in, whether it is there
+// yet or not. An empty root is looked up.
+func Home(root string) (string, error) {
 	if root == "" {
 		found, err := lease.CgroupRoot()
 		if err != nil {
@@ -37,7 +35,19 @@ func GroupFolder(root, group string) (string, error) {
 		}
 		root = found
 	}
-	folder := filepath.Join(root, home, group)
+	return filepath.Join(root, home), nil
+}
+
+// GroupFolder makes, where it is missing, the control group that all processes
+// of a service group run below, and returns its path: what a lease of the
+// group's traffic is for. An empty root is looked up. The error says why this
+// host has no room for it, and what to do.
+func GroupFolder(root, group string) (string, error) {
+	all, err := Home(root)
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(all, group)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("no control group of its own: %w; run as root with cgroup2 writable, or let systemd run the service", err)
 	}

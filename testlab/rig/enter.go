@@ -110,6 +110,7 @@ func sendInside() (int, error) {
 	go passOn(signals, cmd.Process.Pid)
 	reason, _ := io.ReadAll(verdict)
 	err = cmd.Wait()
+	removeCgroups(cmd.Process.Pid)
 	if len(reason) > 0 {
 		return 0, errors.New(string(reason))
 	}

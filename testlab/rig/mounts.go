@@ -2,9 +2,14 @@ package rig
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"vipd/lease"
 )
 
 // Disk is a directory that this process and all hosts share. It outlives power cuts, as
@@ -27,6 +32,39 @@ func mounts(inHost bool) error {
 	unix.Mount("bpf", "/sys/fs/bpf", "bpf", plain, "mode=700")
 	unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", plain, "")
 	return nil
+}
+
+// ownCgroups gives the host called name a tree of control groups of its own, where the
+// machine lets us make one.
+func ownCgroups(name string) {
+	const all = "/sys/fs/cgroup"
+	own := filepath.Join(all, cgroupsOf(entrance.pid), name)
+	if entrance.pid == 0 || os.MkdirAll(own, 0o755) != nil {
+		return
+	}
+	unix.Mount(own, all, "", unix.MS_BIND, "")
+}
+
+// cgroupsOf is the folder of the laboratory whose pid 1 the machine calls pid.
+func cgroupsOf(pid int) string { return fmt.Sprintf("vipd-lab-%d", pid) }
+
+// removeCgroups removes what the laboratory left of its control groups, all of which
+// are empty by now.
+func removeCgroups(pid int) {
+	root, err := lease.CgroupRoot()
+	if err != nil {
+		return
+	}
+	var folders []string
+	filepath.WalkDir(filepath.Join(root, cgroupsOf(pid)), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			folders = append(folders, path)
+		}
+		return nil
+	})
+	for _, folder := range slices.Backward(folders) {
+		unix.Rmdir(folder)
+	}
 }
 
 // mountRun mounts an empty /run with nothing in it but the disk: a new one, or in a

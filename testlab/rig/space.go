@@ -69,6 +69,7 @@ func (s *space) make(name string) error {
 	if err := mounts(true); err != nil {
 		return err
 	}
+	ownCgroups(name)
 	if err := unix.Sethostname([]byte(name)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}

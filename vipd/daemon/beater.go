@@ -79,7 +79,11 @@ func (b *beater) setLease(l token.Lease, r row) {
 		b.page.hold(l.Token, r)
 	}
 	b.ids[l.Token] = r.id
-	b.terms[l.Token].Grant(l, b.pacer.Sent())
+	sent := b.pacer.Sent()
+	if sent == 0 && l.Limit == clock.Never {
+		sent = b.boot() // an adopted lease without a limit runs from now
+	}
+	b.terms[l.Token].Grant(l, sent)
 	if !b.frozen {
 		b.write(l.Token, b.terms[l.Token].Expiry())
 	}

@@ -15,6 +15,9 @@ func (d *Daemon) boot(left []row, disk *store) error {
 		return err
 	}
 	l := d.loop
+	if err := d.muster(left, disk); err != nil {
+		return err
+	}
 	for i, w := range l.workers {
 		if len(held[w.name]) == 0 {
 			continue
@@ -31,6 +34,7 @@ func (d *Daemon) boot(left []row, disk *store) error {
 	for i, w := range l.workers {
 		l.step(token.Recall{Token: i, Record: disk.record(w.name)})
 	}
+	l.step(node.Halted{Names: disk.state().Halted})
 	if err := d.deadman.clear(); err != nil {
 		return err
 	}

@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"slices"
 
+	"vipd/services"
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/config"
+	"vipd/vipd/node"
 )
 
 // cluster is the configuration as this node sees it: names for the numbers that
@@ -84,25 +86,65 @@ func (c *cluster) shared() (list []netip.Addr) {
 // specs are the tokens that the file asks for.
 func (c *cluster) specs() (list []token.Spec) {
 	for _, v := range c.settings.VIPs {
-		s := token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Bits: bits(v), Askable: true, FailbackDelay: v.FailbackDelay, FailbackCap: v.FailbackMaxPerHour}
-		for place, n := range c.settings.Nodes {
-			s.Members = append(s.Members, token.Member{Slot: n.Slot, Priority: v.Priority(n), Place: place})
-		}
-		list = append(list, s)
+		list = append(list, token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Members: c.members(v.Priority), Askable: true,
+			Bits:          bits(v.AllowMultiple, v.AutoFailback, v.DisableInheritance),
+			FailbackDelay: v.FailbackDelay, FailbackCap: v.FailbackMaxPerHour})
+	}
+	for _, g := range c.settings.Groups {
+		list = append(list, token.Spec{Name: g.Token(), ID: token.ID(g.Token()), Members: c.members(g.Priority), Orderly: true,
+			Bits:          bits(g.Both, g.AutoFailback, g.DisableInheritance),
+			FailbackDelay: g.FailbackDelay, FailbackCap: g.FailbackMaxPerHour})
 	}
 	return list
 }
 
-func bits(v config.VIP) (b token.Bits) {
+func (c *cluster) members(priority func(config.Node) int) (list []token.Member) {
+	for place, n := range c.settings.Nodes {
+		list = append(list, token.Member{Slot: n.Slot, Priority: priority(n), Place: place})
+	}
+	return list
+}
+
+func bits(multiple, failback, lasting bool) (b token.Bits) {
 	for _, bit := range []struct {
 		on  bool
 		bit token.Bits
-	}{{v.AllowMultiple, token.AllowMultiple}, {v.AutoFailback, token.AutoFailback}, {v.DisableInheritance, token.DisableInheritance}} {
+	}{{multiple, token.AllowMultiple}, {failback, token.AutoFailback}, {lasting, token.DisableInheritance}} {
 		if bit.on {
 			b |= bit.bit
 		}
 	}
 	return b
+}
+
+// services are the groups that the file asks for, and what depends on them.
+func (c *cluster) services() node.Services {
+	s := node.Services{Requires: map[string][]string{}}
+	for _, g := range c.settings.Groups {
+		one := node.Group{Token: g.Token(), Spec: services.Spec{Name: g.Name, Units: g.Units, After: g.After, StartGrace: g.StartGrace,
+			Restart: services.Allowance(g.Restart), StopTimeout: g.StopTimeout}}
+		for _, check := range g.Checks {
+			one.Spec.Checks = append(one.Spec.Checks, services.Check{Name: check.Target, Rise: check.Rise, Fall: check.Fall})
+		}
+		for _, other := range g.With {
+			one.With = append(one.With, groupPrefix+other)
+		}
+		s.Groups = append(s.Groups, one)
+	}
+	for _, v := range c.settings.VIPs {
+		if len(v.Requires) > 0 {
+			s.Requires[v.Token()] = v.Requires
+		}
+	}
+	return s
+}
+
+func (c *cluster) group(name string) (config.Group, bool) {
+	i := slices.IndexFunc(c.settings.Groups, func(g config.Group) bool { return g.Name == name })
+	if i < 0 {
+		return config.Group{}, false
+	}
+	return c.settings.Groups[i], true
 }
 
 // sets are the addresses of each token on this host.

@@ -54,7 +54,9 @@ type Daemon struct {
 	now     atomic.Pointer[cluster]
 	loop    *loop
 	hands   allHands
-	placed  []sharedip.Set // what the hands were given; the loop's
+	start   func(func(context.Context)) // runs something until the daemon ends; nil before Run
+	waiting []func(context.Context)     // for start
+	placed  []sharedip.Set              // what the hands were given; the loop's
 	deadman *deadman
 	left    []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
 	paths   []*path
@@ -158,6 +160,9 @@ func whoAmI(s config.Settings, name string) (config.Node, error) {
 // error should be met: what another daemon holds comes before what it disturbs.
 func (d *Daemon) open() error {
 	c := d.cluster()
+	if err := vet(context.Background(), c.settings.Groups, d.options.RunDir); err != nil {
+		return err
+	}
 	keys, err := seal.ReadKeyFile(c.settings.KeyFile)
 	if err != nil {
 		return err
@@ -223,6 +228,10 @@ func (d *Daemon) openDeadman() error {
 	}
 	h := d.cluster().settings.Heartbeat
 	d.deadman = newDeadman(leases, leaseOf(h), d.log)
+	d.parts = append(d.parts, part{"keep a keeper", d.keepKeeper})
+	if d.deadman.groups, err = newContainment(d.options.RunDir, d.buried); err != nil {
+		return errors.Join(err, leases.Close())
+	}
 	d.parts = append(d.parts, part{"watch the lease", d.watchLease})
 	if why := d.deadman.why; why != "" {
 		d.log.Warn("the kernel's lease is not the best there is", "layer", d.deadman.layer, "why", why)
@@ -276,15 +285,16 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 		Self: c.self.Slot, Session: session, Peers: c.peers(), Digest: c.settings.Digest(), Build: build(), Leased: d.deadman.enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
 			Tokens: c.specs(), HighWater: disk.state().HighWater},
+		Services: c.services(),
 	}, d.clocks.boot())
 	l := &loop{
 		clocks: d.clocks, events: make(chan any, eventsWaiting), machine: machine, opener: opener, log: d.log,
-		moves: moves{}, editions: map[uint8]uint32{}, fights: map[int]time.Time{}, failed: map[int]string{},
+		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),
 	}
 	d.loop = l
-	l.journal = &journal{ring: events, names: d.cluster, machine: machine, log: d.log}
+	l.journal = &journal{ring: events, names: d.cluster, machine: machine, log: d.log, groups: map[string]string{}}
 	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
 		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
 	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
@@ -296,6 +306,7 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
 	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, events: l.events, refuse: d.refused, bad: d.malformed}
 	l.match(c, d.hands, d.tell)
+	d.man()
 }
 
 // build is the program's version as heartbeats carry it.

@@ -26,6 +26,8 @@ type deadman struct {
 	log    *slog.Logger
 	renew  func() // has the beater write every expiry now
 
+	groups *containment // nil: no group needs it
+
 	mu    sync.Mutex
 	armed map[uint64][]*lease.Lease // by the token's ID
 	batch []lease.Renewal
@@ -135,6 +137,7 @@ func (d *deadman) write(id uint64, until clock.Instant) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.renewGroup(id, until)
 	d.batch = d.batch[:0]
 	for _, l := range d.armed[id] {
 		d.batch = append(d.batch, lease.Renewal{Lease: l, Until: until})

@@ -17,6 +17,7 @@ type journal struct {
 	names   func() *cluster
 	machine *node.Machine
 	log     *slog.Logger
+	groups  map[string]string // what was said last of each
 }
 
 func (j *journal) add(e control.Event) {

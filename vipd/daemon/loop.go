@@ -11,6 +11,7 @@ import (
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/seal"
+	"vipd/services"
 	"vipd/token"
 	"vipd/vipd/control"
 	"vipd/vipd/node"
@@ -49,6 +50,7 @@ type loop struct {
 	moves    moves
 	editions map[uint8]uint32 // of the claims seen last, by peer
 	workers  []*worker        // by the token's number
+	crews    map[int]*crew    // by the group's number
 	tell     func(any)        // an event to this loop, from elsewhere
 	ready    func(name string) error
 	forget   func()                // told that a token which the configuration has no more is off
@@ -193,16 +195,22 @@ func (l *loop) do(a node.Action) {
 	case token.Acquire:
 		l.owns.Store(l.workers[a.Token].name, a.Token)
 		l.journal.acquire(a)
-		l.workers[a.Token].ask(job{take: true, epoch: a.Epoch})
+		if !l.workers[a.Token].group() {
+			l.workers[a.Token].ask(job{take: true, epoch: a.Epoch})
+		}
 	case token.Drop:
 		l.owns.Delete(l.workers[a.Token].name)
 		l.journal.drop(a)
-		l.workers[a.Token].ask(job{epoch: a.Epoch})
+		if !l.workers[a.Token].group() {
+			l.workers[a.Token].ask(job{epoch: a.Epoch})
+		}
+	case services.Action:
+		l.service(a)
 	case token.Ask:
 		l.ask(a.Token)
 	case token.Announce:
 		l.workers[a.Token].hands.Announce(l.workers[a.Token].name)
-	case token.Store, token.Reserve, node.KeepSuspended:
+	case token.Store, token.Reserve, node.KeepSuspended, node.KeepHalted:
 		l.keeper.ask(a)
 	case node.Reply:
 		l.reply(a)
@@ -248,7 +256,7 @@ func (l *loop) flush() {
 // judge tells the machine of each token whether its addresses could be reached.
 func (l *loop) judge() {
 	for i, w := range l.workers {
-		if w == nil {
+		if w == nil || w.group() {
 			continue
 		}
 		var r token.Reason

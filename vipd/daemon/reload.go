@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -16,6 +17,9 @@ import (
 // it returns takes over what was read, on the loop's goroutine.
 func (d *Daemon) reread() func() {
 	settings, err := config.Load(d.options.Config)
+	if err == nil {
+		err = vet(context.Background(), settings.Groups, d.options.RunDir)
+	}
 	return func() {
 		if err == nil {
 			err = d.reload(settings)
@@ -53,13 +57,14 @@ func (d *Daemon) reload(settings config.Settings) error {
 		}
 	}
 	l := d.loop
-	change := node.Reload{Tokens: next.specs(), Digest: settings.Digest()}
+	change := node.Reload{Tokens: next.specs(), Services: next.services(), Digest: settings.Digest()}
 	actions := l.decide(change)
 	fresh := l.match(next, d.hands, d.tell)
 	err := d.configure() // before anything is taken or dropped by the new names
 	for _, w := range fresh {
 		d.spawn(w)
 	}
+	d.man()
 	l.perform(change, actions)
 	for _, w := range settings.Warnings {
 		d.log.Warn(w.String())

@@ -27,6 +27,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 		parts.Go(func() { w.run(running) })
 		hooks.Go(func() { runHooks(w.hooks, d.hookTrouble(w.name)) })
 	}
+	d.start = func(f func(context.Context)) { parts.Go(func() { f(running) }) }
+	for _, f := range d.waiting {
+		d.start(f)
+	}
 	for _, w := range d.loop.workers {
 		d.spawn(w)
 	}

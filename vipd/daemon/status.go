@@ -67,6 +67,7 @@ func (d *Daemon) look() control.Status {
 		}
 	}
 	slices.SortFunc(s.Tokens, func(a, b control.TokenStatus) int { return strings.Compare(a.Name, b.Name) })
+	s.Groups = d.groupStatus()
 	s.Alarms = d.alarms(s)
 	d.loop.taken.Store(&s)
 	return s
@@ -148,7 +149,7 @@ func clockStatus(now clock.Instant, p *heartbeat.Peer) control.ClockStatus {
 
 func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.View) control.TokenStatus {
 	s := control.TokenStatus{
-		Name: v.Spec.Name, Kind: "vip", State: v.Phase.String(), Epoch: max(v.Epoch, v.Seen), MovesLastHour: d.loop.moves.count(v.Spec.Name),
+		Name: v.Spec.Name, Kind: kindOf(v.Spec.Name), State: v.Phase.String(), Epoch: max(v.Epoch, v.Seen), MovesLastHour: d.loop.moves.count(v.Spec.Name),
 		Bits: control.Bits{
 			AllowMultiple: v.Spec.Bits&token.AllowMultiple != 0, AutoFailback: v.Spec.Bits&token.AutoFailback != 0,
 			DisableInheritance: v.Spec.Bits&token.DisableInheritance != 0, ReleaseRequested: v.Spec.Bits&token.ReleaseRequested != 0,

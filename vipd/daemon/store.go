@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"vipd/token"
@@ -20,6 +21,15 @@ type stored struct {
 	Suspended bool               `json:"suspended"`
 	Boot      string             `json:"boot"` // of Records
 	Records   map[string]heldFor `json:"records,omitempty"`
+	Halted    []string           `json:"halted,omitempty"` // tokens whose group an operator stopped on this node
+}
+
+// halt notes that an operator stopped the token's group, or let it go on.
+func (s *stored) halt(name string, on bool) {
+	s.Halted = slices.DeleteFunc(slices.Clone(s.Halted), func(n string) bool { return n == name })
+	if on {
+		s.Halted = append(s.Halted, name)
+	}
 }
 
 // heldFor is a token's record, by the token's name.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ type worker struct {
 	vip  config.VIP
 	node string
 }
+
+// group reports whether a crew does the token's work, which has no address.
+func (w *worker) group() bool { return strings.HasPrefix(w.name, groupPrefix) }
 
 // set replaces the token's configuration.
 func (w *worker) set(vip config.VIP) {

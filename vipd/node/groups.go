@@ -32,10 +32,16 @@ type Group struct {
 type groups struct {
 	services Services
 	machine  *services.Machine
-	queue    []any          // services.Event and token.Event
-	outside  []token.Reason // what the hands say against each token
-	told     []token.Reason // what the token machine was told last
+	queue    []any  // services.Event and token.Event
+	seats    []seat // by the token's number
 	halted   map[string]bool
+}
+
+// seat is what speaks against this node for one token.
+type seat struct {
+	token   uint64       // its ID: a number may become another token's
+	outside token.Reason // by the hands
+	told    token.Reason // to the token machine, last
 }
 
 func newGroups(s Services, now clock.Instant) groups {
@@ -159,15 +165,24 @@ func (m *Machine) settle(now clock.Instant) {
 // changed.
 func (m *Machine) judge(now clock.Instant) (changed bool) {
 	for i := range m.tokens.Tokens() {
-		for i >= len(m.groups.told) {
-			m.groups.told, m.groups.outside = append(m.groups.told, 0), append(m.groups.outside, 0)
-		}
-		if r := m.groups.outside[i] | m.against(now, i); r != m.groups.told[i] {
-			m.groups.told[i], changed = r, true
+		s := m.seat(i)
+		if r := s.outside | m.against(now, i); r != s.told {
+			s.told, changed = r, true
 			m.decide(now, token.Fitness{Token: i, Reasons: r})
 		}
 	}
 	return changed
+}
+
+func (m *Machine) seat(i int) *seat {
+	for i >= len(m.groups.seats) {
+		m.groups.seats = append(m.groups.seats, seat{})
+	}
+	s := &m.groups.seats[i]
+	if id := m.tokens.Spec(i).ID; s.token != id {
+		*s = seat{token: id}
+	}
+	return s
 }
 
 // against is what the services say against this node for the token.

@@ -176,8 +176,7 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 			m.groups.halted[name] = true
 		}
 	case token.Fitness:
-		m.judge(now) // makes room
-		m.groups.outside[ev.Token] = ev.Reasons
+		m.seat(ev.Token).outside = ev.Reasons
 	case token.Event:
 		m.decide(now, ev)
 	case services.Adopt:
