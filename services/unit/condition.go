@@ -76,7 +76,10 @@ const (
 
 // obituary says how the service ended.
 func (l *link) obituary(ctx context.Context, unit string, c condition) string {
-	text := c.active + ", " + c.sub
+	text := c.active
+	if c.sub != c.active {
+		text += ", " + c.sub
+	}
 	all, err := l.GetUnitTypePropertiesContext(ctx, unit, "Service")
 	if err != nil {
 		return text
@@ -87,6 +90,10 @@ func (l *link) obituary(ctx context.Context, unit string, c condition) string {
 	code, _ := all["ExecMainCode"].(int32)
 	status, _ := all["ExecMainStatus"].(int32)
 	switch code {
+	case 0:
+		if c.active == "inactive" { // systemd forgets what it has no more use for
+			text += ": it ended by itself, or another hand stopped it"
+		}
 	case codeExited:
 		text += fmt.Sprintf(": exit status %d", status)
 	case codeKilled, codeDumped:

@@ -148,6 +148,8 @@ func (s *service) start(ctx context.Context, l *link, env Env) error {
 	failed := l.job(ctx, l.StartUnitContext, s.name)
 	c, err := l.condition(ctx, s.name)
 	switch {
+	case failed != nil && err == nil && c.load != "loaded":
+		return c.objection(s.name)
 	case failed != nil && err == nil:
 		return fmt.Errorf("%w; %s", failed, l.obituary(ctx, s.name, c))
 	case failed != nil:

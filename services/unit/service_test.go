@@ -122,6 +122,7 @@ func TestServiceStartFails(t *testing.T) {
 	}{
 		{"exits", func(o *office) { o.unit.fails = true }, []string{"systemd's job: failed", "exit-code", "exit status 3"}},
 		{"oneshot", func(o *office) { o.unit.oneshot = true }, []string{"at once", "RemainAfterExit"}},
+		{"masked", func(o *office) { o.unit.load, o.unit.fails = "masked", true }, []string{"systemctl unmask historian.service"}},
 		{"no bus", func(o *office) { o.close() }, []string{"connect to systemd"}},
 		{"no room", func(o *office) { os.WriteFile(o.dropIns(), nil, 0o644) }, []string{"drop-in"}},
 	} {
@@ -157,13 +158,18 @@ func TestServiceDeath(t *testing.T) {
 	u := o.service()
 	o.begin(u)
 	o.crash(o.unit, int32(syscall.SIGSEGV))
-	if got, want := o.death(), "failed, failed (signal): killed by SIGSEGV"; got != want {
+	if got, want := o.death(), "failed (signal): killed by SIGSEGV"; got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
 	o.begin(u)
 	o.change(o.unit, func() { o.unit.set("inactive", "dead", "success", codeExited, 0) })
 	if got, want := o.death(), "inactive, dead: exit status 0"; got != want {
 		t.Errorf("told %q, want %q", got, want)
+	}
+	o.begin(u)
+	o.change(o.unit, func() { o.unit.set("inactive", "dead", "success", 0, 0) })
+	if got := o.death(); !strings.Contains(got, "another hand") {
+		t.Errorf("told %q", got)
 	}
 	o.begin(u)
 	o.change(o.unit, func() { o.unit.active = "reloading" })
