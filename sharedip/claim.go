@@ -30,9 +30,9 @@ func (h *Hands) sighted(s sighting, now time.Time) []Event {
 	case probes:
 		return h.probed(s, now)
 	case replies:
-		return append(h.told(s, now), h.replied(s, now)...)
+		return append(h.told(v, s, now), h.replied(s, now)...)
 	}
-	return h.told(s, now)
+	return h.told(v, s, now)
 }
 
 // at finds the shared address that is, or would be, on that interface.
@@ -41,12 +41,23 @@ func (h *Hands) at(s sighting) (owner, bool) {
 	return o, ok && o.place.index == s.index
 }
 
-// told is for a frame that says that a shared address is elsewhere.
-func (h *Hands) told(s sighting, now time.Time) (events []Event) {
+// told is for a frame that says that a shared address is elsewhere. While a node has
+// not been met on that interface, a place that is no node's may be that node's: it is
+// asked for, and the frame is judged a little later.
+func (h *Hands) told(v *view, s sighting, now time.Time) []Event {
 	o, ok := h.at(s)
-	if !ok {
+	switch {
+	case !ok:
+		return nil
+	case !h.nodes.owner(s).IsValid() && h.expects(v, s.index):
+		h.doubt(v, s, now)
 		return nil
 	}
+	return h.judge(s, o, now)
+}
+
+// judge says who has the address.
+func (h *Hands) judge(s sighting, o owner, now time.Time) (events []Event) {
 	t, p := o.token, o.place
 	by := h.nodes.owner(s)
 	mac := net.HardwareAddr(slices.Clone(s.mac[:]))

@@ -168,6 +168,22 @@ func TestNodesClaim(t *testing.T) {
 	}
 }
 
+// A node that announces before it has been met is asked who it is, and taken for no
+// stranger.
+func TestClaimOfANodeNotMet(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.takeAndSettle()
+	peer := w.join("peer", "2")
+	w.claims(peer, vip4)
+	if c := w.claimed(vip4, peer.MAC()); !slices.Contains(peerIPs, c.By) {
+		t.Errorf("alarm %+v", c)
+	}
+	if w.told(func(e Event) bool { c, ok := e.(Claimed); return ok && !c.By.IsValid() }) || w.hands.Counters().Defended != 0 {
+		t.Error("taken for a stranger")
+	}
+}
+
 // A standby tells of a stranger, and leaves the defence to the holder; that the
 // other node holds is no alarm.
 func TestClaimOfWhatIsNotHeld(t *testing.T) {

@@ -71,6 +71,7 @@ type Hands struct {
 	states    map[string]LinkState
 	total     bucket
 	nodes     nodes
+	doubts    []doubt
 	questions bucket              // those that prove
 	listened  map[netip.Addr]bool // neighbours whose answers pass the sniffer
 	untuned   bool                // the sniffer's filter is out of date

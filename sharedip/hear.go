@@ -104,10 +104,8 @@ func (h *Hands) patience(v *view, index int, now time.Time) time.Duration {
 	if now.Sub(h.hearing[index].heard) >= quiet {
 		return quiet
 	}
-	for _, a := range h.nodes.addrs {
-		if connected(v, index, a) && !h.nodes.met(index, a) {
-			return askUnknown
-		}
+	if h.expects(v, index) {
+		return askUnknown
 	}
 	return askAround
 }

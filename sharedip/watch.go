@@ -204,6 +204,9 @@ func (w *watcher) work() (next time.Time) {
 	if w.stale {
 		next = earlier(next, w.fresh.Add(refreshGap))
 	}
+	events, doubtful := h.resolve(now)
+	h.tell(events)
+	next = earlier(next, doubtful)
 	next = earlier(next, h.hear(now))
 	next = earlier(next, h.announceDue(now))
 	return earlier(next, h.retune(now))

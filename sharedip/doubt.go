@@ -1,0 +1,61 @@
+package sharedip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	// doubtTime is how long a node that has not been met has to say whether a place
+	// is its own. A host's kernel answers in a millisecond, whatever its programs do.
+	doubtTime = 200 * time.Millisecond
+	// maxDoubts is how many frames may wait for that.
+	maxDoubts = 32
+)
+
+// doubt is a frame that says that a shared address is at a place which is no node's
+// so far.
+type doubt struct {
+	sighting
+	until time.Time
+}
+
+// expects reports whether a node that belongs on the interface has not been met there.
+func (h *Hands) expects(v *view, index int) bool {
+	return slices.ContainsFunc(h.nodes.addrs, func(a netip.Addr) bool {
+		return connected(v, index, a) && !h.nodes.met(index, a)
+	})
+}
+
+// doubt keeps the frame, and asks for the nodes.
+func (h *Hands) doubt(v *view, s sighting, now time.Time) {
+	known := slices.ContainsFunc(h.doubts, func(d doubt) bool { return d.sighting == s })
+	if known || len(h.doubts) == maxDoubts {
+		return
+	}
+	h.doubts = append(h.doubts, doubt{s, now.Add(doubtTime)})
+	h.askNeighbours(v, s.index)
+	h.rouse()
+}
+
+// resolve judges the frames whose place is a node's now, and those that have waited
+// long enough. It returns when the next is due (zero: none waits).
+func (h *Hands) resolve(now time.Time) (events []Event, next time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	waiting := h.doubts
+	h.doubts = nil
+	for _, d := range waiting {
+		o, ok := h.at(d.sighting)
+		switch {
+		case !ok:
+		case h.nodes.owner(d.sighting).IsValid() || !now.Before(d.until):
+			events = append(events, h.judge(d.sighting, o, now)...)
+		default:
+			h.doubts = append(h.doubts, d)
+			next = earlier(next, d.until)
+		}
+	}
+	return events, next
+}
