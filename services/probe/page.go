@@ -15,11 +15,11 @@ import (
 
 // Limits of one web check.
 const (
-	redirects  = 3        // that are followed
-	bodyLimit  = 64 << 10 // octets that are read
-	headLimit  = 64 << 10 // octets of the answer's header, and of what else is no body
-	leastCode  = 100
-	largestOne = 599
+	redirects   = 3        // that are followed
+	bodyLimit   = 64 << 10 // octets that are read
+	headLimit   = 64 << 10 // octets of the answer's header, and of what else is no body
+	leastStatus = 100
+	lastStatus  = 599
 )
 
 // page is a web page and what is expected of it.
@@ -105,7 +105,7 @@ func (p *page) expectStatus(value string) error {
 	p.from, errs[0] = strconv.Atoi(first)
 	p.to, errs[1] = strconv.Atoi(last)
 	p.asked = true
-	if errors.Join(errs[:]...) != nil || p.from < leastCode || p.to > largestOne || p.from > p.to {
+	if errors.Join(errs[:]...) != nil || p.from < leastStatus || p.to > lastStatus || p.from > p.to {
 		return fmt.Errorf("expect=%s: want a status such as 200 or 200-299", value)
 	}
 	return nil

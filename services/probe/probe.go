@@ -11,11 +11,11 @@ import (
 
 // Limits of the options.
 const (
-	ShortestInterval  = 10 * time.Millisecond
-	LongestInterval   = time.Hour
-	LongestTimeout    = 60 * time.Second
-	TimeoutIntervals  = 10 // the timeout is at most so many intervals
-	leastSensibleTime = time.Millisecond
+	ShortestInterval = 10 * time.Millisecond
+	LongestInterval  = time.Hour
+	LongestTimeout   = 60 * time.Second
+	TimeoutIntervals = 10 // the timeout is at most so many intervals
+	ShortestTimeout  = time.Millisecond
 )
 
 // Options say how a target is checked.
@@ -43,8 +43,8 @@ func (o Options) check() error {
 	switch {
 	case o.Interval < ShortestInterval || o.Interval > LongestInterval:
 		return fmt.Errorf("interval %v: want %v to %v", o.Interval, ShortestInterval, LongestInterval)
-	case o.Timeout < leastSensibleTime || o.Timeout > LongestTimeout:
-		return fmt.Errorf("timeout %v: want %v to %v", o.Timeout, leastSensibleTime, LongestTimeout)
+	case o.Timeout < ShortestTimeout || o.Timeout > LongestTimeout:
+		return fmt.Errorf("timeout %v: want %v to %v", o.Timeout, ShortestTimeout, LongestTimeout)
 	case o.Timeout > TimeoutIntervals*o.Interval:
 		return fmt.Errorf("timeout %v: want at most %d intervals of %v", o.Timeout, TimeoutIntervals, o.Interval)
 	}
