@@ -52,7 +52,7 @@ func TestEnsure(t *testing.T) {
 // A keeper survives the daemon that started it and the group the daemon is in.
 func TestKeeperOutlivesTheDaemon(t *testing.T) {
 	p := newPlace(t)
-	p.page()
+	page := p.page()
 	own := p.group("vipd.service")
 	daemon := p.start(own, "starter", p.runDir, p.root)
 	<-daemon.ended
@@ -62,6 +62,8 @@ func TestKeeperOutlivesTheDaemon(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(own, killFile), []byte("1"), 0); err != nil {
 		t.Fatal(err)
 	}
+	at := bootNow() // a look after this is no dying one's
+	await(t, "the keeper after its daemon", func() bool { return page.Looked() > at.Add(idleEvery) })
 	k := p.ensure()
 	if k.Started {
 		t.Error("the keeper died with its daemon")
