@@ -140,7 +140,7 @@ func (d *Daemon) keepKeeper(ctx context.Context) error {
 }
 
 // keeperLook is how often it is looked whether the keeper runs.
-const keeperLook = 5 * time.Second
+const keeperLook = 2 * time.Second
 
 func (d *Daemon) needsKeeper() bool {
 	for _, g := range d.cluster().settings.Groups {
