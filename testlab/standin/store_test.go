@@ -1,0 +1,60 @@
+package standin
+
+import (
+	"testing"
+	"time"
+)
+
+func TestStoreIsAnArbiter(t *testing.T) {
+	var s Store
+	for i, c := range []struct {
+		node  string
+		epoch uint64
+		want  string
+	}{
+		{"a", 5, "ok\n"},
+		{"a", 5, "ok\n"},
+		{"b", 5, "refused 5\n"}, // an epoch is one node's
+		{"b", 4, "refused 5\n"},
+		{"b", 6, "ok\n"},
+		{"a", 5, "refused 6\n"},
+		{"b", 6, "ok\n"},
+	} {
+		if got := s.judge(Row{Node: c.node, Epoch: c.epoch, At: time.Duration(i)}); got != c.want {
+			t.Errorf("%d: %s epoch %d: %q, want %q", i, c.node, c.epoch, got, c.want)
+		}
+	}
+	if h := s.History(0); len(h.Accepted) != 4 || len(h.Refused) != 3 {
+		t.Errorf("kept %d and %d rows", len(h.Accepted), len(h.Refused))
+	}
+	if h := s.History(5); len(h.Accepted) != 1 || len(h.Refused) != 1 {
+		t.Errorf("since 5: %d and %d rows", len(h.Accepted), len(h.Refused))
+	}
+	if s.Newest().Node != "b" {
+		t.Errorf("newest %v", s.Newest())
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	row := func(node string, epoch uint64, at time.Duration) Row { return Row{node, epoch, 1, at} }
+	for _, c := range []struct {
+		name  string
+		rows  []Row
+		want  time.Duration
+		stood time.Duration
+	}{
+		{"nobody", nil, 0, 0},
+		{"one after the other", []Row{row("a", 1, 10), row("a", 1, 20), row("b", 2, 50), row("a", 3, 60)}, 0, 40},
+		{"beside each other", []Row{row("a", 1, 10), row("a", 1, 40), row("b", 2, 30), row("b", 2, 60)}, 10, 40},
+		{"one row between two", []Row{row("a", 1, 10), row("b", 2, 30), row("a", 1, 40)}, 1, 60},
+		{"a node beside itself", []Row{row("a", 1, 10), row("a", 2, 5), row("a", 1, 20)}, 0, 80},
+	} {
+		h := History{Accepted: c.rows}
+		if got := h.Overlap(); got != c.want {
+			t.Errorf("%s: overlap %v, want %v", c.name, got, c.want)
+		}
+		if got := h.Stood(100); got != c.stood {
+			t.Errorf("%s: stood %v, want %v", c.name, got, c.stood)
+		}
+	}
+}
