@@ -90,6 +90,11 @@ func (m *Machine) mount(root string) error {
 			return err
 		}
 	}
+	if _, err := os.Stat(string(m.cgroup)); err != nil { // the rig shows a host no control groups but its own
+		if err := unix.Unmount(filepath.Dir(string(home.cgroup)), unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("uncover the control groups: %w", err)
+		}
+	}
 	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", m.below, m.own(), work)
 	return unix.Mount("overlay", root, "overlay", 0, layers)
 }
