@@ -9,10 +9,8 @@ import (
 
 	"vipd/services"
 	"vipd/services/unit"
-	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
-	"vipd/vipd/node"
 )
 
 // man gives every group of the configuration a crew, and tells those that have one
@@ -115,103 +113,6 @@ func vetUnit(ctx context.Context, group, text, runDir string) error {
 	return nil
 }
 
-// muster finds out, before the first heartbeat, what an earlier daemon left of each
-// group. What may run on is adopted under its old epoch: by a lease that lasts; or
-// because nobody else can have taken, by the record of this boot; or because
-// everybody may run it. The rest is stopped.
-func (d *Daemon) muster(left []row, disk *store) error {
-	for _, c := range d.loop.crews {
-		running, any, err := c.found()
-		if err != nil {
-			return fmt.Errorf("group %s: %w", c.name, err)
-		}
-		if !any {
-			continue
-		}
-		i := d.loop.number(c.token())
-		if r, ok := d.heir(i, c, left, disk); ok {
-			d.rejoin(i, c, r, running)
-			continue
-		}
-		d.log.Info("stopping what an earlier daemon left of a group, for its lease has ended", "group", c.name)
-		if err := c.clear(); err != nil {
-			return fmt.Errorf("group %s: stop what an earlier daemon left: %w", c.name, err)
-		}
-	}
-	if d.deadman == nil {
-		return nil
-	}
-	swept, err := unit.Sweep(context.Background(), "", d.ownUnits())
-	for _, folder := range swept {
-		d.log.Info("stopped what an earlier daemon left of a unit that is not configured any more", "cgroup", folder)
-	}
-	return err
-}
-
-// heir returns under which grant the group may go on.
-func (d *Daemon) heir(i int, c *crew, left []row, disk *store) (row, bool) {
-	r, known := leftOf(left, token.ID(c.token()))
-	bits := d.loop.machine.Tokens().Spec(i).Bits
-	record := disk.record(c.token())
-	switch {
-	case known && r.adoptable(d.clocks.boot(), d.loop.longest):
-		return r, true
-	case bits&token.DisableInheritance != 0 && record.Holder:
-		return row{id: token.ID(c.token()), epoch: record.Epoch, since: d.clocks.boot()}, true
-	case bits&token.AllowMultiple != 0 && known:
-		return r, true
-	}
-	return row{}, false
-}
-
-// rejoin goes on with the group under the grant.
-func (d *Daemon) rejoin(i int, c *crew, r row, running []bool) {
-	l := d.loop
-	now := d.clocks.boot()
-	l.owns.Store(c.token(), i)
-	l.step(token.Adopt{Token: i, Epoch: r.epoch, Expiry: max(r.expiry, now), Tenure: now.Sub(r.since), Pinned: r.pinned})
-	if err := c.guard(); err != nil {
-		d.log.Error("could not put a group's lease in force again", "group", c.name, "err", err)
-	}
-	l.step(services.Adopt{Group: c.number, Epoch: r.epoch, Running: running})
-}
-
-func (d *Daemon) ownUnits() (list []unit.Unit) {
-	for _, c := range d.loop.crews {
-		for _, h := range c.hands {
-			if u, err := h.fresh(nil); err == nil {
-				list = append(list, u)
-			}
-		}
-	}
-	return list
-}
-
-// found adopts the watching of every unit that runs.
-func (c *crew) found() (running []bool, any bool, err error) {
-	for _, h := range c.hands {
-		on, err := h.adopt(context.Background())
-		if err != nil {
-			return nil, false, err
-		}
-		running, any = append(running, on), any || on
-	}
-	return running, any, nil
-}
-
-// clear stops every unit that was found, the last first.
-func (c *crew) clear() error {
-	var errs []error
-	for i := len(c.hands) - 1; i >= 0; i-- {
-		if u := c.hands[i].live; u != nil {
-			errs = append(errs, u.Stop(context.Background()))
-			c.hands[i].close()
-		}
-	}
-	c.left()
-	return errors.Join(errs...)
-}
-
 // groupStatus is every group of the configuration as it lives here.
 func (d *Daemon) groupStatus() (list []control.GroupStatus) {
 	for _, g := range d.cluster().settings.Groups {
@@ -239,67 +140,6 @@ func (d *Daemon) groupStatus() (list []control.GroupStatus) {
 		list = append(list, s)
 	}
 	return list
-}
-
-// Group does what an operator wants of a group: on one node, or on every node that
-// is heard. A restart goes from node to node, where it does not serve first.
-func (d *Daemon) Group(ctx context.Context, o control.GroupOrder) error {
-	verb := map[string]node.Verb{control.GroupStart: node.Begin, control.GroupStop: node.Halt, control.GroupRestart: node.Renew}[o.Verb]
-	what := o.Verb + " group " + o.Name
-	nodes := []string{o.Node}
-	if o.Node == "" {
-		nodes = d.inTurn(groupPrefix + o.Name)
-	}
-	var errs []error
-	if o.Both || verb != node.Renew {
-		done := make(chan error, len(nodes))
-		for _, n := range nodes {
-			go func() { done <- d.orderGroup(ctx, verb, o.Name, n, what) }()
-		}
-		for range nodes {
-			errs = append(errs, <-done)
-		}
-		return errors.Join(errs...)
-	}
-	for _, n := range nodes {
-		if err := d.orderGroup(ctx, verb, o.Name, n, what); err != nil {
-			return err // the others run on as they are
-		}
-	}
-	return nil
-}
-
-func (d *Daemon) orderGroup(ctx context.Context, verb node.Verb, group, name, what string) error {
-	reply, err := d.ask(ctx, node.Command{Verb: verb, Node: d.cluster().slot(name)}, groupPrefix+group)
-	if err == nil {
-		err = outcome(reply, what+" on "+name)
-	}
-	return err
-}
-
-// inTurn lists the nodes that are heard, those that hold no address that needs the
-// group first.
-func (d *Daemon) inTurn(tokenName string) (list []string) {
-	s := d.Status()
-	serves := map[string]bool{}
-	for _, v := range d.cluster().settings.VIPs {
-		for _, g := range v.Requires {
-			if groupPrefix+g == tokenName {
-				serves[tokenOf(s, v.Token()).Holder] = true
-			}
-		}
-	}
-	var last []string
-	for _, n := range s.Nodes {
-		switch {
-		case n.State == control.NodeSilent || n.State == control.NodeUnknown:
-		case serves[n.Name]:
-			last = append(last, n.Name)
-		default:
-			list = append(list, n.Name)
-		}
-	}
-	return append(list, last...)
 }
 
 // kindOf is the kind of token, by its name.
