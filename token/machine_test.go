@@ -191,6 +191,51 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What may live on where its lease has ended is taken on silence so much later.
+func TestLinger(t *testing.T) {
+	for _, linger := range []time.Duration{0, 300 * ms} {
+		s := spec("group:historian", 0)
+		s.Linger = linger
+		m := New(config(s), at(0))
+		m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+		for now := range 3 {
+			w := idle(m, at(time.Duration(now)*ms))
+			w.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2}
+			m.Step(at(time.Duration(now)*ms), w)
+		}
+		due := 2*ms + 150*ms + linger // after the last word
+		if early := find[Acquire](m.Step(at(due-ms), Tick{})); len(early) != 0 {
+			t.Errorf("linger %v: taken early", linger)
+		}
+		if late := find[Acquire](m.Step(at(due), Tick{})); len(late) != 1 || late[0].Cause != PeerSilent {
+			t.Errorf("linger %v: %v", linger, late)
+		}
+	}
+}
+
+// A resource that goes down in order keeps its lease until it is down; another loses
+// it first.
+func TestOrderly(t *testing.T) {
+	for _, orderly := range []bool{false, true} {
+		s := spec("group:historian", 0)
+		s.Orderly = orderly
+		m := holder(t, s)
+		ends := func(list []Action) bool {
+			return slices.ContainsFunc(find[Lease](list), func(l Lease) bool { return l.Limit == 0 })
+		}
+		if dropped := m.Step(at(2*ms), Standing{Reasons: Suspend}); ends(dropped) == orderly || len(find[Drop](dropped)) != 1 {
+			t.Errorf("orderly %v: %v", orderly, dropped)
+		}
+		w := idle(m, at(3*ms))
+		if renewed := find[Lease](m.Step(at(3*ms), w)); orderly != (len(renewed) == 1 && renewed[0].Limit == at(123*ms)) {
+			t.Errorf("orderly %v: renewed %v while it drops", orderly, renewed)
+		}
+		if down := m.Step(at(4*ms), Down{Token: 0}); ends(down) != orderly || m.Phase(0) != Idle {
+			t.Errorf("orderly %v: %v when it is down", orderly, down)
+		}
+	}
+}
+
 // The failbacks of an hour are counted, and no more than the cap happen.
 func TestFailbackCap(t *testing.T) {
 	s := spec("vip:front", AutoFailback)

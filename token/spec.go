@@ -34,6 +34,7 @@ type Spec struct {
 	Bits          Bits
 	Askable       bool          // the network can be asked who has the resource
 	Orderly       bool          // the resource needs its lease while it goes down, and may take long
+	Linger        time.Duration // how long the resource may live on where its lease has ended: a taker on silence waits so much longer
 	FailbackDelay time.Duration // a better node must have been fit for so long
 	FailbackCap   int           // most failbacks in an hour, 0: none
 }

@@ -130,7 +130,7 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if t.lasting() {
 		return blocked
 	}
-	wait := max(m.config.Dead, p.dead)
+	wait := max(m.config.Dead, p.dead) + t.spec.Linger
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"vipd/services"
+	guard "vipd/services/keeper"
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/config"
@@ -91,12 +93,16 @@ func (c *cluster) specs() (list []token.Spec) {
 			FailbackDelay: v.FailbackDelay, FailbackCap: v.FailbackMaxPerHour})
 	}
 	for _, g := range c.settings.Groups {
-		list = append(list, token.Spec{Name: g.Token(), ID: token.ID(g.Token()), Members: c.members(g.Priority), Orderly: true,
+		list = append(list, token.Spec{Name: g.Token(), ID: token.ID(g.Token()), Members: c.members(g.Priority), Orderly: true, Linger: linger,
 			Bits:          bits(g.Both, g.AutoFailback, g.DisableInheritance),
 			FailbackDelay: g.FailbackDelay, FailbackCap: g.FailbackMaxPerHour})
 	}
 	return list
 }
+
+// linger is how long processes of a group may live after their lease: until the
+// keeper has killed them.
+const linger = guard.Grace + 100*time.Millisecond
 
 func (c *cluster) members(priority func(config.Node) int) (list []token.Member) {
 	for place, n := range c.settings.Nodes {
