@@ -16,11 +16,14 @@ type command struct {
 	moved clock.Instant // a move is done but for the proof since, 0 if not
 }
 
-// receipt is kept for as long as its order is repeated.
+// receipt is kept for as long as its order is repeated. One for a group's stop or
+// restart is said only when that is done.
 type receipt struct {
 	heartbeat.Receipt
 	session uint64
 	at      clock.Instant
+	undone  bool
+	command command
 }
 
 // order takes an operator's command, does it here or sends it where it belongs.
@@ -82,6 +85,7 @@ func (m *Machine) finish(i int, why token.Refusal) {
 
 // command looks which of the commands under way are done, or out of time.
 func (m *Machine) command(now clock.Instant) {
+	m.sign(now)
 	for i := 0; i < len(m.commands); {
 		c := &m.commands[i]
 		switch {
@@ -166,7 +170,9 @@ func (m *Machine) answer(now clock.Instant, from uint8, session uint64, o heartb
 		c.Token = i
 		m.execute(now, c)
 	}
-	m.receipts = append(m.receipts, receipt{heartbeat.Receipt{Slot: from, ID: o.ID, Result: uint8(m.refusal)}, session, now})
+	r := receipt{Receipt: heartbeat.Receipt{Slot: from, ID: o.ID, Result: uint8(m.refusal)}, session: session, at: now, command: command{Command: c}}
+	r.undone = m.refusal == token.Accepted && (c.Verb == Halt || c.Verb == Renew)
+	m.receipts = append(m.receipts, r)
 	if len(m.receipts) > heartbeat.MaxOrders {
 		m.receipts = m.receipts[1:]
 	}
@@ -202,7 +208,19 @@ func (m *Machine) openOrders() (list []heartbeat.Order) {
 
 func (m *Machine) openReceipts() (list []heartbeat.Receipt) {
 	for i := range m.receipts {
-		list = append(list, m.receipts[i].Receipt)
+		if r := &m.receipts[i]; !r.undone {
+			list = append(list, r.Receipt)
+		}
 	}
 	return list
+}
+
+// sign makes receipts of what has been done since it was ordered.
+func (m *Machine) sign(now clock.Instant) {
+	for i := range m.receipts {
+		if r := &m.receipts[i]; r.undone && m.managed(&r.command) {
+			r.undone = false
+			m.decide(now, token.Restate{})
+		}
+	}
 }
