@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vipd/lease"
 	"vipd/services/keeper"
 	"vipd/services/unit"
 )
@@ -23,11 +24,11 @@ control group of its own, and it ends a minute after nothing is guarded.`,
 		Hidden:  true,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			root, err := unit.Home("")
+			root, err := lease.CgroupRoot()
 			if err != nil {
 				return err
 			}
-			o.Root = root
+			o.Root, o.Only = root, unit.Homes()
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), logOptions(cmd.ErrOrStderr())))
 			return keeper.Run(cmd.Context(), o)
 		},

@@ -25,6 +25,9 @@ type Options struct {
 	// Root is the folder of a cgroup2 file system below which the keeper may kill.
 	// For Run alone.
 	Root string
+	// Only are the names of folders in Root: below these alone may it kill. None:
+	// below all. For Run alone.
+	Only []string
 	// Args make this program a keeper that calls Run, its own name left out. For
 	// Ensure alone, like the following.
 	Args []string
@@ -71,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := hurry(); err != nil {
 		o.Log.Warn("no right to run before others: on a busy host a kill may be late", "refused", err)
 	}
-	o.Log.Info("guarding", "page", k.sheet.path, "below", o.Root)
+	o.Log.Info("guarding", "page", k.sheet.path, "below", o.Root, "in", o.Only)
 	for ctx.Err() == nil {
 		now := bootNow()
 		next := k.look(now)

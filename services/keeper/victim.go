@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,9 +17,10 @@ const killFile = "cgroup.kill"
 type root struct {
 	path string
 	fd   int
+	only []string // of the folders in it; nil: all
 }
 
-func openRoot(path string) (*root, error) {
+func openRoot(path string, only []string) (*root, error) {
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
 		return nil, fmt.Errorf("root %q: want an absolute path without detours", path)
 	}
@@ -30,7 +32,7 @@ func openRoot(path string) (*root, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("root %s: %w", path, err)
 	}
-	return &root{path, fd}, nil
+	return &root{path, fd, only}, nil
 }
 
 func (r *root) close() { unix.Close(r.fd) }
@@ -44,6 +46,9 @@ func (r *root) find(what row) (*victim, error) {
 	below, ok := strings.CutPrefix(what.path, strings.TrimSuffix(r.path, "/")+"/")
 	if !ok || below == "" {
 		return nil, fmt.Errorf("not below %s", r.path)
+	}
+	if top, _, deep := strings.Cut(below, "/"); r.only != nil && !(deep && slices.Contains(r.only, top)) {
+		return nil, fmt.Errorf("not below one of %s in %s", strings.Join(r.only, ", "), r.path)
 	}
 	fd, err := unix.Openat2(r.fd, below, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,

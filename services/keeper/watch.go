@@ -31,7 +31,7 @@ func newKeeper(o Options) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := openRoot(o.Root)
+	r, err := openRoot(o.Root, o.Only)
 	if err != nil {
 		return nil, err
 	}

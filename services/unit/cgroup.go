@@ -21,13 +21,15 @@ import (
 // cgroup is the folder of a control group, version 2.
 type cgroup string
 
-// home is the folder below the root of cgroup2 that all groups are in. It is
-// outside of the daemon's own control group, so that services outlive it.
+// home is the folder below the root of cgroup2 that all groups of processes are in.
+// It is outside of the daemon's own control group, so that services outlive it.
 const home = "vipd"
 
-// Home is the control group that all groups of services are in, whether it is there
-// yet or not. An empty root is looked up.
-func Home(root string) (string, error) {
+// GroupFolder makes, where it is missing, the control group that all processes
+// of a service group that systemd does not run are below, and returns its path: what a lease of the
+// group's traffic is for. An empty root is looked up. The error says why this
+// host has no room for it, and what to do.
+func GroupFolder(root, group string) (string, error) {
 	if root == "" {
 		found, err := lease.CgroupRoot()
 		if err != nil {
@@ -35,19 +37,7 @@ func Home(root string) (string, error) {
 		}
 		root = found
 	}
-	return filepath.Join(root, home), nil
-}
-
-// GroupFolder makes, where it is missing, the control group that all processes
-// of a service group run below, and returns its path: what a lease of the
-// group's traffic is for. An empty root is looked up. The error says why this
-// host has no room for it, and what to do.
-func GroupFolder(root, group string) (string, error) {
-	all, err := Home(root)
-	if err != nil {
-		return "", err
-	}
-	folder := filepath.Join(all, group)
+	folder := filepath.Join(root, home, group)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("no control group of its own: %w; run as root with cgroup2 writable, or let systemd run the service", err)
 	}

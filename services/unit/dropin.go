@@ -15,11 +15,18 @@ import (
 type dropIn struct {
 	path        string // NAME.service.d/50-vipd.conf
 	environment string // the file that it names
+	slice       string // of the group, for a unit that one node alone runs; or empty
 }
 
 // text of the drop-in. A start by hand, before any grant, finds no environment.
+// What one node alone runs is not started again by systemd: the lease may have
+// ended, and killed it.
 func (d dropIn) text() string {
-	return "# Written by vipd.\n[Service]\nEnvironmentFile=-" + d.environment + "\n"
+	text := "# Written by vipd.\n[Service]\nEnvironmentFile=-" + d.environment + "\n"
+	if d.slice != "" {
+		text += "Slice=" + d.slice + "\nRestart=no\n"
+	}
+	return text
 }
 
 // install writes the drop-in where it is missing or different, and says whether

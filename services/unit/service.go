@@ -50,9 +50,14 @@ func newService(text string, o Options) (*service, error) {
 	if o.DropIns == "" {
 		o.DropIns = dropInFolder
 	}
+	slice := ""
+	if o.Exclusive {
+		slice = sliceOf(o.Group)
+	}
 	return &service{name: text, o: o, dropIn: dropIn{
 		path:        filepath.Join(o.DropIns, text+".d", "50-vipd.conf"),
 		environment: filepath.Join(o.Dir, o.Group, systemd.PathBusEscape(text)+".env"),
+		slice:       slice,
 	}}, nil
 }
 
@@ -204,11 +209,23 @@ func (s *service) adopt(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
-	if c.up() {
-		s.watch(c.invocation)
+	if !c.up() {
+		return s.clear(ctx, l)
+	}
+	s.watch(c.invocation)
+	return s.locate(ctx, l)
+}
+
+// locate says so when what was found runs where no lease of the group reaches it.
+func (s *service) locate(ctx context.Context, l *link) error {
+	if !s.o.Exclusive {
 		return nil
 	}
-	return s.clear(ctx, l)
+	folder, err := l.controlGroup(ctx, s.name, "Service")
+	if err == nil && !strings.Contains(folder, "/"+s.dropIn.slice+"/") {
+		s.o.Log.Warn("it runs outside of its group's slice, where nothing ends it with its lease until it is started anew", "in", folder, "slice", s.dropIn.slice)
+	}
+	return err
 }
 
 // clear leaves nothing of the service.

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -35,6 +36,7 @@ type fakeUnit struct {
 	code, status           int32
 	invocation             byte
 	dropIns                []string
+	slice, controlGroup    string // as it was read last; where the processes are
 	environment            string // as its last start read it
 	residents              []resident
 	starts                 int  // since the last reset
@@ -195,7 +197,7 @@ func (p *fakeProperties) GetAll(iface string) (map[string]dbus.Variant, *dbus.Er
 	p.f.looks++
 	u := p.u
 	all := map[string]any{
-		"Result": u.result, "ExecMainCode": u.code, "ExecMainStatus": u.status,
+		"Result": u.result, "ExecMainCode": u.code, "ExecMainStatus": u.status, "ControlGroup": u.controlGroup,
 	}
 	if strings.HasSuffix(iface, ".Unit") {
 		why := ""
@@ -233,6 +235,7 @@ func (m *fakeManager) Reload() *dbus.Error {
 	m.f.reloads++
 	for _, u := range m.f.units {
 		u.dropIns, _ = filepath.Glob(filepath.Join(m.f.dropIns(), u.name+".d", "*.conf"))
+		u.slice = cmp.Or(u.setting("Slice="), "system.slice")
 	}
 	return nil
 }
@@ -354,16 +357,22 @@ func (u *fakeUnit) up() {
 	u.set("active", "running", "success", 0, 0)
 	u.invocation++
 	u.residents = []resident{{"/system.slice", 4711, "/usr/bin/postgres -D /srv"}, {"/system.slice", 4712, "postgres: writer"}}
-	u.environment = ""
+	environment, _ := os.ReadFile(u.setting("EnvironmentFile=-"))
+	u.environment = string(environment)
+	u.controlGroup = "/" + u.slice + "/" + u.name
+}
+
+// setting is what the drop-ins say for a key, the last of them.
+func (u *fakeUnit) setting(key string) (value string) {
 	for _, path := range u.dropIns {
 		text, _ := os.ReadFile(path)
 		for line := range strings.Lines(string(text)) {
-			if name, ok := strings.CutPrefix(line, "EnvironmentFile=-"); ok {
-				environment, _ := os.ReadFile(strings.TrimSpace(name))
-				u.environment = string(environment)
+			if found, ok := strings.CutPrefix(line, key); ok {
+				value = strings.TrimSpace(found)
 			}
 		}
 	}
+	return value
 }
 
 // tell tells all clients that something of the unit has changed.

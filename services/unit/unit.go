@@ -64,6 +64,7 @@ func (e Env) own() []string {
 type Options struct {
 	Group       string            // name of the service group
 	Dir         string            // run-time files, in a folder per group; gone at the next boot: /run/vipd/units
+	Exclusive   bool              // one node at most runs it: its processes stay in a control group of the group's own, and nobody but us starts it again
 	StopTimeout time.Duration     // from asking to killing; 0: DefaultStopTimeout
 	Died        func(text string) // told of a death that nobody asked for; may be nil
 	Log         *slog.Logger      // nil: silent

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 	"time"
 
 	"vipd/heartbeat/clock"
 	"vipd/lease"
 	guard "vipd/services/keeper"
-	"vipd/services/unit"
 	"vipd/token"
 )
 
@@ -19,11 +18,12 @@ import (
 // has ended: their packets are dropped by the kernel, and a keeper outside our own
 // control group kills them a second later.
 type containment struct {
-	page    *guard.Page
-	folders map[uint64]string // control groups under guard, by the token's ID
-	killed  map[uint64]bool   // told already
-	report  func(token string, err error)
-	names   map[uint64]string
+	page     *guard.Page
+	possible bool                // this host has control groups that can be guarded
+	folders  map[uint64][]string // those under guard, by the token's ID
+	killed   map[uint64]bool     // told already
+	report   func(token string, err error)
+	names    map[uint64]string
 }
 
 func newContainment(runDir string, report func(string, error)) (*containment, error) {
@@ -31,37 +31,41 @@ func newContainment(runDir string, report func(string, error)) (*containment, er
 	if err != nil {
 		return nil, err
 	}
-	return &containment{page: page, folders: map[uint64]string{}, killed: map[uint64]bool{}, names: map[uint64]string{}, report: report}, nil
+	_, none := lease.CgroupRoot()
+	return &containment{page: page, possible: none == nil,
+		folders: map[uint64][]string{}, killed: map[uint64]bool{}, names: map[uint64]string{}, report: report}, nil
 }
 
-// armGroup has the group of the token silenced and killed when its lease ends. It
-// is called before a process starts there.
-func (d *deadman) armGroup(name string) error {
-	folder, err := unit.GroupFolder("", strings.TrimPrefix(name, groupPrefix))
-	if err != nil {
-		return err
-	}
-	id := token.ID(name)
-	var leases []*lease.Lease
+// armGroup has what is in one control group of the token's group silenced and killed
+// when the lease ends. It is called before a process starts there.
+func (d *deadman) armGroup(name, folder string) error {
+	var l *lease.Lease
 	if d.leases.Layer() == lease.BPF {
-		l, err := d.leases.ArmCgroup(folder)
-		if err != nil {
+		var err error
+		if l, err = d.leases.ArmCgroup(folder); err != nil {
 			return err
 		}
-		leases = []*lease.Lease{l}
 	}
-	d.mu.Lock()
-	err = d.groups.page.Guard(folder, kernelClocks.boot())
-	if err == nil {
-		d.armed[id] = leases
-		d.groups.folders[id], d.groups.names[id], d.groups.killed[id] = folder, name, false
-	}
-	d.mu.Unlock()
-	if err != nil {
+	if err := d.groups.page.Guard(folder, kernelClocks.boot()); err != nil {
 		return fmt.Errorf("guard %s: %w", name, err)
 	}
+	d.mu.Lock()
+	d.enlist(token.ID(name), name, folder, l)
+	d.mu.Unlock()
 	d.renew() // it was armed expired
 	return nil
+}
+
+// enlist has one more control group renewed with the token's lease. d.mu is held.
+func (d *deadman) enlist(id uint64, name, folder string, l *lease.Lease) {
+	g := d.groups
+	g.names[id], g.killed[id] = name, false
+	if !slices.Contains(g.folders[id], folder) {
+		g.folders[id] = append(g.folders[id], folder)
+	}
+	if l != nil && !slices.Contains(d.armed[id], l) {
+		d.armed[id] = append(d.armed[id], l)
+	}
 }
 
 // groupPrefix is what the name of a group's token begins with.
@@ -71,13 +75,15 @@ const groupPrefix = "group:"
 func (d *deadman) disarmGroup(name string) {
 	id := token.ID(name)
 	d.mu.Lock()
-	folder, guarded := d.groups.folders[id]
+	folders := d.groups.folders[id]
 	delete(d.groups.folders, id)
 	d.mu.Unlock()
-	if !guarded {
+	if folders == nil {
 		return
 	}
-	d.groups.page.Release(folder)
+	for _, folder := range folders {
+		d.groups.page.Release(folder)
+	}
 	if err := d.disarm(name); err != nil {
 		d.log.Error("let go of a group's lease", "token", name, "err", err)
 	}
@@ -89,14 +95,19 @@ func (d *deadman) renewGroup(id uint64, until clock.Instant) {
 	if d.groups == nil {
 		return
 	}
-	folder, guarded := d.groups.folders[id]
-	if !guarded {
+	folders := d.groups.folders[id]
+	if folders == nil {
 		return
 	}
 	if until == 0 {
 		until = kernelClocks.boot()
 	}
-	err := d.groups.page.Renew(folder, until)
+	var err error
+	for _, folder := range folders {
+		if failed := d.groups.page.Renew(folder, until); failed != nil {
+			err = failed
+		}
+	}
 	if failed := err != nil; failed != d.groups.killed[id] {
 		d.groups.killed[id] = failed
 		if failed {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -73,7 +74,7 @@ func (c *crew) newest() config.Group {
 // unit makes the unit of that number as it is configured now.
 func (c *crew) unit(number int, died func(string)) (unit.Unit, error) {
 	g := c.newest()
-	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: filepath.Join(c.runDir, "units"), StopTimeout: g.StopTimeout, Died: died, Log: c.log})
+	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: filepath.Join(c.runDir, "units"), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Died: died, Log: c.log})
 }
 
 // do carries out what the machine orders of the group; it does not wait.
@@ -93,19 +94,33 @@ func (c *crew) do(a services.Action) {
 }
 
 // guarded reports whether processes of the group must not outlive its lease: there is
-// one holder at most, and they are ours.
-func guarded(g config.Group) bool {
-	return !g.Both && slices.ContainsFunc(g.Units, func(u string) bool { return strings.HasPrefix(u, execUnit) })
-}
+// one holder at most.
+func guarded(g config.Group) bool { return !g.Both }
 
-const execUnit = "exec:"
-
-// guard puts the lease in force before the first process starts.
-func (c *crew) guard() error {
-	if c.dead == nil || !guarded(c.newest()) {
+// guard puts the lease in force where the unit runs, before its first process starts.
+func (c *crew) guard(ctx context.Context, u unit.Unit) error {
+	box, ok := u.(unit.Container)
+	if !ok || c.dead == nil || !guarded(c.newest()) {
 		return nil
 	}
-	return c.dead.armGroup(c.token())
+	folder, err := box.Folder(ctx)
+	if err != nil || folder == "" {
+		return err
+	}
+	return c.dead.armGroup(c.token(), folder)
+}
+
+// guardFound puts the lease in force again where something was found running.
+func (c *crew) guardFound() error {
+	ctx, cancel := context.WithTimeout(context.Background(), vetLimit)
+	defer cancel()
+	var errs []error
+	for _, h := range c.hands {
+		if u := h.live; u != nil {
+			errs = append(errs, c.guard(ctx, u))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // left lets go of the lease when nothing of the group is left.
@@ -180,15 +195,19 @@ func (c *crew) check(ctx context.Context, check config.Check, result func(bool, 
 // contained names what keeps the group from running on without the daemon.
 func (c *crew) contained() string {
 	g := c.newest()
+	if guarded(g) && c.dead != nil && c.dead.groups.possible {
+		return c.dead.contains()
+	}
+	ours := func(u string) bool { return strings.HasPrefix(u, execUnit) }
 	var list []string
-	switch ours := slices.ContainsFunc(g.Units, func(u string) bool { return strings.HasPrefix(u, execUnit) }); {
-	case ours && guarded(g) && c.dead != nil:
-		list = append(list, c.dead.contains())
-	case ours:
+	if slices.ContainsFunc(g.Units, ours) {
 		list = append(list, "cgroup")
 	}
-	if slices.ContainsFunc(g.Units, func(u string) bool { return !strings.HasPrefix(u, execUnit) }) {
+	if slices.ContainsFunc(g.Units, func(u string) bool { return !ours(u) }) {
 		list = append(list, "systemd")
 	}
 	return strings.Join(list, ", ")
 }
+
+// execUnit is what the text of a unit that is a process begins with.
+const execUnit = "exec:"

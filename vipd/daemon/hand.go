@@ -14,7 +14,7 @@ type hand struct {
 	group, number int
 	tell          func(any)
 	fresh         func(died func(string)) (unit.Unit, error) // makes the unit of the newest configuration
-	guard         func() error                               // called before a start: the group's lease
+	guard         func(context.Context, unit.Unit) error     // called before a start: the group's lease
 	left          func()                                     // called when nothing of the unit is left
 
 	mu    sync.Mutex
@@ -77,7 +77,7 @@ func (h *hand) start(ctx context.Context, o unitOrder) {
 	defer cancel()
 	u, err := h.begin(cancel, o.order)
 	if err == nil {
-		err = h.guard()
+		err = h.guard(ctx, u)
 	}
 	if err == nil {
 		err = u.Start(ctx, o.env)

@@ -65,7 +65,7 @@ func (d *Daemon) rejoin(i int, c *crew, r row, running []bool) {
 	now := d.clocks.boot()
 	l.owns.Store(c.token(), i)
 	l.step(token.Adopt{Token: i, Epoch: r.epoch, Expiry: max(r.expiry, now), Tenure: now.Sub(r.since), Pinned: r.pinned})
-	if err := c.guard(); err != nil {
+	if err := c.guardFound(); err != nil {
 		d.log.Error("could not put a group's lease in force again", "group", c.name, "err", err)
 	}
 	l.step(services.Adopt{Group: c.number, Epoch: r.epoch, Running: running})
