@@ -2,6 +2,7 @@ package machines
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,8 +100,9 @@ func (w *Runners) look() (names []string) {
 
 // runs says whether the machine runs it.
 func (m *Machine) runs(unit string) bool {
-	for _, place := range unitPlaces(unit) {
-		its := m.cgroup.sub("payload").sub(place)
+	top := m.cgroup.sub("payload")
+	for _, place := range slices.Concat(unitPlaces(unit), top.slicePlaces(unit)) {
+		its := top.sub(place)
 		if its.is("populated 1") && !its.is("frozen 1") {
 			return true
 		}
@@ -118,6 +120,17 @@ func unitPlaces(unit string) []string {
 	if template, _, ok := strings.Cut(unit, "@"); ok {
 		slice := "system-" + strings.ReplaceAll(template, "-", `\x2d`) + ".slice"
 		places = append(places, filepath.Join("system.slice", slice, unit))
+	}
+	return places
+}
+
+// slicePlaces are where it may be below the slices that vipd makes for groups, of those
+// that are there.
+func (g cgroup) slicePlaces(unit string) (places []string) {
+	const all = "vipd.slice"
+	below, _ := os.ReadDir(string(g.sub(all))) // none on most machines
+	for _, each := range below {
+		places = append(places, filepath.Join(all, each.Name(), unit))
 	}
 	return places
 }
