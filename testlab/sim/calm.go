@@ -15,6 +15,9 @@ import (
 // times in a row are tried again within eight.
 func (p *Plan) limit() time.Duration {
 	d := p.StartWait + 2*time.Second + p.FailbackDelay + settle
+	if len(p.Groups) > 0 {
+		d += groupLimit
+	}
 	if p.HandsFail > 0 {
 		d += 8 * time.Second
 	}
@@ -37,8 +40,8 @@ func (c *checker) calm() {
 // is held once, by the one with the highest epoch, who announced last, and with
 // Auto Failback not by a lower priority than could be.
 func (c *checker) disorder() string {
-	for i := range c.w.Plan.Tokens {
-		if c.w.Plan.Bits[i]&token.AllowMultiple != 0 {
+	for i := range c.w.specs {
+		if c.w.specs[i].Bits&token.AllowMultiple != 0 {
 			if what := c.missing(i); what != "" {
 				return what
 			}
@@ -48,7 +51,7 @@ func (c *checker) disorder() string {
 			return what
 		}
 	}
-	return ""
+	return c.groupDisorder()
 }
 
 // missing names a fit node that doesn't hold a token that all may hold.
@@ -78,7 +81,7 @@ func (c *checker) disorderOf(i int) string {
 		return fmt.Sprintf("nobody holds %s", name)
 	case holder == nil:
 		return ""
-	case c.announcer[i] != holder.Slot:
+	case !c.w.isGroup(i) && c.announcer[i] != holder.Slot:
 		return fmt.Sprintf("%s holds %s, but %d announced last", holder.Name, name, c.announcer[i])
 	}
 	for _, o := range c.w.Hosts {
@@ -96,7 +99,7 @@ func (c *checker) disorderOf(i int) string {
 // all of them can.
 func (c *checker) eligible(i int) bool {
 	for _, h := range c.w.Hosts {
-		if h.alive && !h.disk.broken && !h.linkOff[i] && !h.disk.suspended && !h.lacks(i) {
+		if h.alive && !h.disk.broken && !h.linkOff[i] && !h.disk.suspended && !h.lacks(i) && c.able(h, i) {
 			return true
 		}
 	}
@@ -105,7 +108,7 @@ func (c *checker) eligible(i int) bool {
 
 // better reports whether failback owes the token to the node.
 func (c *checker) better(o, holder *Host, i int) bool {
-	bits, cap := c.w.Plan.Bits[i], c.w.Plan.FailbackCap
+	bits, cap := c.w.specs[i].Bits, c.w.Plan.FailbackCap
 	if bits&token.AutoFailback == 0 || !o.Running() || !holder.Running() {
 		return false
 	}

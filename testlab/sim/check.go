@@ -25,6 +25,7 @@ type checker struct {
 	phases    [][]token.Phase // by host and token, as last seen
 	editions  []uint32        // by host, for the trace
 	echoed    map[echoKey]clock.Instant
+	groups    groupNotes
 	Coverage
 	Trace func(format string, args ...any)
 }
@@ -35,7 +36,7 @@ type epochKey struct {
 }
 
 func newChecker(w *World) *checker {
-	n := w.Plan.Tokens
+	n := w.Plan.All()
 	c := &checker{w: w, epochs: map[epochKey]uint8{}, orders: map[uint64]order{}, echoed: map[echoKey]clock.Instant{}, editions: make([]uint32, w.Plan.Nodes), announcer: make([]uint8, n), holder: make([]uint8, n)}
 	for range w.Plan.Nodes {
 		row := make([]int64, w.Plan.Nodes)
@@ -47,6 +48,7 @@ func newChecker(w *World) *checker {
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
 	}
+	c.groups = newGroupNotes(w)
 	return c
 }
 
@@ -83,10 +85,10 @@ func (c *checker) heard(h *Host) {
 	}
 }
 
-// excused reports whether the pair may both hold now: they were cut both ways,
+// excused reports whether the pair may both hold the token now: they were cut both ways,
 // and have not been together again for long enough to settle it.
-func (c *checker) excused(a, b int) bool {
-	if c.w.Plan.Askable && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > int64(settle)) {
+func (c *checker) excused(a, b, i int) bool {
+	if c.w.specs[i].Askable && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > int64(settle)) {
 		return false // each could ask who has it
 	}
 	if !c.w.open(a, b) && !c.w.open(b, a) {
@@ -104,14 +106,14 @@ func (h *Host) Answers(i int) bool {
 
 // answering is asked whenever a kernel begins to answer, or may for longer.
 func (c *checker) answering(h *Host, i int) {
-	if !h.Answers(i) || c.w.Plan.Bits[i]&token.AllowMultiple != 0 {
+	if !h.Answers(i) || c.w.specs[i].Bits&token.AllowMultiple != 0 {
 		return
 	}
 	for _, o := range c.w.Hosts {
 		if o == h || !o.Answers(i) {
 			continue
 		}
-		if c.w.Plan.Bits[i]&token.DisableInheritance == 0 && c.excused(int(h.Slot-1), int(o.Slot-1)) {
+		if c.w.specs[i].Bits&token.DisableInheritance == 0 && c.excused(int(h.Slot-1), int(o.Slot-1), i) {
 			c.Duals++
 			continue
 		}

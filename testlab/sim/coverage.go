@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"vipd/heartbeat"
+	"vipd/services"
 	"vipd/token"
 )
 
@@ -14,12 +15,14 @@ type Coverage struct {
 	Classes [classes]int
 	Faults  [kinds]int
 	Moves   [4][4]int // of a token's phase: from, to
-	Causes  [token.AddressFailed + 1]int
+	Causes  [token.UnitFailed + 1]int
 	Verbs   [token.Yield + 1]int
 	States  [heartbeat.Restarting + 1]int
 	Reasons [32]int
 	Replies [token.NotTaken + 1]int
-	Duals   int // answers of two nodes that the mode allows
+	Duals   int                      // answers of two nodes that the mode allows
+	Groups  [services.Broken + 1]int // states of groups
+	Events  [groupEvents]int
 }
 
 // Add adds another's counts.
@@ -35,6 +38,8 @@ func (c *Coverage) Add(o *Coverage) {
 	add(c.Reasons[:], o.Reasons[:])
 	add(c.Replies[:], o.Replies[:])
 	c.Duals += o.Duals
+	add(c.Groups[:], o.Groups[:])
+	add(c.Events[:], o.Events[:])
 }
 
 func add(a, b []int) {
@@ -60,7 +65,7 @@ func (c *Coverage) reached() (list []named) {
 	for _, m := range moves {
 		list = append(list, named{fmt.Sprintf("%v→%v", m[0], m[1]), c.Moves[m[0]][m[1]]})
 	}
-	for i := token.PeerSilent; i <= token.AddressFailed; i++ {
+	for i := token.PeerSilent; i <= token.UnitFailed; i++ {
 		list = append(list, named{"cause " + i.String(), c.Causes[i]})
 	}
 	for i := token.Silent; i <= token.Yield; i++ {
@@ -74,6 +79,12 @@ func (c *Coverage) reached() (list []named) {
 		if words := r.Words(); len(words) > 0 {
 			list = append(list, named{"reason " + words[0], n})
 		}
+	}
+	for i, n := range c.Groups {
+		list = append(list, named{"group " + services.State(i).String(), n})
+	}
+	for i, n := range c.Events {
+		list = append(list, named{groupEvent(i).String(), n})
 	}
 	return append(list, named{"two holders beyond a cut", c.Duals})
 }

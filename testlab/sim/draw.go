@@ -30,6 +30,9 @@ func Draw(seed uint64) Plan {
 	for range p.Tokens {
 		p.Bits = append(p.Bits, drawBits(r))
 	}
+	if r.chance(3) {
+		p.drawGroups(r)
+	}
 	switch p.Class {
 	case Storm:
 		p.drawStorm(r)
@@ -102,11 +105,17 @@ func (p *Plan) drawStorm(r *random) {
 }
 
 func (p *Plan) drawFault(r *random, at time.Duration) Fault {
-	f := Fault{At: at, Kind: FaultKind(r.below(int(kinds))), A: r.below(p.Nodes), Paths: 1<<p.Paths - 1}
+	f := Fault{At: at, Kind: FaultKind(r.below(int(GroupSick))), A: r.below(p.Nodes), Paths: 1<<p.Paths - 1}
 	f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
 	f.For = pick(r, r.upTo(2*p.Interval), r.upTo(2*p.Dead()), p.Dead()+r.upTo(10*time.Millisecond), r.upTo(1500*time.Millisecond))
 	if r.chance(2) {
 		f.Paths |= 1 << p.Paths // the clients' network too
+	}
+	if len(p.Groups) > 0 && r.chance(2) {
+		f.Kind = GroupSick + FaultKind(r.below(int(kinds-GroupSick)))
+		f.Amount = r.below(len(p.Groups))
+		f.Paths = r.below(60)
+		return f
 	}
 	switch f.Kind {
 	case CutOne, CutBoth, CutTail:
@@ -122,7 +131,7 @@ func (p *Plan) drawFault(r *random, at time.Duration) Fault {
 		f.For += muteFor(p, 3)
 		f.Amount = 1 + r.below(3)
 	case MoveTo, Reload, Unwanted:
-		f.Amount = r.below(p.Tokens)
+		f.Amount = r.below(p.All())
 	case ClockStep:
 		f.Amount = pick(r, -3000, -400, 700, 1500)
 	}
@@ -151,7 +160,7 @@ func (p *Plan) drawErrands(r *random) {
 	}
 	at := p.begin()
 	for range 3 {
-		f := Fault{At: at + r.upTo(p.Interval), For: settle, Kind: MoveTo, A: r.below(p.Nodes), Amount: r.below(p.Tokens)}
+		f := Fault{At: at + r.upTo(p.Interval), For: settle, Kind: MoveTo, A: r.below(p.Nodes), Amount: r.below(p.All())}
 		f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
 		p.Faults = append(p.Faults, f)
 		at = f.At + f.For + settle

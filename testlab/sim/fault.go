@@ -47,7 +47,7 @@ func (w *World) begin(f Fault) {
 	case DiskFull:
 		h.disk.broken = true
 	case Reload:
-		h.reload(f.Amount)
+		h.reload(f.Amount, -1)
 	case ClockStep:
 		h.wall += int64(f.Amount) * 1e6
 	case Clumsy:
@@ -55,6 +55,10 @@ func (w *World) begin(f Fault) {
 	case Unwanted:
 		h.setBits(f.Amount, token.ReleaseRequested)
 	default:
+		if f.Kind.ofGroup() {
+			w.beginGroup(f)
+			return
+		}
 		w.disturbNetwork(f, true)
 	}
 }
@@ -80,7 +84,7 @@ func (w *World) end(f Fault) {
 	case DiskFull:
 		h.disk.broken = false
 	case Reload:
-		h.reload(-1)
+		h.reload(-1, -1)
 	case ClockStep:
 		h.wall -= int64(f.Amount) * 1e6
 	case Clumsy:
@@ -88,6 +92,10 @@ func (w *World) end(f Fault) {
 	case Unwanted:
 		h.setBits(f.Amount, 0)
 	default:
+		if f.Kind.ofGroup() {
+			w.endGroup(f)
+			return
+		}
 		w.disturbNetwork(f, false)
 	}
 }
@@ -166,7 +174,7 @@ func (w *World) degrade(f Fault, on bool) {
 func (w *World) setLink(h *Host, off bool) {
 	defer w.check.heard(h)
 	w.check.heard(h)
-	for i := range h.linkOff {
+	for i := range w.Plan.Tokens {
 		h.linkOff[i] = off
 	}
 	if off {
@@ -177,7 +185,7 @@ func (w *World) setLink(h *Host, off bool) {
 }
 
 func (w *World) fitness(h *Host, r token.Reason) {
-	for i := range h.kernel {
+	for i := range w.Plan.Tokens {
 		if h.linkOff[i] {
 			r |= token.LinkDown
 		}

@@ -5,6 +5,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/services"
 	"vipd/token"
 	"vipd/vipd/node"
 )
@@ -21,8 +22,13 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	case token.Lease:
 		h.lease(a)
 	case token.Acquire:
-		h.acquire(a)
+		if !w.isGroup(a.Token) {
+			h.acquire(a)
+		}
 	case token.Drop:
+		if w.isGroup(a.Token) {
+			return
+		}
 		h.after(w.handsTime(), func() {
 			h.kernel[a.Token] = entry{}
 			w.check.answering(h, a.Token)
@@ -46,6 +52,10 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 			}
 			h.step(token.Reserved{HighWater: a.HighWater, OK: !h.disk.broken})
 		})
+	case services.Action:
+		h.service(a)
+	case node.KeepHalted:
+		h.disk.halted[a.Name] = a.On
 	case node.KeepSuspended:
 		h.disk.suspended = a.On
 	case node.Flush:
@@ -59,7 +69,14 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 
 // lease writes the kernel's expiry.
 func (h *Host) lease(a token.Lease) {
-	h.terms[a.Token].Grant(a, h.pacer.Sent())
+	sent := h.pacer.Sent()
+	if h.world.isGroup(a.Token) {
+		h.page(a)
+		if sent == 0 && a.Limit == clock.Never {
+			sent = h.now() // an adopted lease without a limit runs from now
+		}
+	}
+	h.terms[a.Token].Grant(a, sent)
 	if a.Limit != 0 {
 		h.kernel[a.Token].epoch = a.Epoch
 	}
@@ -68,6 +85,9 @@ func (h *Host) lease(a token.Lease) {
 
 func (h *Host) write(i int) {
 	h.kernel[i].expiry = h.terms[i].Expiry()
+	if h.world.isGroup(i) {
+		h.gangOf(i).renew()
+	}
 	h.world.check.answering(h, i)
 }
 
@@ -140,6 +160,7 @@ func (h *Host) say(s heartbeat.Say) {
 	if h.pacer.Wedged(now) {
 		return
 	}
+	h.world.check.speaking(h)
 	pages := 1
 	if s.Whole {
 		pages = h.pacer.Pages()
@@ -155,8 +176,11 @@ func (h *Host) say(s heartbeat.Say) {
 // Grace if the peers wait for it, else as they stand.
 func (h *Host) reexec(now clock.Instant, awaited bool) {
 	for i := range h.kernel {
-		if k := &h.kernel[i]; awaited && k.up && h.terms[i].Held() {
+		if k := &h.kernel[i]; awaited && (k.up || h.world.isGroup(i)) && h.terms[i].Held() {
 			k.expiry = now.Add(node.Grace)
+			if h.world.isGroup(i) {
+				h.gangOf(i).renew()
+			}
 			h.world.check.answering(h, i)
 		}
 	}

@@ -37,6 +37,10 @@ type Host struct {
 	disk    disk
 	clumsy  bool // its hands fail
 	without int  // the token that its configuration lacks, or −1
+	reshape int  // the group that has another unit in its configuration, or −1
+
+	gangs []gang // by group
+	crews []crew // the daemon's, by group
 }
 
 func (h *Host) lacks(i int) bool { return h.without == i }
@@ -56,6 +60,7 @@ type disk struct {
 	suspended bool
 	records   []token.Record
 	broken    bool
+	halted    map[string]bool // tokens whose group an operator stopped
 }
 
 type packet struct {
@@ -96,20 +101,26 @@ func (h *Host) Start() {
 	}
 	w := h.world
 	h.life++
-	h.without = -1
+	if len(h.gangs) > 0 && !h.cleared() {
+		w.At(w.Now+int64(startAgain), func() { w.check.disturb(); h.Start() })
+		return
+	}
+	h.without, h.reshape = -1, -1
 	h.frozen = false
 	h.session = w.random.uint64() | 1
 	now := h.now()
 	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.StartWait,
-			Tokens: w.specs, HighWater: h.disk.highWater}}, now)
+			Tokens: w.specs, HighWater: h.disk.highWater}, Services: w.services(-1, -1)}, now)
+	h.crews = w.crews()
 	h.pacer = heartbeat.NewPacer(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead()}, now)
 	h.terms = make([]token.Term, len(h.kernel))
 	for i := range h.terms {
 		h.terms[i].Length = w.Plan.Lease()
 	}
+	h.muster()
 	h.step(node.Suspended{On: h.disk.suspended})
-	for i := range h.kernel {
+	for i := range w.Plan.Tokens {
 		k := &h.kernel[i]
 		if k.up && now < k.expiry-clock.Instant(2*time.Millisecond) {
 			h.step(token.Adopt{Token: i, Epoch: k.epoch, Expiry: k.expiry, Tenure: now.Sub(k.since), Pinned: k.pinned})
@@ -121,6 +132,7 @@ func (h *Host) Start() {
 			h.step(token.Fitness{Token: i, Reasons: token.LinkDown})
 		}
 	}
+	h.recall()
 	if w.Plan.Foreign {
 		h.after(w.Plan.ForeignAfter, func() { h.step(token.Foreign{}) })
 	}
@@ -129,7 +141,7 @@ func (h *Host) Start() {
 
 // Kill ends the daemon at once; the kernel keeps what it has.
 func (h *Host) Kill() {
-	h.machine, h.terms, h.frozen, h.socket, h.late = nil, nil, false, nil, nil
+	h.machine, h.terms, h.crews, h.frozen, h.socket, h.late = nil, nil, nil, false, nil, nil
 }
 
 // PowerOff ends everything but the disk; PowerOn is a boot without a start.
@@ -137,6 +149,9 @@ func (h *Host) PowerOff() {
 	h.Kill()
 	h.alive = false
 	clear(h.kernel)
+	for i := range h.gangs {
+		h.gangs[i].end()
+	}
 	for i := range h.disk.records {
 		h.disk.records[i].Holder = false // another boot
 	}
@@ -237,18 +252,24 @@ func (h *Host) order(c node.Command) {
 
 // setBits sets the token's bits on this host: those of the plan and some more.
 func (h *Host) setBits(i int, more token.Bits) {
-	bits := h.world.Plan.Bits[i] | more
+	bits := h.world.specs[i].Bits | more
 	h.after(0, func() { h.step(token.SetBits{Token: i, Bits: bits}) })
 }
 
-// reload gives the daemon a configuration without one token, or the whole.
-func (h *Host) reload(without int) {
-	h.without = without
+// reload gives the daemon a configuration without one token, or with another unit
+// in one group, or the whole.
+func (h *Host) reload(without, reshape int) {
+	h.without, h.reshape = without, reshape
 	specs, digest := slices.Clone(h.world.specs), uint64(1)
 	if without >= 0 {
 		specs, digest = slices.Delete(specs, without, without+1), 2
 	}
-	h.after(0, func() { h.step(node.Reload{Tokens: specs, Digest: digest}) })
+	if reshape >= 0 {
+		digest = 3
+	}
+	h.after(0, func() {
+		h.step(node.Reload{Tokens: specs, Services: h.world.services(without, reshape), Digest: digest})
+	})
 }
 
 // sleep schedules the next tick.

@@ -33,6 +33,8 @@ type Plan struct {
 	HandsTime     time.Duration
 	DiskTime      time.Duration
 	Askable       bool // the gate is in use: the LAN can be asked who has an address
+	Groups        []Group
+	Requires      [][]int // by vip: the groups that it needs
 	Faults        []Fault
 	Whole         bool // played to the end, however early all is well
 }
@@ -71,33 +73,45 @@ type FaultKind uint8
 
 // The disturbances.
 const (
-	Crash      FaultKind = iota // daemon killed, started again after For
-	Reboot                      // host dead for For
-	Freeze                      // daemon stopped for For
-	Terminate                   // SIGTERM, started again after For
-	Restart                     // vipd restart
-	CutOne                      // A→B
-	CutBoth                     // A↔B
-	CutTail                     // A↔B, but A→B heals Amount ms later
-	Isolate                     // A from everybody
-	CutAll                      // everybody from everybody
-	Lossy                       // all links lose Amount of 1000
-	Slow                        // all links are late by up to Amount ms
-	LinkLoss                    // the resource's link on A
-	SickCheck                   // a soft reason on A
-	Suspension                  // A
-	MoveTo                      // operator: token Amount to A
-	MuteCrash                   // A's last sends are lost, then it is killed
-	DiskFull                    // on A
-	Reload                      // A's configuration lacks token Amount
-	ClockStep                   // A's wall clock jumps by Amount ms
-	Unwanted                    // Release Requested on A for token Amount
-	Clumsy                      // A's hands can't put anything up
+	Crash       FaultKind = iota // daemon killed, started again after For
+	Reboot                       // host dead for For
+	Freeze                       // daemon stopped for For
+	Terminate                    // SIGTERM, started again after For
+	Restart                      // vipd restart
+	CutOne                       // A→B
+	CutBoth                      // A↔B
+	CutTail                      // A↔B, but A→B heals Amount ms later
+	Isolate                      // A from everybody
+	CutAll                       // everybody from everybody
+	Lossy                        // all links lose Amount of 1000
+	Slow                         // all links are late by up to Amount ms
+	LinkLoss                     // the resource's link on A
+	SickCheck                    // a soft reason on A
+	Suspension                   // A
+	MoveTo                       // operator: token Amount to A
+	MuteCrash                    // A's last sends are lost, then it is killed
+	DiskFull                     // on A
+	Reload                       // A's configuration lacks token Amount
+	ClockStep                    // A's wall clock jumps by Amount ms
+	Unwanted                     // Release Requested on A for token Amount
+	Clumsy                       // A's hands can't put anything up
+	GroupSick                    // A's check of group Amount fails
+	GroupHung                    // A's check of group Amount gives no answer in time
+	UnitDeath                    // a unit of group Amount dies on A
+	CrashLoop                    // units of group Amount on A die Paths ms after each start
+	CrashLoops                   // the same everywhere
+	StartFails                   // units of group Amount can't be started on A
+	SlowStart                    // units of group Amount take a second more to start on A
+	Unstoppable                  // units of group Amount can't be stopped on A
+	HaltOrder                    // operator: group Amount stays away from A
+	RenewOrder                   // operator: group Amount stops and starts on A
+	Reshape                      // A's configuration has another unit in group Amount
 	kinds
 )
 
 var kindNames = [...]string{"crash", "reboot", "freeze", "terminate", "restart", "cut-one", "cut-both", "cut-tail", "isolate", "cut-all",
-	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full", "reload", "clock-step", "unwanted", "clumsy"}
+	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full", "reload", "clock-step", "unwanted", "clumsy",
+	"group-sick", "group-hung", "unit-death", "crash-loop", "crash-loops", "start-fails", "slow-start", "unstoppable", "halt-order", "renew-order", "reshape"}
 
 // String returns the name used in printed plans.
 func (k FaultKind) String() string { return kindNames[k] }
@@ -109,6 +123,10 @@ func (p *Plan) String() string {
 		p.Seed, p.Class, p.Nodes, p.Paths, p.Interval, p.Tolerance, p.Priority, p.Bits, p.FailbackDelay, p.FailbackCap, p.Drift)
 	fmt.Fprintf(&b, "  start spread %v, foreign frames %v, start wait %v, hands %v (%d‰ fail), disk %v\n",
 		p.StartSpread, p.Foreign, p.StartWait, p.HandsTime, p.HandsFail, p.DiskTime)
+	for i, g := range p.Groups {
+		fmt.Fprintf(&b, "  group %d: %+v\n", i, g)
+	}
+	fmt.Fprintf(&b, "  requires %v\n", p.Requires)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&b, "  at %v for %v: %v a=%c b=%c paths=%b amount=%d\n", f.At, f.For, f.Kind, 'a'+f.A, 'a'+f.B, f.Paths, f.Amount)
 	}

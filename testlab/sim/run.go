@@ -61,6 +61,7 @@ func (w *World) mend() {
 		h.Thaw()
 		w.revive(h)
 	}
+	w.mendGroups()
 }
 
 func (w *World) result(simulated time.Duration) Result {

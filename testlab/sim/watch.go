@@ -5,6 +5,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/services"
 	"vipd/token"
 	"vipd/vipd/node"
 )
@@ -106,6 +107,7 @@ func (c *checker) action(h *Host, a node.Action) {
 		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.What)
 	case node.Words:
 		c.States[a.State]++
+		c.said(h, &a)
 		c.echoes(h, a.Heard)
 		for i := range a.Claims {
 			c.Verbs[a.Claims[i].Verb]++
@@ -115,6 +117,8 @@ func (c *checker) action(h *Host, a node.Action) {
 			}
 		}
 		c.editions[h.Slot-1] = a.Edition
+	case services.Action:
+		c.service(h, a)
 	case node.Reply:
 		c.replied(h, a)
 	}
@@ -150,9 +154,12 @@ func (c *checker) reasons(r token.Reason) {
 // outranked reports whether failback is on and another node has the higher
 // priority.
 func (c *checker) outranked(h *Host, i int) bool {
+	if c.w.isGroup(i) && h.gangOf(i).plan().With != nil {
+		return true // it may follow another
+	}
 	for _, p := range c.w.Plan.Priority {
 		if p > c.w.Plan.Priority[h.Slot-1] {
-			return c.w.Plan.Bits[i]&token.AutoFailback != 0
+			return c.w.specs[i].Bits&token.AutoFailback != 0
 		}
 	}
 	return false

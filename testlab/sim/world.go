@@ -40,6 +40,9 @@ func New(p Plan) *World {
 	for i := range p.Tokens {
 		w.specs = append(w.specs, w.spec(i))
 	}
+	for i := range p.Groups {
+		w.specs = append(w.specs, w.groupSpec(i))
+	}
 	w.links = make([][][]link, p.Nodes)
 	for i := range w.links {
 		w.links[i] = make([][]link, p.Nodes)
@@ -54,18 +57,26 @@ func New(p Plan) *World {
 }
 
 func (w *World) newHost(i int) *Host {
-	n := w.Plan.Tokens
-	return &Host{Slot: uint8(i + 1), Name: string(rune('a' + i)), world: w, ppm: w.Plan.Drift[i], boot: -int64(w.random.below(1e9)) - 1e9,
-		wall: int64(i) * 1e6, alive: true, kernel: make([]entry, n), linkOff: make([]bool, n), disk: disk{records: make([]token.Record, n)}}
+	n := w.Plan.All()
+	h := &Host{Slot: uint8(i + 1), Name: string(rune('a' + i)), world: w, ppm: w.Plan.Drift[i], boot: -int64(w.random.below(1e9)) - 1e9,
+		wall: int64(i) * 1e6, alive: true, kernel: make([]entry, n), linkOff: make([]bool, n), disk: disk{records: make([]token.Record, n), halted: map[string]bool{}}}
+	for i := range w.Plan.Groups {
+		h.gangs = append(h.gangs, gang{host: h, number: i, units: make([]process, w.Plan.Groups[i].Units+1)})
+	}
+	return h
 }
 
 func (w *World) spec(i int) token.Spec {
 	name := "vip:" + string(rune('p'+i))
-	s := token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], Askable: w.Plan.Askable, FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
+	return token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], Askable: w.Plan.Askable, Members: w.members(),
+		FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
+}
+
+func (w *World) members() (list []token.Member) {
 	for j, h := range w.Hosts {
-		s.Members = append(s.Members, token.Member{Slot: h.Slot, Priority: w.Plan.Priority[j], Place: j})
+		list = append(list, token.Member{Slot: h.Slot, Priority: w.Plan.Priority[j], Place: j})
 	}
-	return s
+	return list
 }
 
 // TokenName returns the name of the token with that number.

@@ -69,13 +69,6 @@ func (g *groups) group(tokenName string) (number int, ok bool) {
 // Groups lets status look into the machine; nobody else may step it.
 func (m *Machine) Groups() *services.Machine { return m.groups.machine }
 
-// tokenOf is the number of the token that the group runs under. It outlives the
-// group in the configuration, for the token does until the group is down.
-func (m *Machine) tokenOf(group int) (number int, ok bool) {
-	number, ok = m.runs[group]
-	return number, ok
-}
-
 // adopt notes under which token the group was found running.
 func (m *Machine) adopt(a services.Adopt) {
 	for _, one := range m.groups.services.Groups {
@@ -85,29 +78,40 @@ func (m *Machine) adopt(a services.Adopt) {
 	}
 }
 
-// route gives an action about a group's token to the services; it reports whether
-// it was one.
-func (m *Machine) route(a token.Action) bool {
+// route tells the services what an action says of a group's token; it reports
+// whether that is all there is to do.
+func (m *Machine) route(a token.Action) (done bool) {
 	switch a := a.(type) {
 	case token.Acquire:
 		if g, ok := m.groups.group(m.tokens.Spec(a.Token).Name); ok {
 			m.runs[g] = a.Token
-			m.groups.queue = append(m.groups.queue, services.Grant{Group: g, Epoch: a.Epoch})
-			m.do(a)
-			return true
+			m.queue(services.Grant{Group: g, Epoch: a.Epoch})
 		}
 	case token.Drop:
-		if g, ok := m.grouped(a.Token); ok {
-			m.groups.queue = append(m.groups.queue, services.Revoke{Group: g})
-			m.do(a)
-			return true
-		}
+		m.revoke(a.Token)
 	case token.Announce:
-		_, ok := m.grouped(a.Token)
-		return ok
+		if g, ok := m.grouped(a.Token); ok {
+			m.queue(services.Grant{Group: g, Epoch: a.Epoch}) // after a meeting the epoch is another
+		}
+		return m.ofGroup(a.Token)
 	}
 	return false
 }
+
+// revoke takes back what was granted under the group's token. One that is dropped
+// before it was acquired has nothing to take down.
+func (m *Machine) revoke(number int) {
+	if g, ok := m.grouped(number); ok {
+		m.queue(services.Revoke{Group: g})
+	} else if m.ofGroup(number) {
+		m.queue(token.Down{Token: number})
+	}
+}
+
+// ofGroup reports whether the token is a group's; nothing else goes down in order.
+func (m *Machine) ofGroup(number int) bool { return m.tokens.Spec(number).Orderly }
+
+func (m *Machine) queue(ev any) { m.groups.queue = append(m.groups.queue, ev) }
 
 // grouped is the group that was granted under the token.
 func (m *Machine) grouped(number int) (group int, ok bool) {
@@ -130,6 +134,7 @@ func (m *Machine) serve(now clock.Instant, ev services.Event) {
 			m.do(a)
 		case services.Down:
 			m.answerToken(a.Group, func(t int) token.Event { return token.Down{Token: t} })
+			delete(m.runs, a.Group) // either number may become another's
 		default:
 			m.do(a)
 		}
@@ -137,8 +142,8 @@ func (m *Machine) serve(now clock.Instant, ev services.Event) {
 }
 
 func (m *Machine) answerToken(group int, ev func(int) token.Event) {
-	if t, ok := m.tokenOf(group); ok {
-		m.groups.queue = append(m.groups.queue, ev(t))
+	if t, ok := m.runs[group]; ok {
+		m.queue(ev(t))
 	}
 }
 

@@ -39,7 +39,7 @@ type Machine struct {
 	tokens *token.Machine
 
 	groups    groups
-	runs      map[int]int    // group → number of the token it was last granted under
+	runs      map[int]int    // group → number of the token it is granted under, until it is down
 	numbers   map[uint64]int // token ID → number
 	peers     []peer         // by place in config.Peers
 	says      []heartbeat.Say
