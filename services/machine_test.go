@@ -33,7 +33,7 @@ func answer(m *Machine, now clock.Instant, actions []Action, starts func(Start) 
 		case Start:
 			pending = append(pending, m.Step(now, starts(a))...)
 		case Stop:
-			pending = append(pending, m.Step(now, Stopped{a.Group, a.Unit, a.Order})...)
+			pending = append(pending, m.Step(now, Stopped(a))...)
 		}
 	}
 	return done

@@ -158,7 +158,7 @@ func (w *world) stopped(a Stop) {
 	default:
 		u.alive, u.left = false, false
 	}
-	w.answer(Stopped{a.Group, a.Unit, a.Order})
+	w.answer(Stopped(a))
 }
 
 // answer delivers an event: late, not at all, or twice.

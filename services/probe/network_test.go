@@ -139,8 +139,8 @@ func site() http.Handler {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
-	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://db.example/", 302) })
-	mux.HandleFunc("/ftp", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://127.0.0.1/", 302) })
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://db.example/", http.StatusFound) })
+	mux.HandleFunc("/ftp", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://127.0.0.1/", http.StatusFound) })
 	mux.HandleFunc("/hint", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusEarlyHints)
 		fmt.Fprint(w, "ok")
@@ -150,7 +150,7 @@ func site() http.Handler {
 		if n == 0 {
 			to = "/ok"
 		}
-		mux.HandleFunc(fmt.Sprintf("/%d", n+1), func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, 302) })
+		mux.HandleFunc(fmt.Sprintf("/%d", n+1), func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) })
 	}
 	mux.HandleFunc("/who", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.UserAgent(), r.Close) })
 	return mux
@@ -182,7 +182,7 @@ func TestPage(t *testing.T) {
 		{"/4", 0, false, "more than 3 redirects"},
 		{"/4 expect=302", 0, true, "status 302"},
 		{"/away", 0, false, "redirected: db.example is a name: give an address or localhost, since a resolver may look from another network"},
-		{"/ftp", 0, false, "redirected to ftp:"},
+		{"/ftp", 0, false, "redirected to ftp"},
 		{"/hint body=ok", 0, true, "status 200"},
 		{"/who body=vipdtrue", 0, true, "status 200"},
 	} {

@@ -129,7 +129,7 @@ func (p page) redirect(next *http.Request, before []*http.Request) error {
 		return fmt.Errorf("more than %d redirects", redirects)
 	}
 	if scheme := next.URL.Scheme; scheme != "http" && scheme != "https" {
-		return fmt.Errorf("redirected to %s:", scheme)
+		return fmt.Errorf("redirected to %s", scheme)
 	}
 	if err := literal(next.URL.Hostname()); err != nil {
 		return fmt.Errorf("redirected: %w", err)

@@ -55,7 +55,7 @@ func Parse(text string) (Target, error) {
 	case "unit":
 		k, err = parseUnit(rest)
 	default:
-		err = errors.New("want tcp://, http://, https://, exec:/ or unit:")
+		err = errors.New("want one of tcp://, http://, https://, exec:/ and unit: in front")
 	}
 	if err != nil {
 		return Target{}, fmt.Errorf("check %q: %w", text, err)

@@ -21,8 +21,8 @@ var targets = []struct{ text, refused string }{
 	{"unit:historian.service", ""},
 	{`unit:a@b\x2dc.service`, ""},
 
-	{"", "want tcp://"},
-	{"udp://127.0.0.1:1", "want tcp://"},
+	{"", "want one of tcp://"},
+	{"udp://127.0.0.1:1", "want one of tcp://"},
 	{"tcp:127.0.0.1:5432", "want tcp://host:port"},
 	{"tcp://127.0.0.1", "want tcp://host:port"},
 	{"tcp://127.0.0.1:0", "want 1 to 65535"},

@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"vipd/lease"
 )
 
 // Disk is a directory that this process and all hosts share. It outlives power cuts, as
@@ -51,17 +49,15 @@ func cgroupsOf(pid int) string { return fmt.Sprintf("vipd-lab-%d", pid) }
 // removeCgroups removes what the laboratory left of its control groups, all of which
 // are empty by now.
 func removeCgroups(pid int) {
-	root, err := lease.CgroupRoot()
-	if err != nil {
-		return
-	}
 	var folders []string
-	filepath.WalkDir(filepath.Join(root, cgroupsOf(pid)), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			folders = append(folders, path)
-		}
-		return nil
-	})
+	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} { // alone, and beside version 1
+		filepath.WalkDir(filepath.Join(root, cgroupsOf(pid)), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				folders = append(folders, path)
+			}
+			return nil
+		})
+	}
 	for _, folder := range slices.Backward(folders) {
 		unix.Rmdir(folder)
 	}

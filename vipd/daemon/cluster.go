@@ -145,14 +145,6 @@ func (c *cluster) services() node.Services {
 	return s
 }
 
-func (c *cluster) group(name string) (config.Group, bool) {
-	i := slices.IndexFunc(c.settings.Groups, func(g config.Group) bool { return g.Name == name })
-	if i < 0 {
-		return config.Group{}, false
-	}
-	return c.settings.Groups[i], true
-}
-
 // sets are the addresses of each token on this host.
 func (c *cluster) sets() (list []sharedip.Set) {
 	for _, v := range c.settings.VIPs {
