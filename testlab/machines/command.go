@@ -66,6 +66,12 @@ func (m *Machine) Systemctl(args ...string) string {
 	return m.Run(append([]string{"systemctl"}, args...)...)
 }
 
+// Begin starts vipd where Idle kept it from starting, now and at each boot.
+func (m *Machine) Begin() {
+	m.lab.t.Helper()
+	m.Systemctl("enable", "--now", daemonUnit)
+}
+
 // Property is one property of a unit, as systemctl shows it.
 func (m *Machine) Property(unit, name string) string {
 	m.lab.t.Helper()

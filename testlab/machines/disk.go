@@ -70,6 +70,9 @@ func (m *Machine) furnish(o Options) error {
 	if err := os.Chmod(filepath.Join(m.own(), "etc/vipd/key"), 0o600); err != nil {
 		return err
 	}
+	if o.Idle {
+		return nil
+	}
 	return enable(m.own(), daemonUnit)
 }
 

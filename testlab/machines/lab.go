@@ -49,6 +49,7 @@ var places = map[string][2]string{
 type Options struct {
 	Names  []string          // of the machines: A, B, Database; A and B when empty
 	Config string            // of vipd on A and B; the usual one when empty; or NoDaemon
+	Idle   bool              // vipd is configured, but only Begin starts it
 	Files  map[string]string // more for the disks of all, by path: "etc/x.conf"; of one: "hist-a:etc/x.conf"
 }
 
