@@ -12,14 +12,15 @@ import (
 //
 //	last beat      D/2              W                    + round trip
 //	───┼────────────┼───────────────┼──┼──┼──┼──┼──┼──┼──────┼──►
-//	                every D/20      every 2 ms, 8 of them
+//	                every D/20      every 2 ms, 8 of them     (D/20: 1 ms at least)
 //	                none answered (≥ 8): take at W
 //	                answered: by a lease that lasts; the 8 after W decide
 
 // Rates and counts of the gate.
 const (
 	asksNeeded  = 8
-	askLeast    = 2 * time.Millisecond
+	askLeast    = time.Millisecond      // between two before W
+	askLate     = 2 * time.Millisecond  // after W
 	askTrip     = 20 * time.Millisecond // an answer takes no longer
 	heirAnswers = 3                     // of the peer, at which the higher rank drops too
 )
@@ -72,7 +73,7 @@ func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Insta
 func (m *Machine) askEarly(now clock.Instant, t *state, i int) {
 	p := &m.peers[i]
 	at := p.silentAt(max(m.config.Dead, p.dead))
-	if t.lasting() || !m.gated(t, i) || !m.reached(now, at.Add(-m.config.Dead/2)) {
+	if t.lasting() || !m.gated(t, i) || !m.reached(now, at.Add(-m.askAhead())) {
 		return
 	}
 	t.gate.begin(max(p.heard, p.audible))
@@ -86,8 +87,14 @@ func (g *gate) begin(last clock.Instant) {
 	}
 }
 
-// askFor asks when it is time to: every D/20 from D/2 of silence, every 2 ms
-// after W until eight are sent, then every D/20 again.
+// askAhead is how long before W asking begins.
+func (m *Machine) askAhead() time.Duration {
+	return max(m.config.Dead/2, (asksNeeded+1)*max(m.config.Dead/20, askLeast))
+}
+
+// askFor asks when it is time to: every D/20 from D/2 of silence, or early enough for
+// one more than are needed before W; every 2 ms after W until eight are sent, then
+// every D/20 again.
 func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	g := &t.gate
 	if g.at < at {
@@ -95,9 +102,9 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	}
 	at = g.at
 	every := max(m.config.Dead/20, askLeast)
-	from := at.Add(-m.config.Dead / 2)
+	from := at.Add(-m.askAhead())
 	if now >= at && g.late < asksNeeded {
-		every = askLeast
+		every = askLate
 	}
 	if !m.reached(now, max(from, g.asked.Add(every))) {
 		return

@@ -113,7 +113,7 @@ func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
 func (m *Machine) Awaited(now clock.Instant, edition uint32) bool {
 	for i := range m.tokens {
 		t := &m.tokens[i]
-		if t.phase == Idle || t.phase == Dropping || t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
+		if t.limit == 0 || t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
 			continue
 		}
 		if _, holders := m.Holder(now, i); t.lapsed != 0 || holders > 1 {

@@ -43,13 +43,26 @@ func (m *Machine) recorded(now clock.Instant, e Recorded) {
 	}
 }
 
+// lastLease is for what goes down in order. Once the lease has run out, or another
+// holder is heard, it is over: a peer may have taken, and no echo brings it back.
+func (m *Machine) lastLease(now clock.Instant, t *state) {
+	if t.limit == 0 {
+		return
+	}
+	limit := m.leaseLimit(now, t)
+	switch {
+	case m.reached(now, limit), t.spec.Bits&AllowMultiple == 0 && m.rival(now, t):
+		m.endLease(t)
+	case limit != t.limit:
+		t.limit = limit
+		m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch})
+	}
+}
+
 // settle finishes a drop when the hands have confirmed and the disk knows.
 func (m *Machine) settle(now clock.Instant, i int) {
 	t := &m.tokens[i]
-	if limit := m.leaseLimit(now, t); t.limit != 0 && limit != t.limit {
-		t.limit = limit
-		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
-	}
+	m.lastLease(now, t)
 	if !t.removed || t.writing || t.rewrite != 0 && !m.reached(now, t.rewrite) {
 		return
 	}

@@ -63,7 +63,7 @@ func (m *Machine) execute(now clock.Instant, c Command) {
 		m.do(KeepSuspended{On: m.suspended})
 		m.stand(now)
 	case Halt, Begin, Renew:
-		m.manage(now, c)
+		m.manage(c)
 	}
 }
 

@@ -31,6 +31,7 @@ type Group struct {
 //	  └──── Fitness: what is required and not ready ◄─┘
 type groups struct {
 	services Services
+	follows  map[string][]string // by a group's token: those that draw it to their node
 	machine  *services.Machine
 	queue    []any  // services.Event and token.Event
 	seats    []seat // by the token's number
@@ -45,7 +46,7 @@ type seat struct {
 }
 
 func newGroups(s Services, now clock.Instant) groups {
-	return groups{services: s, machine: services.New(specs(s), now), halted: map[string]bool{}}
+	return groups{services: s, follows: together(s.Groups), machine: services.New(specs(s), now), halted: map[string]bool{}}
 }
 
 func specs(s Services) (list []services.Spec) {
@@ -208,10 +209,8 @@ func (m *Machine) against(now clock.Instant, i int) (r token.Reason) {
 	if m.groups.machine.GivenUp(g) {
 		r |= token.GaveUp
 	}
-	for _, one := range m.groups.services.Groups {
-		if one.Token == name && slices.ContainsFunc(one.With, func(other string) bool { return m.elsewhere(now, other) }) {
-			r |= token.Apart
-		}
+	if slices.ContainsFunc(m.groups.follows[name], func(other string) bool { return m.elsewhere(now, other) }) {
+		r |= token.Apart
 	}
 	return r
 }

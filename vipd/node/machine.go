@@ -119,7 +119,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 		m.handle(now, ev)
 	}
 	if m.groups.machine.Deadline() <= now {
-		m.serve(now, services.Tick{})
+		m.queue(services.Tick{})
 	}
 	m.settle(now)
 	m.watch(now)
@@ -181,9 +181,9 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.decide(now, ev)
 	case services.Adopt:
 		m.adopt(ev)
-		m.serve(now, ev)
+		m.queue(ev)
 	case services.Event:
-		m.serve(now, ev)
+		m.queue(ev) // behind what a beat in this step has revoked
 	case Tick:
 		m.decide(now, token.Tick{})
 	}
@@ -233,8 +233,9 @@ func (m *Machine) State() heartbeat.State {
 }
 
 func (m *Machine) reload(now clock.Instant, r Reload) {
+	m.settle(now) // what is in the queue means the numbers as they were
 	m.config.Digest = r.Digest
-	m.groups.services = r.Services
+	m.groups.services, m.groups.follows = r.Services, together(r.Services.Groups)
 	m.serve(now, services.Reconfigure{Specs: specs(r.Services)})
 	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
 	m.index()

@@ -3,13 +3,12 @@ package node
 import (
 	"time"
 
-	"vipd/heartbeat/clock"
 	"vipd/services"
 	"vipd/token"
 )
 
 // manage does to a group on this node what an operator ordered.
-func (m *Machine) manage(now clock.Instant, c Command) {
+func (m *Machine) manage(c Command) {
 	name := m.tokens.Spec(c.Token).Name
 	g, ok := m.groups.group(name)
 	if !ok {
@@ -21,9 +20,9 @@ func (m *Machine) manage(now clock.Instant, c Command) {
 		m.halt(name, true)
 	case Begin:
 		m.halt(name, false)
-		m.serve(now, services.Reset{Group: g})
+		m.queue(services.Reset{Group: g})
 	case Renew:
-		m.serve(now, services.Restart{Group: g})
+		m.queue(services.Restart{Group: g})
 	}
 }
 
