@@ -66,17 +66,17 @@ const (
 )
 
 // cost is what the daemons use when nobody needs them.
-var cost = []figure{{"CPU, active", "% of a core", atMost(1, 1.5)}, {"CPU, standby", "% of a core", atMost(1, 1.5)}, {"RSS", "MiB", atMost(15, 15)}}
+var cost = []figure{{"CPU, active", "% of a core", atMost(0.4, 1.5)}, {"CPU, standby", "% of a core", atMost(0.4, 1.5)}, {"RSS", "MiB", atMost(15, 15)}}
 
 var scenarios = []scenario{
 	{
 		name: "host-death", what: "hist-a loses power", peers: true,
-		figures: []figure{{outage, "ms", atMost(250, 30)}, {dual, "ms", never(0)}},
+		figures: []figure{{outage, "ms", atMost(250, 17)}, {dual, "ms", never(0)}},
 		play:    func(t *trial) error { return t.change(t.cutPower, nameB) },
 	},
 	{
 		name: "stop", what: "the daemon gets SIGTERM", peers: true,
-		figures: []figure{{outage, "ms", never(10)}, {lost, "", none}},
+		figures: []figure{{outage, "ms", atMost(3, 3)}, {lost, "", none}},
 		play:    func(t *trial) error { return t.change(t.terminate, nameB) },
 	},
 	{
@@ -86,7 +86,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "failback", what: "hist-a boots again", peers: true,
-		figures: []figure{{outage, "ms", never(10)}, {lost, "", none}},
+		figures: []figure{{outage, "ms", never(3)}, {lost, "", none}},
 		play:    (*trial).failback,
 	},
 	{
@@ -97,7 +97,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "kill", what: "kill -9 of all, no restart, 6 s", peers: true,
-		figures: []figure{{outage, "ms", none}, {dual, "ms", never(0)}},
+		figures: []figure{{outage, "ms", atMost(40, 10)}, {dual, "ms", never(0)}},
 		play:    (*trial).kill,
 	},
 	{
@@ -107,7 +107,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "cable-one-path", what: "the only cable is pulled", peers: true, scene: scene{onePath: true},
-		figures: []figure{{outage, "ms", atMost(250, 30)}},
+		figures: []figure{{outage, "ms", atMost(250, 17)}},
 		play:    func(t *trial) error { return t.change(t.pullCable, nameB) },
 	},
 	{
