@@ -10,18 +10,21 @@ import (
 // the clients are on. If the peer's kernel still answers after every lease has
 // ended, the peer's daemon lives and renews, and only the heartbeats are lost.
 //
-//	last beat      D/2              W                    + round trip
-//	───┼────────────┼───────────────┼──┼──┼──┼──┼──┼──┼──────┼──►
-//	                every D/20      every 2 ms, 8 of them     (D/20: 1 ms at least)
+//	last beat      D/2              L     W
+//	───┼────────────┼───────────────┼──┼──┼──┼──┼──────┼──►
+//	                every D/20      every 2 ms, 8    + round trip
 //	                none answered (≥ 8): take at W
-//	                answered: by a lease that lasts; the 8 after W decide
+//	                answered: by a lease that lasts; the 8 after the last answer decide
+//
+// Eight in a row without an answer show that the lease has run out, and what has run
+// out is not renewed by a send (Term).
 
 // Rates and counts of the gate.
 const (
 	asksNeeded  = 8
 	askLeast    = time.Millisecond      // between two before W
-	askLate     = 2 * time.Millisecond  // after W
-	askTrip     = 20 * time.Millisecond // an answer takes no longer
+	askLate     = 2 * time.Millisecond  // once the lease should have ended
+	askTrip     = 20 * time.Millisecond // an answer takes no longer, nor than an interval
 	heirAnswers = 3                     // of the peer, at which the higher rank drops too
 )
 
@@ -31,9 +34,9 @@ type gate struct {
 	asked    clock.Instant // newest ask
 	at       clock.Instant // W of the peer that was heard last
 	early    int           // asks sent before W
-	late     int           // asks sent after W
-	lastLate clock.Instant // the asksNeeded-th of them
-	answered bool          // an early ask was answered
+	row      int           // asks sent since the newest answer
+	eighth   clock.Instant // the asksNeeded-th of them
+	answered bool          // an ask was answered
 	rival    clock.Instant // a peer's own ask was seen
 	heir     bool          // held: it was taken on silence
 	answers  int           // held: by a silent peer's kernel to our asks
@@ -60,10 +63,10 @@ func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Insta
 	if p.renews != 0 && !m.reached(now, p.renews.Add(m.config.Dead)) {
 		return blocked
 	}
-	if !g.answered && (g.early >= asksNeeded || g.early+g.late > asksNeeded) { // the newest may still be answered
+	if !g.answered && (g.early >= asksNeeded || g.row > asksNeeded) { // the newest may still be answered
 		return bySilence
 	}
-	if g.late >= asksNeeded && m.reached(now, g.lastLate.Add(askTrip)) {
+	if g.row >= asksNeeded && m.reached(now, g.eighth.Add(min(askTrip, m.config.Interval))) {
 		return bySilence
 	}
 	return blocked
@@ -93,18 +96,18 @@ func (m *Machine) askAhead() time.Duration {
 }
 
 // askFor asks when it is time to: every D/20 from D/2 of silence, or early enough for
-// one more than are needed before W; every 2 ms after W until eight are sent, then
-// every D/20 again.
+// one more than are needed before W; every 2 ms from the end of a lease that was seen
+// to last, and from W, until eight have been sent in a row; then every D/20 again.
 func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	g := &t.gate
 	if g.at < at {
-		g.at, g.late, g.lastLate = at, 0, 0
+		g.at, g.row, g.eighth = at, 0, 0
 	}
 	at = g.at
 	every := max(m.config.Dead/20, askLeast)
 	from := at.Add(-m.askAhead())
-	if now >= at && g.late < asksNeeded {
-		every = askLate
+	if g.row < asksNeeded && (now >= at || g.answered && m.reached(now, at.Add(-m.config.Dead/5))) {
+		every = min(every, askLate)
 	}
 	if !m.reached(now, max(from, g.asked.Add(every))) {
 		return
@@ -113,8 +116,9 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	m.next = clock.Min(m.next, now.Add(every))
 	if now < at {
 		g.early++
-	} else if g.late++; g.late == asksNeeded {
-		g.lastLate = now
+	}
+	if g.row++; g.row == asksNeeded {
+		g.eighth = now
 	}
 	m.do(Ask{Token: t.number})
 }
@@ -127,7 +131,7 @@ func (m *Machine) rivalAsks(now clock.Instant, t *state, i int) bool {
 }
 
 // answered takes an answer. One to an ask sent before W may come from a lease
-// that still lasts; one after W shows that its daemon renews: then no token of
+// that still lasts, and those in a row count anew; one after W shows that its daemon renews: then no token of
 // that peer is to be taken.
 func (m *Machine) answered(now clock.Instant, e Answered) {
 	t := &m.tokens[e.Token]
@@ -145,7 +149,7 @@ func (m *Machine) answered(now clock.Instant, e Answered) {
 		p.renews = now
 		return
 	}
-	t.gate.answered = true
+	t.gate.answered, t.gate.row, t.gate.eighth = true, 0, 0
 }
 
 // peerAsks notes that a peer is asking too.
