@@ -3,7 +3,9 @@ package unit
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,7 @@ type condition struct {
 	sub        string   // SubState
 	invocation string   // changes with each start
 	dropIns    []string // paths of those in force
+	parts      []string // units that are stopped and restarted with it
 }
 
 // condition asks for it, which makes systemd load the unit where it is not.
@@ -41,6 +44,7 @@ func (l *link) condition(ctx context.Context, unit string) (condition, error) {
 	id, _ := all["InvocationID"].([]byte)
 	c.invocation = string(id)
 	c.dropIns, _ = all["DropInPaths"].([]string)
+	c.parts, _ = all["ConsistsOf"].([]string)
 	return c, nil
 }
 
@@ -65,6 +69,27 @@ func (c condition) objection(unit string) error {
 		return fmt.Errorf("it starts at boot by itself, on every node: systemctl disable %s", unit)
 	}
 	return nil
+}
+
+// umbrella refuses a unit that runs nothing itself but is there for others to be
+// started with: it would be up whatever becomes of them.
+func (l *link) umbrella(ctx context.Context, unit string, c condition) error {
+	all, err := l.GetUnitTypePropertiesContext(ctx, unit, "Service")
+	if err != nil {
+		return err
+	}
+	programs, _ := all["ExecStart"].([][]any)
+	if all["Type"] != "oneshot" || len(programs) != 1 || len(programs[0]) == 0 {
+		return nil
+	}
+	if path, _ := programs[0][0].(string); filepath.Base(path) != "true" {
+		return nil
+	}
+	named := "one of those in systemctl list-dependencies " + unit
+	if len(c.parts) > 0 {
+		named = strings.Join(c.parts, ", ")
+	}
+	return fmt.Errorf("it runs nothing itself, and is up whatever becomes of what it stands for; name that: %s", named)
 }
 
 // Values of ExecMainCode, see waitid(2).

@@ -13,7 +13,7 @@ import (
 // So a new epoch costs no daemon-reload, which would take its time in the middle
 // of a failover.
 type dropIn struct {
-	path        string // NAME.service.d/50-vipd.conf
+	path        string // NAME.service.d/zz-vipd.conf
 	environment string // the file that it names
 	slice       string // of the group, for a unit that one node alone runs; or empty
 }

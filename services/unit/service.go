@@ -55,7 +55,7 @@ func newService(text string, o Options) (*service, error) {
 		slice = sliceOf(o.Group)
 	}
 	return &service{name: text, o: o, dropIn: dropIn{
-		path:        filepath.Join(o.DropIns, text+".d", "50-vipd.conf"),
+		path:        filepath.Join(o.DropIns, text+".d", "zz-vipd.conf"),
 		environment: filepath.Join(o.Dir, o.Group, systemd.PathBusEscape(text)+".env"),
 		slice:       slice,
 	}}, nil
@@ -117,7 +117,10 @@ func (s *service) Check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return c.objection(s.name)
+		if wrong := c.objection(s.name); wrong != nil {
+			return wrong
+		}
+		return l.umbrella(ctx, s.name, c)
 	})
 }
 

@@ -17,12 +17,13 @@ const historian = "historian.service"
 type office struct {
 	bench
 	*fakeSystemd
-	unit *fakeUnit
+	unit      *fakeUnit
+	exclusive bool
 }
 
 func openOffice(t *testing.T) *office {
 	f, u := startSystemd(t, historian)
-	return &office{bench{t: t, dir: t.TempDir(), died: make(chan string, 100)}, f, u}
+	return &office{bench{t: t, dir: t.TempDir(), died: make(chan string, 100)}, f, u, false}
 }
 
 // service makes the unit; its stop timeout is long.
@@ -32,7 +33,7 @@ func (o *office) impatient(stopTimeout time.Duration) Unit {
 	o.bench.t.Helper()
 	u, err := New(historian, Options{
 		Group: "g", Dir: o.bench.dir, StopTimeout: stopTimeout,
-		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(),
+		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(), Cgroup: o.fakeSystemd.dir, Exclusive: o.exclusive,
 		Died: func(text string) { o.died <- text },
 	})
 	if err != nil {
@@ -346,9 +347,51 @@ func TestServiceCheck(t *testing.T) {
 			t.Errorf("%s, %s: %v, want %q", c.load, c.file, err, c.want)
 		}
 	}
+	o.change(o.unit, func() { o.unit.load, o.unit.umbrella = "loaded", true })
+	for _, c := range []struct{ parts, want string }{
+		{"", "systemctl list-dependencies historian.service"},
+		{"historian@a.service historian@b.service", "name that: historian@a.service, historian@b.service"},
+	} {
+		o.change(o.unit, func() { o.unit.parts = strings.Fields(c.parts) })
+		if err := u.(Checker).Check(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("an umbrella of %q: %v, want %q", c.parts, err, c.want)
+		}
+	}
 	o.close()
 	if err := u.(Checker).Check(t.Context()); err == nil {
 		t.Error("no objection without a bus")
+	}
+}
+
+// What one node alone runs is below the slice of its group, whose control group is
+// there before its first process; systemd does not start it again. Else it is where
+// systemd has it.
+func TestServiceSlice(t *testing.T) {
+	for _, exclusive := range []bool{true, false} {
+		o := openOffice(t)
+		o.exclusive = exclusive
+		u := o.service()
+		folder, err := u.(Container).Folder(t.Context())
+		want, restart, inside := "", "", "/system.slice/"+historian
+		if exclusive {
+			want, restart, inside = filepath.Join(o.fakeSystemd.dir, "vipd.slice/vipd-g.slice"), "no", "/vipd-g.slice/"+historian
+		}
+		if err != nil || folder != want {
+			t.Errorf("its folder is %q (%v), want %q", folder, err, want)
+		}
+		o.start(u)
+		if now, _ := o.state(o.unit); now.controlGroup != inside || now.setting("Restart=") != restart {
+			t.Errorf("it runs in %s with Restart=%s, want %s and %q", now.controlGroup, now.setting("Restart="), inside, restart)
+		}
+	}
+}
+
+// A name with a dash is that of one slice, not of one in another.
+func TestSliceOf(t *testing.T) {
+	for group, want := range map[string]string{"historian": "vipd-historian.slice", "hist-a.1": `vipd-hist\x2da.1.slice`} {
+		if got := sliceOf(group); got != want {
+			t.Errorf("%s: %s, want %s", group, got, want)
+		}
 	}
 }
 

@@ -35,11 +35,12 @@ type fakeUnit struct {
 	active, sub, result    string
 	code, status           int32
 	invocation             byte
-	dropIns                []string
+	dropIns, parts         []string
 	slice, controlGroup    string // as it was read last; where the processes are
 	environment            string // as its last start read it
 	residents              []resident
 	starts                 int  // since the last reset
+	umbrella               bool // it runs /bin/true
 	fails, oneshot         bool // each start fails; ends when it is done
 	stubborn, leaves, hard bool // stops by SIGKILL alone; leaves a process; not even by SIGKILL
 	silent, mute           bool // its next job has no end; nor an answer, for the client is sent away
@@ -199,6 +200,13 @@ func (p *fakeProperties) GetAll(iface string) (map[string]dbus.Variant, *dbus.Er
 	all := map[string]any{
 		"Result": u.result, "ExecMainCode": u.code, "ExecMainStatus": u.status, "ControlGroup": u.controlGroup,
 	}
+	if u.umbrella {
+		type command struct {
+			Path string
+			Args []string
+		}
+		all["Type"], all["ExecStart"] = "oneshot", []command{{"/bin/true", []string{"/bin/true"}}}
+	}
 	if strings.HasSuffix(iface, ".Unit") {
 		why := ""
 		if u.load == "error" {
@@ -207,7 +215,7 @@ func (p *fakeProperties) GetAll(iface string) (map[string]dbus.Variant, *dbus.Er
 		all = map[string]any{
 			"Id": u.id, "LoadState": u.load, "UnitFileState": u.file, "ActiveState": u.active, "SubState": u.sub,
 			"InvocationID": []byte{u.invocation}, "DropInPaths": append([]string{}, u.dropIns...),
-			"LoadError": struct{ Name, Text string }{"", why},
+			"ConsistsOf": u.parts, "LoadError": struct{ Name, Text string }{"", why},
 		}
 	}
 	variants := make(map[string]dbus.Variant)
@@ -300,6 +308,9 @@ func (m *fakeManager) StopUnit(name, mode string) (dbus.ObjectPath, *dbus.Error)
 func (m *fakeManager) job(name string, do func(*fakeUnit) string) (dbus.ObjectPath, *dbus.Error) {
 	m.f.mu.Lock()
 	defer m.f.mu.Unlock()
+	if strings.HasSuffix(name, ".slice") {
+		m.f.slice(name)
+	}
 	u := m.f.units[name]
 	if u == nil {
 		return "", noSuchUnit(name)
@@ -355,6 +366,9 @@ func (u *fakeUnit) set(active, sub, result string, code, status int32) {
 // up starts the unit, with the environment that its drop-ins name now.
 func (u *fakeUnit) up() {
 	u.set("active", "running", "success", 0, 0)
+	if strings.HasSuffix(u.name, ".slice") {
+		return
+	}
 	u.invocation++
 	u.residents = []resident{{"/system.slice", 4711, "/usr/bin/postgres -D /srv"}, {"/system.slice", 4712, "postgres: writer"}}
 	environment, _ := os.ReadFile(u.setting("EnvironmentFile=-"))
@@ -373,6 +387,23 @@ func (u *fakeUnit) setting(key string) (value string) {
 		}
 	}
 	return value
+}
+
+// slice makes a slice, which needs no file, with its control group.
+func (f *fakeSystemd) slice(name string) {
+	if f.units[name] != nil {
+		return
+	}
+	u := &fakeUnit{name: name, id: name, load: "loaded", active: "inactive", controlGroup: "/" + sliceHome + "/" + name}
+	f.units[name] = u
+	if err := os.MkdirAll(filepath.Join(f.dir, u.controlGroup), 0o755); err != nil {
+		f.t.Error(err)
+	}
+	for conn := range f.conns {
+		if err := conn.Export(&fakeProperties{f, u}, unitPath(name), "org.freedesktop.DBus.Properties"); err != nil {
+			f.t.Error(err)
+		}
+	}
 }
 
 // tell tells all clients that something of the unit has changed.
