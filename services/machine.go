@@ -64,10 +64,13 @@ func fresh(spec Spec) group {
 func (m *Machine) Deadline() clock.Instant { return m.next }
 
 // Step takes what happened at now and returns what to do, in this order, valid
-// until the next Step.
-func (m *Machine) Step(now clock.Instant, ev Event) []Action {
+// until the next Step. All of it is heard before anything is decided: a group
+// that is revoked together with others does not start before its turn.
+func (m *Machine) Step(now clock.Instant, events ...Event) []Action {
 	m.actions = m.actions[:0]
-	m.handle(now, ev)
+	for _, ev := range events {
+		m.handle(now, ev)
+	}
 	for m.moved = true; m.moved; { // each round needs a group that moved; none moves in a circle without an answer or time
 		m.moved, m.next = false, clock.Never
 		for i := range m.groups {

@@ -114,7 +114,7 @@ func (p *Plan) drawFault(r *random, at time.Duration) Fault {
 	if len(p.Groups) > 0 && r.chance(2) {
 		f.Kind = GroupSick + FaultKind(r.below(int(kinds-GroupSick)))
 		f.Amount = r.below(len(p.Groups))
-		f.Paths = r.below(60)
+		f.Lag = r.upTo(60 * time.Millisecond)
 		return f
 	}
 	switch f.Kind {

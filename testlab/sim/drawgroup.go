@@ -33,7 +33,7 @@ func (p *Plan) drawGroups(r *random) {
 func (p *Plan) both(g int) bool { return p.Groups[g].Bits&token.AllowMultiple != 0 }
 
 func (p *Plan) drawGroup(r *random, g int) Group {
-	one := Group{Units: 1 + r.below(2), Checked: r.chance(2), Guarded: !r.chance(4), Attempts: r.below(3), Rise: 1 + r.below(2), Fall: 1 + r.below(3),
+	one := Group{Name: "g" + string(rune('0'+g)), Units: 1 + r.below(2), Checked: r.chance(2), Guarded: !r.chance(4), Attempts: r.below(3), Rise: 1 + r.below(2), Fall: 1 + r.below(3),
 		UnitTime: pick(r, 0, 5*time.Millisecond, 30*time.Millisecond),
 		Bits:     pick(r, token.AllowMultiple, token.DisableInheritance, token.DisableInheritance|token.AutoFailback, token.AutoFailback, 0)}
 	if p.Class != Storm {

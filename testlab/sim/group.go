@@ -10,6 +10,7 @@ import (
 
 // Group is a service group of a plan. Its token comes after those of the vips.
 type Group struct {
+	Name        string
 	Units       int
 	Bits        token.Bits // of its token; with Allow Multiple every fit node runs it
 	After, With []int      // groups
@@ -38,7 +39,7 @@ func (p *Plan) All() int { return p.Tokens + len(p.Groups) }
 func (w *World) isGroup(i int) bool { return i >= w.Plan.Tokens }
 
 // GroupName returns the name of the group with that number.
-func (w *World) GroupName(g int) string { return "g" + string(rune('0'+g)) }
+func (w *World) GroupName(g int) string { return w.Plan.Groups[g].Name }
 
 func (w *World) groupSpec(g int) token.Spec {
 	name := "group:" + w.GroupName(g)

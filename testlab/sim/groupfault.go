@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"time"
-
-	"vipd/vipd/node"
-)
+import "vipd/vipd/node"
 
 // ofGroup reports whether the disturbance is of a group.
 func (k FaultKind) ofGroup() bool { return k >= GroupSick && k < kinds }
@@ -52,7 +48,7 @@ func (w *World) hurt(f Fault, sign int) {
 	for _, h := range w.Hosts {
 		if x := &h.gangs[f.Amount].faults; h == w.Hosts[f.A] || f.Kind == CrashLoops {
 			*x.of(f.Kind) += sign
-			x.crashAfter = time.Duration(f.Paths) * time.Millisecond
+			x.crashAfter = f.Lag
 		}
 	}
 	if g := &w.Hosts[f.A].gangs[f.Amount]; sign > 0 && f.Kind == CrashLoop || f.Kind == CrashLoops {

@@ -66,6 +66,7 @@ type Fault struct {
 	A, B    int // nodes
 	Paths   int // mask
 	Amount  int
+	Lag     time.Duration // from a start to a crash
 }
 
 // FaultKind names a disturbance.
@@ -98,7 +99,7 @@ const (
 	GroupSick                    // A's check of group Amount fails
 	GroupHung                    // A's check of group Amount gives no answer in time
 	UnitDeath                    // a unit of group Amount dies on A
-	CrashLoop                    // units of group Amount on A die Paths ms after each start
+	CrashLoop                    // units of group Amount on A die Lag after each start
 	CrashLoops                   // the same everywhere
 	StartFails                   // units of group Amount can't be started on A
 	SlowStart                    // units of group Amount take a second more to start on A
@@ -128,7 +129,7 @@ func (p *Plan) String() string {
 	}
 	fmt.Fprintf(&b, "  requires %v\n", p.Requires)
 	for _, f := range p.Faults {
-		fmt.Fprintf(&b, "  at %v for %v: %v a=%c b=%c paths=%b amount=%d\n", f.At, f.For, f.Kind, 'a'+f.A, 'a'+f.B, f.Paths, f.Amount)
+		fmt.Fprintf(&b, "  at %v for %v: %v a=%c b=%c paths=%b amount=%d lag=%v\n", f.At, f.For, f.Kind, 'a'+f.A, 'a'+f.B, f.Paths, f.Amount, f.Lag)
 	}
 	return b.String()
 }

@@ -125,8 +125,8 @@ func (m *Machine) grouped(number int) (group int, ok bool) {
 }
 
 // serve steps the services.
-func (m *Machine) serve(now clock.Instant, ev services.Event) {
-	for _, a := range m.groups.machine.Step(now, ev) {
+func (m *Machine) serve(now clock.Instant, events ...services.Event) {
+	for _, a := range m.groups.machine.Step(now, events...) {
 		switch a := a.(type) {
 		case services.Up:
 			m.answerToken(a.Group, func(t int) token.Event { return token.Up{Token: t, Epoch: a.Epoch} })
@@ -152,19 +152,31 @@ func (m *Machine) answerToken(group int, ev func(int) token.Event) {
 func (m *Machine) settle(now clock.Instant) {
 	for {
 		for len(m.groups.queue) > 0 {
-			ev := m.groups.queue[0]
-			m.groups.queue = m.groups.queue[1:]
-			switch ev := ev.(type) {
-			case services.Event:
-				m.serve(now, ev)
-			case token.Event:
-				m.decide(now, ev)
+			if list := m.groups.next(); list != nil {
+				m.serve(now, list...)
+				continue
 			}
+			ev := m.groups.queue[0].(token.Event)
+			m.groups.queue = m.groups.queue[1:]
+			m.decide(now, ev)
 		}
 		if !m.judge(now) {
 			return
 		}
 	}
+}
+
+// next takes what is at the head of the queue for the services, up to the first
+// event for the tokens.
+func (g *groups) next() (list []services.Event) {
+	for len(g.queue) > 0 {
+		ev, ok := g.queue[0].(services.Event)
+		if !ok {
+			break
+		}
+		list, g.queue = append(list, ev), g.queue[1:]
+	}
+	return list
 }
 
 // judge tells the token machine what speaks against this node now, if that has
@@ -193,6 +205,9 @@ func (m *Machine) seat(i int) *seat {
 
 // against is what the services say against this node for the token.
 func (m *Machine) against(now clock.Instant, i int) (r token.Reason) {
+	if len(m.groups.services.Groups) == 0 && len(m.groups.halted) == 0 {
+		return 0
+	}
 	name := m.tokens.Spec(i).Name
 	if m.groups.halted[name] {
 		r |= token.Released
