@@ -85,7 +85,7 @@ func (l *link) umbrella(ctx context.Context, unit string, c condition) error {
 	if path, _ := programs[0][0].(string); filepath.Base(path) != "true" {
 		return nil
 	}
-	named := "one of those in systemctl list-dependencies " + unit
+	named := "see systemctl list-unit-files '" + strings.TrimSuffix(unit, ".service") + "*'"
 	if len(c.parts) > 0 {
 		named = strings.Join(c.parts, ", ")
 	}

@@ -349,7 +349,7 @@ func TestServiceCheck(t *testing.T) {
 	}
 	o.change(o.unit, func() { o.unit.load, o.unit.umbrella = "loaded", true })
 	for _, c := range []struct{ parts, want string }{
-		{"", "systemctl list-dependencies historian.service"},
+		{"", "systemctl list-unit-files 'historian*'"},
 		{"historian@a.service historian@b.service", "name that: historian@a.service, historian@b.service"},
 	} {
 		o.change(o.unit, func() { o.unit.parts = strings.Fields(c.parts) })

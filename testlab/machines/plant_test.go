@@ -34,6 +34,7 @@ check = ["tcp://127.0.0.1:6379"]
 with  = ["historian"]
 failback_delay        = "1s"
 failback_max_per_hour = 0
+disable_inheritance   = true
 
 [expert]
 check_interval = "200ms"
@@ -51,7 +52,14 @@ func plantConfig(edits ...string) string {
 	return strings.NewReplacer(edits...).Replace(text + plantGroups)
 }
 
-// inherited is the edit that has silence alone move the historian.
+// serverConfig is the same with the data server alone.
+func serverConfig() string {
+	server, _, _ := strings.Cut(plantConfig(), "[group.historian]")
+	_, expert, _ := strings.Cut(plantConfig(), "[expert]")
+	return server + "[expert]" + expert
+}
+
+// inherited is the edit that has silence alone move what one node runs.
 var inherited = []string{"disable_inheritance   = true", "disable_inheritance   = false"}
 
 // Tokens of the groups that one node runs.
@@ -72,15 +80,38 @@ type plant struct {
 // current values.
 func startPlant(t *testing.T, edits ...string) *plant {
 	t.Helper()
-	l := Start(t, Options{Names: []string{A, B, Database}, Config: plantConfig(edits...), Idle: true})
+	return startPlantWith(t, nil, edits...)
+}
+
+// startPlantWith is startPlant with more files on the disks, see Options.
+func startPlantWith(t *testing.T, files map[string]string, edits ...string) *plant {
+	t.Helper()
+	l := Start(t, Options{Names: []string{A, B, Database}, Config: plantConfig(edits...), Idle: true, Files: files})
 	l.OpenHistory()
 	p := &plant{l, l.Machine(A), l.Machine(B), l.Runners(Writer), l.Runners(image.Redis)}
 	p.a.Begin()
 	p.b.Begin()
-	l.Answers(A)
+	l.settles()
 	p.writes(A)
 	l.Eventually("the current values are beside it", func() bool { return slices.Equal(p.values.Now(), []string{A}) })
 	return p
+}
+
+// settles waits until every data server serves and hist-a answers: until then the
+// address is with whoever was ready first.
+func (l *Lab) settles() {
+	l.t.Helper()
+	for _, name := range []string{A, B} {
+		l.Eventually(name+" serves", func() bool { return l.Machine(name).serves() })
+	}
+	l.Eventually("hist-a has the address", func() bool { return l.Machine(A).Holds(Front) })
+	l.Answers(A)
+}
+
+// serves says whether the machine's data server runs and is healthy.
+func (m *Machine) serves() bool {
+	g := m.group("dataserver")
+	return g.State == "running" && !slices.ContainsFunc(g.Checks, func(c control.CheckStatus) bool { return !c.Healthy })
 }
 
 // writes waits until the history gets rows of that node, and returns their epoch.
