@@ -57,6 +57,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = unhinder(o.Log)
 	held, err := lock(o.RunDir)
 	if err != nil {
 		return err
