@@ -175,6 +175,7 @@ func (g *gang) die(u int) {
 	}
 	p.alive, p.here = false, h.world.random.chance(2)
 	h.world.check.happened(deaths)
+	h.world.check.observe(h, Ended{Group: g.number, Unit: u})
 	if h.machine != nil {
 		hand := h.crews[g.number].hand(u)
 		order := hand.lived
@@ -238,6 +239,31 @@ func (g *gang) watch() {
 	}
 }
 
+// Ended says that a unit ended by itself, or that the keeper killed the group.
+type Ended struct {
+	Group, Unit int
+	Killed      bool
+}
+
+// Units is how many units of the group run on the host.
+func (h *Host) Units(g int) (n int) {
+	for u := range h.gangs[g].units {
+		if h.gangs[g].units[u].alive {
+			n++
+		}
+	}
+	return n
+}
+
+// GroupState is what the host's daemon says of the group.
+func (h *Host) GroupState(g int) string {
+	v := h.machine.Groups().Look(g)
+	if v.Text == "" {
+		return v.State.String()
+	}
+	return v.State.String() + " (" + v.Text + ")"
+}
+
 // keep is the keeper's look.
 func (g *gang) keep() {
 	w := g.host.world
@@ -248,6 +274,7 @@ func (g *gang) keep() {
 		g.watch()
 	default:
 		w.check.happened(kills)
+		w.check.observe(g.host, Ended{Group: g.number, Killed: true})
 		w.check.trace("%s: the keeper kills %s", g.host.Name, w.GroupName(g.number))
 		for u := range g.units {
 			if g.units[u].alive {

@@ -15,7 +15,10 @@ var kinds = map[string]sim.FaultKind{
 	"crash": sim.Crash, "reboot": sim.Reboot, "freeze": sim.Freeze, "stop": sim.Terminate, "restart": sim.Restart,
 	"isolate": sim.Isolate, "link-down": sim.LinkLoss, "sick": sim.SickCheck, "suspend": sim.Suspension, "disk-full": sim.DiskFull,
 	"clumsy": sim.Clumsy, "reload-without": sim.Reload, "clock": sim.ClockStep, "release": sim.Unwanted, "move": sim.MoveTo,
-	"cut": sim.CutBoth, "cut-all": sim.CutAll, "lossy": sim.Lossy, "slow": sim.Slow,
+	"check-fails": sim.GroupSick, "check-hangs": sim.GroupHung, "dies": sim.UnitDeath, "crash-loop": sim.CrashLoop, "crash-loops": sim.CrashLoops,
+	"start-fails": sim.StartFails, "start-slow": sim.SlowStart, "unstoppable": sim.Unstoppable, "halt": sim.HaltOrder, "renew": sim.RenewOrder,
+	"reshape": sim.Reshape,
+	"cut":     sim.CutBoth, "cut-all": sim.CutAll, "lossy": sim.Lossy, "slow": sim.Slow,
 }
 
 // at takes "TIME COMMAND … [for DURATION]". Without a duration it never ends;
@@ -43,16 +46,23 @@ func (s *Story) at(at string, words []string) (err error) {
 	return nil
 }
 
-// arguments reads what the commands are about: nodes as letters, vips by name,
+// arguments reads what the commands are about: nodes as letters, vips and groups by name,
 // a>b and a-b for links, path=N, lan for the clients' network too, and amounts.
 func (s *Story) arguments(f *sim.Fault, words []string) error {
 	nodes := 0
 	for _, w := range words {
 		n, notNumber := strconv.Atoi(strings.TrimSuffix(w, "ms"))
-		vip := slices.Index(s.vips, w)
+		lag, notTime := time.ParseDuration(w)
+		vip, group := slices.Index(s.vips, w), slices.Index(s.groups(), w)
 		switch {
 		case vip >= 0:
 			f.Amount = vip
+		case group >= 0 && f.Kind >= sim.GroupSick:
+			f.Amount = group
+		case group >= 0:
+			f.Amount = s.Plan.Tokens + group
+		case notTime == nil && f.Kind >= sim.GroupSick:
+			f.Lag = lag
 		case len(w) == 1 && nodes == 0:
 			f.A, nodes = int(w[0]-'a'), 1
 			f.B = f.A

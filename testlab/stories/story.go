@@ -16,7 +16,10 @@ type Story struct {
 	Plan    sim.Plan
 	Until   time.Duration
 
-	vips []string
+	vips  []string
+	needs []need
+	after [][]int // by group
+	with  [][]int
 }
 
 // forever is for what a story doesn't end.
@@ -32,6 +35,9 @@ func Parse(text string) (*Story, error) {
 		if err := s.line(strings.TrimSpace(line)); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n+1, err)
 		}
+	}
+	if err := s.link(); err != nil {
+		return nil, err
 	}
 	if s.Plan.Nodes == 0 || s.Plan.Tokens == 0 || len(s.Comment) == 0 {
 		return nil, fmt.Errorf("a story needs a comment, nodes and a vip")
@@ -49,6 +55,8 @@ func (s *Story) line(line string) (err error) {
 		return s.nodes(words[1:])
 	case words[0] == "vip" && len(words) > 1:
 		return s.vip(words[1], words[2:])
+	case words[0] == "group" && len(words) > 1:
+		return s.group(words[1], words[2:])
 	case words[0] == "set":
 		return s.set(words[1:])
 	case words[0] == "until" && len(words) == 2:
@@ -75,10 +83,14 @@ func (s *Story) nodes(list []string) error {
 	return nil
 }
 
-// vip takes a name and failback=no, inherit=no, multiple=yes.
+// vip takes a name and failback=no, inherit=no, multiple=yes, requires=GROUP,…
 func (s *Story) vip(name string, options []string) error {
 	bits := token.AutoFailback
 	for _, o := range options {
+		if groups, is := strings.CutPrefix(o, "requires="); is {
+			s.need(&s.Plan.Requires, len(s.vips), groups)
+			continue
+		}
 		switch o {
 		case "failback=no":
 			bits &^= token.AutoFailback

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"vipd/services"
 	"vipd/testlab/sim"
 	"vipd/token"
 	"vipd/vipd/node"
@@ -19,11 +20,12 @@ type teller struct {
 	open  map[string]bool   // by node and token, whether its kernel answers
 	alone map[string]bool   // by node and token, whether no peer binds the lease
 	asked map[string]int64  // by node and token, when it asked last
+	state map[string]string // by node and group, how it does
 }
 
 // Tell plays the story and returns its timeline.
 func (s *Story) Tell() string {
-	t := &teller{story: s, world: sim.New(s.Plan), says: map[string]string{}, open: map[string]bool{}, alone: map[string]bool{}, asked: map[string]int64{}}
+	t := &teller{story: s, world: sim.New(s.Plan), says: map[string]string{}, open: map[string]bool{}, alone: map[string]bool{}, asked: map[string]int64{}, state: map[string]string{}}
 	t.world.Observe = t.observe
 	for _, f := range s.Plan.Faults {
 		t.world.Inject(f)
@@ -41,7 +43,13 @@ func (t *teller) say(h *sim.Host, format string, args ...any) {
 	t.lines = append(t.lines, fmt.Sprintf("%.3f %s %s", at, h.Name, fmt.Sprintf(format, args...)))
 }
 
-func (t *teller) vip(i int) string { return "vip:" + t.story.vips[i] }
+// vip names a token as a person does, a group by its own name.
+func (t *teller) vip(i int) string {
+	if i < len(t.story.vips) {
+		return "vip:" + t.story.vips[i]
+	}
+	return t.world.TokenName(i)
+}
 
 func key(h *sim.Host, i int) string { return fmt.Sprint(h.Name, i) }
 
@@ -57,6 +65,10 @@ func (t *teller) observe(h *sim.Host, what any) {
 		t.say(h, "takes %s epoch %s (%v)", t.vip(a.Token), epoch(a.Epoch), a.Cause)
 	case token.Drop:
 		t.say(h, "drops %s (%v)", t.vip(a.Token), a.Cause)
+	case services.Action:
+		t.service(h, a)
+	case sim.Ended:
+		t.ended(h, a)
 	case token.Ask:
 		t.ask(h, a)
 	case token.Lease:
@@ -88,7 +100,7 @@ func (t *teller) ask(h *sim.Host, a token.Ask) {
 
 // lease tells when no peer binds a lease any more, and when one does again.
 func (t *teller) lease(h *sim.Host, a token.Lease) {
-	if t.story.Plan.Bits[a.Token]&(token.DisableInheritance|token.AllowMultiple) != 0 {
+	if a.Token >= len(t.story.vips) || t.story.Plan.Bits[a.Token]&(token.DisableInheritance|token.AllowMultiple) != 0 {
 		return
 	}
 	k, alone := key(h, a.Token), a.Limit == 1<<63-1
@@ -104,7 +116,7 @@ func (t *teller) lease(h *sim.Host, a token.Lease) {
 // words tells what a node says to another of a token, when that changes.
 func (t *teller) words(h *sim.Host, w node.Words) {
 	for _, c := range w.Claims {
-		for i, name := range t.story.vips {
+		for i := range t.story.Plan.All() {
 			if token.ID(t.world.TokenName(i)) != c.Token {
 				continue
 			}
@@ -112,7 +124,7 @@ func (t *teller) words(h *sim.Host, w node.Words) {
 			v := token.Verb(c.Verb)
 			said := v != token.Release || token.Phase(c.Phase) == token.Idle // before that it is still held
 			if v != token.Silent && said {
-				says = fmt.Sprintf("%s of vip:%s to %s", phrases[v], name, letter(c.To))
+				says = fmt.Sprintf("%s of %s to %s", phrases[v], t.vip(i), letter(c.To))
 			}
 			if says != "" && says != t.says[k] {
 				t.say(h, "says %s", says)
@@ -169,4 +181,5 @@ func (t *teller) end() {
 		}
 		t.lines = append(t.lines, fmt.Sprintf("end   %s: %s", t.vip(i), strings.Join(holders, " and ")))
 	}
+	t.endGroups()
 }
