@@ -72,3 +72,16 @@ func after(rows []Row, since time.Duration) (list []Row) {
 	}
 	return list
 }
+
+// Rival is a row that the store refused though it was written after another node had
+// begun under a newer epoch: its writer should not have lived. One that was written
+// before and merely arrived late is none.
+func (h History) Rival() (Row, bool) {
+	all := h.Tenures()
+	for _, r := range h.Refused {
+		if slices.ContainsFunc(all, func(t Tenure) bool { return t.Node != r.Node && t.Epoch > r.Epoch && t.First < r.At }) {
+			return r, true
+		}
+	}
+	return Row{}, false
+}

@@ -58,3 +58,14 @@ func TestOverlap(t *testing.T) {
 		}
 	}
 }
+
+func TestRival(t *testing.T) {
+	h := History{Accepted: []Row{{"a", 1, 1, 10}, {"b", 2, 1, 30}}, Refused: []Row{{"a", 1, 2, 20}}}
+	if r, ok := h.Rival(); ok {
+		t.Errorf("%v merely came late", r)
+	}
+	h.Refused = append(h.Refused, Row{"a", 1, 3, 40})
+	if r, ok := h.Rival(); !ok || r.At != 40 {
+		t.Errorf("found %v, %t", r, ok)
+	}
+}
