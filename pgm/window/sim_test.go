@@ -5,7 +5,10 @@ import (
 	"container/heap"
 	"flag"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"sort"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +29,14 @@ type reach struct {
 
 func (r *reach) count(s string) { r.n[s]++ }
 
+func (r *reach) add(o *reach) {
+	for s, n := range o.n {
+		r.n[s] += n
+	}
+	r.steps += o.steps
+	r.simulated += o.simulated
+}
+
 // mustReach are the states and transitions that a run of any length has to
 // show.
 var mustReach = []string{
@@ -33,23 +44,47 @@ var mustReach = []string{
 	"blocked", "left behind", "caught up", "kept", "duplicate", "old", "beyond the window", "stale SPM", "NCF suppressed", "late join",
 }
 
+// play runs one schedule.
+func play(seed uint64, reached *reach) error {
+	w := drawWorld(seed, reached)
+	err := w.run()
+	reached.simulated += time.Duration(w.now)
+	switch {
+	case err != nil:
+		return fmt.Errorf("seed %d: at %v: %w\n%v\nagain with -seed %d", seed, time.Duration(w.now), err, w.draw, seed)
+	case w.faults < 3:
+		return fmt.Errorf("seed %d: only %d faults", seed, w.faults)
+	}
+	return nil
+}
+
 func TestSimulation(t *testing.T) {
-	reached := &reach{n: map[string]int{}}
-	first, count := uint64(1), uint64(*schedules)
 	if *oneSeed != 0 {
-		first, count = *oneSeed, 1
-	}
-	for seed := first; seed < first+count; seed++ {
-		w := drawWorld(seed, reached)
-		if err := w.run(); err != nil {
-			t.Fatalf("seed %d: at %v: %v\n%v\nagain with -seed %d", seed, time.Duration(w.now), err, w.draw, seed)
+		if err := play(*oneSeed, &reach{n: map[string]int{}}); err != nil {
+			t.Fatal(err)
 		}
-		if w.faults < 3 {
-			t.Fatalf("seed %d: only %d faults", seed, w.faults)
-		}
-		reached.simulated += time.Duration(w.now)
+		return
 	}
-	if *oneSeed != 0 {
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // worlds are made and thrown away
+	reached, count := &reach{n: map[string]int{}}, uint64(*schedules)
+	var mu sync.Mutex
+	var players sync.WaitGroup
+	workers := uint64(runtime.GOMAXPROCS(0))
+	for worker := range workers {
+		players.Go(func() {
+			mine := &reach{n: map[string]int{}}
+			for seed := worker + 1; seed <= count && !t.Failed(); seed += workers {
+				if err := play(seed, mine); err != nil {
+					t.Error(err)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			reached.add(mine)
+		})
+	}
+	players.Wait()
+	if t.Failed() {
 		return
 	}
 	t.Logf("%d schedules, %d steps, %v simulated", count, reached.steps, reached.simulated.Round(time.Second))
