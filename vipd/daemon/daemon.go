@@ -352,6 +352,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Refused == nil {
+		shed()
 		hurrying, stop := context.WithCancel(ctx)
 		defer stop()
 		go stayInHurry(hurrying)

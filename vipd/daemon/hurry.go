@@ -36,9 +36,7 @@ func hurry() error {
 	if err := hurryThreads(); err != nil {
 		refused = append(refused, fmt.Sprintf("nice %d: %v (needs CAP_SYS_NICE, or LimitNICE=%d)", highest, err, highest))
 	}
-	// On fault: without it every page of the runtime's address space would be
-	// brought in, gigabytes of it.
-	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+	if err := keepInCore(); err != nil {
 		refused = append(refused, fmt.Sprintf("mlockall: %v (needs CAP_IPC_LOCK, or LimitMEMLOCK=infinity)", err))
 	}
 	if refused == nil {
