@@ -57,7 +57,10 @@ func (g cgroup) kill() error { return g.set("cgroup.kill", "1", "populated 0") }
 // killable says why the kernel can't do so, nil if it can.
 func (g cgroup) killable() error {
 	_, err := os.Stat(filepath.Join(string(g), "cgroup.kill"))
-	return err
+	if err != nil {
+		return fmt.Errorf("no control group of version 2 that can be killed as one: %w", err)
+	}
+	return nil
 }
 
 // end kills what is in the group and takes it away with all groups below it. That it is
@@ -88,7 +91,7 @@ func (g cgroup) end() error {
 
 // wait waits until it is so; false if the context ends before.
 func wait(ctx context.Context, is func() bool) bool {
-	const pause = 10 * time.Millisecond
+	const pause = 20 * time.Millisecond // most of it asks a program, which costs more than the wait
 	for !is() {
 		select {
 		case <-ctx.Done():

@@ -7,7 +7,7 @@ import (
 )
 
 // atATime is how many laboratories may stand at a time: most of a test is waiting.
-const atATime = "3"
+const atATime = "4"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

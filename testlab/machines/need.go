@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vipd/lease"
 	"vipd/testlab/machines/image"
 	"vipd/testlab/rig"
 )
@@ -43,8 +44,24 @@ func Has() error {
 	if err != nil {
 		return err
 	}
-	_, err = image.Find(folder)
-	return err
+	if _, err = image.Find(folder); err != nil {
+		return err
+	}
+	return groupsCanBeMade()
+}
+
+// groupsCanBeMade says why no control group of machines can be made, nil if it can.
+func groupsCanBeMade() error {
+	root, err := lease.CgroupRoot()
+	if err != nil {
+		return err
+	}
+	tried, err := os.MkdirTemp(root, "vipd-machines-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tried)
+	return cgroup(tried).killable()
 }
 
 // lacks says why this process can't boot machines, nil if it can.
@@ -59,7 +76,7 @@ var lacks = sync.OnceValue(func() error {
 		return fmt.Errorf("no control group for them: %s", home.refused)
 	}
 	if err := home.cgroup.killable(); err != nil {
-		return fmt.Errorf("no control group of version 2 that can be killed as one: %w", err)
+		return err
 	}
 	_, err := storage()
 	return err

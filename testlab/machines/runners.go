@@ -130,7 +130,9 @@ func (g cgroup) slicePlaces(unit string) (places []string) {
 	const all = "vipd.slice"
 	below, _ := os.ReadDir(string(g.sub(all))) // none on most machines
 	for _, each := range below {
-		places = append(places, filepath.Join(all, each.Name(), unit))
+		if each.IsDir() {
+			places = append(places, filepath.Join(all, each.Name(), unit))
+		}
 	}
 	return places
 }

@@ -10,6 +10,10 @@ import (
 // databaseAddress is where the writers find the database, in the laboratory.
 const databaseAddress = "192.0.2.50:5432"
 
+// psql is the program itself: what Debian has in its place looks for it, which takes
+// longer than an answer.
+const psql = "/usr/lib/postgresql/15/bin/psql"
+
 // schema is the table of the history, and what guards it: only who has the newest epoch
 // writes, one node has an epoch, and who was refused is remembered.
 const schema = `
@@ -32,7 +36,7 @@ func (l *Lab) OpenHistory() {
 	db.Systemctl("start", image.Postgres)
 	db.Write("/run/schema.sql", schema)
 	db.Run("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups",
-		"psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--file=/run/schema.sql")
+		psql, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--file=/run/schema.sql")
 }
 
 // Tenure is what the history has of one node's epoch.
@@ -77,7 +81,7 @@ func (l *Lab) Gaps() int {
 // query asks the database of the history.
 func (l *Lab) query(text string) (rows [][]string) {
 	l.t.Helper()
-	out := l.Machine(Database).Run("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--field-separator=|",
+	out := l.Machine(Database).Run(psql, "--no-psqlrc", "--tuples-only", "--no-align", "--field-separator=|",
 		"--set=ON_ERROR_STOP=1", "--host=192.0.2.50", "--username=writer", "--dbname=history", "--command="+text)
 	for line := range strings.Lines(out) {
 		if line = strings.TrimSpace(line); line != "" {

@@ -2,6 +2,7 @@
 // may need, as VIPD_TEST_REQUIRE takes it. It tries each thing and leaves nothing.
 //
 //	netns, bpf   the rig tries them in private namespaces
+//	machines     whole ones can be booted: root, systemd-nspawn and the disk are here
 //	openpgm      compiler, library and analyser of the interoperation tests are here
 package main
 
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"vipd/testlab/machines"
 	"vipd/testlab/rig"
 )
 
@@ -23,6 +25,9 @@ func main() {
 	library := exec.Command("pkg-config", "--exists", "openpgm-5.3").Run()
 	if compiler == nil && analyser == nil && library == nil {
 		has = append(has, "openpgm")
+	}
+	if machines.Has() == nil {
+		has = append(has, machines.Means)
 	}
 	fmt.Println(strings.Join(has, ","))
 }
