@@ -59,7 +59,7 @@ func causeOf(r Reason) Cause {
 
 // drop ends the lease and asks the hands to take the resource down. Until they
 // confirm, the claim still says so. What goes down in order keeps its lease until
-// then, unless it has run out or is another's.
+// then, unless it has run out.
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
 	t.phase, t.cause, t.held, t.removed = Dropping, c, true, false
@@ -67,7 +67,7 @@ func (m *Machine) drop(i int, c Cause) {
 	if t.handover.verb == Offer {
 		t.handover = handover{decline: t.handover.decline}
 	}
-	if !t.spec.Orderly || c == LeaseExpired || c == SelfStalled || c == ConflictLost {
+	if !t.spec.Orderly || c == LeaseExpired || c == SelfStalled {
 		m.endLease(t)
 	}
 	m.do(Drop{Token: i, Epoch: t.epoch, Cause: c})

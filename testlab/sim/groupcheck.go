@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"vipd/services"
@@ -65,6 +66,7 @@ func (c *checker) starting(h *Host, a services.Start) {
 	}
 	if a.Unit == 0 {
 		c.countStart(a.Group)
+		c.inOrder(h, gang)
 	}
 	if gang.plan().Bits&token.AllowMultiple != 0 {
 		return
@@ -72,6 +74,17 @@ func (c *checker) starting(h *Host, a services.Start) {
 	for _, o := range c.w.Hosts {
 		if o != h && o.gangs[a.Group].left() && !c.mayRunStill(h, o, a.Group) {
 			c.fail("%s starts %s, which still runs on %s", h.Name, c.w.GroupName(a.Group), o.Name)
+		}
+	}
+}
+
+// inOrder fails for a group that starts before one which it comes after, though
+// this node has the grant for that one.
+func (c *checker) inOrder(h *Host, gang *gang) {
+	for _, before := range gang.plan().After {
+		state, phase := h.machine.Groups().Look(before).State, h.machine.Tokens().Phase(h.gangs[before].token())
+		if state != services.Idle && state != services.Running && state != services.Broken && (phase == token.Taking || phase == token.Holding) {
+			c.fail("%s starts %s before %s, which is %v", h.Name, c.w.GroupName(gang.number), c.w.GroupName(before), state)
 		}
 	}
 }
@@ -169,6 +182,8 @@ func (c *checker) groupDisorder() string {
 			case !h.Running() || !gang.faults.none():
 			case h.Answers(i) && !gang.whole():
 				return fmt.Sprintf("%s is not whole on %s", c.w.GroupName(g), h.Name)
+			case h.disk.halted[c.w.specs[i].Name] && gang.left():
+				return fmt.Sprintf("%s runs on %s, where an operator stopped it", c.w.GroupName(g), h.Name)
 			case !h.Answers(i) && gang.left():
 				return fmt.Sprintf("something of %s is left on %s", c.w.GroupName(g), h.Name)
 			}
@@ -182,7 +197,31 @@ func (c *checker) groupDisorder() string {
 			return what
 		}
 	}
+	for g := range c.w.Plan.Groups {
+		for _, other := range c.w.Plan.Groups[g].With {
+			if what := c.apart(g, other); what != "" {
+				return what
+			}
+		}
+	}
 	return ""
+}
+
+// apart names a group that is not on the node of the one it is to be with, though
+// that node is fit for it. Of two that name each other the first need not follow.
+func (c *checker) apart(g, other int) string {
+	if slices.Contains(c.w.Plan.Groups[other].With, g) && g < other {
+		return ""
+	}
+	on, there := c.holderOf(c.w.Plan.Tokens+g), c.holderOf(c.w.Plan.Tokens+other)
+	if on == 0 || there == 0 || on == there {
+		return ""
+	}
+	h := c.w.Hosts[there-1]
+	if !h.Running() || !h.machine.Tokens().Look(h.now(), c.w.Plan.Tokens+g).Reasons.Fit() {
+		return ""
+	}
+	return fmt.Sprintf("%s is on %d, though %s is on %d", c.w.GroupName(g), on, c.w.GroupName(other), there)
 }
 
 func (c *checker) misplaced(i int) string {
