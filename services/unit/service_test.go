@@ -2,6 +2,7 @@ package unit
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,11 +20,12 @@ type office struct {
 	*fakeSystemd
 	unit      *fakeUnit
 	exclusive bool
+	log       strings.Builder
 }
 
 func openOffice(t *testing.T) *office {
 	f, u := startSystemd(t, historian)
-	return &office{bench{t: t, dir: t.TempDir(), died: make(chan string, 100)}, f, u, false}
+	return &office{bench: bench{t: t, dir: t.TempDir(), died: make(chan string, 100)}, fakeSystemd: f, unit: u}
 }
 
 // service makes the unit; its stop timeout is long.
@@ -33,7 +35,7 @@ func (o *office) impatient(stopTimeout time.Duration) Unit {
 	o.bench.t.Helper()
 	u, err := New(historian, Options{
 		Group: "g", Dir: o.bench.dir, StopTimeout: stopTimeout,
-		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(), Cgroup: o.fakeSystemd.dir, Exclusive: o.exclusive,
+		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(), Cgroup: o.fakeSystemd.dir, Exclusive: o.exclusive, Log: slog.New(slog.NewTextHandler(&o.log, nil)),
 		Died: func(text string) { o.died <- text },
 	})
 	if err != nil {
@@ -383,6 +385,29 @@ func TestServiceSlice(t *testing.T) {
 		if now, _ := o.state(o.unit); now.controlGroup != inside || now.setting("Restart=") != restart {
 			t.Errorf("it runs in %s with Restart=%s, want %s and %q", now.controlGroup, now.setting("Restart="), inside, restart)
 		}
+	}
+}
+
+// What ran before it had to be in the slice is adopted where it is, and told.
+func TestServiceAdoptOutside(t *testing.T) {
+	o := openOffice(t)
+	first := o.service()
+	o.start(first)
+	first.Close()
+	const told = "outside of its group's slice"
+	for _, again := range []struct{ outside bool }{{true}, {false}} {
+		o.log.Reset()
+		o.exclusive = true
+		u := o.service()
+		if running, err := u.Adopt(t.Context()); err != nil || !running {
+			t.Fatalf("adopt: %v, %v", running, err)
+		}
+		if said := strings.Contains(o.log.String(), told); said != again.outside {
+			t.Errorf("outside %v, and the log has %q", again.outside, o.log.String())
+		}
+		o.stop(u)
+		o.start(u)
+		u.Close()
 	}
 }
 
