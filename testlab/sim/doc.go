@@ -3,8 +3,8 @@
 // in a blink, and checkers outside the machines say whether the promises held.
 //
 //	seed ─► Plan (configuration + faults) ─► World ─► hosts: node.Machine, heartbeat.Pacer
-//	                                           │             kernel (lease, address), disk, hands
-//	                                           └──► checkers: answering, epochs, liveness, busy loops
+//	                                           │             kernel (lease, address, processes), keeper, disk, hands
+//	                                           └──► checkers: answering, epochs, groups, liveness, busy loops
 //
 // The same seed gives the same run. It knows no real clock, socket or file.
 package sim

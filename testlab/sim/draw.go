@@ -115,6 +115,9 @@ func (p *Plan) drawFault(r *random, at time.Duration) Fault {
 		f.Kind = GroupSick + FaultKind(r.below(int(kinds-GroupSick)))
 		f.Amount = r.below(len(p.Groups))
 		f.Lag = r.upTo(60 * time.Millisecond)
+		if f.Kind == CrashLoops && r.chance(6) {
+			f.For = 10 * time.Second // so long that giving up must end it
+		}
 		return f
 	}
 	switch f.Kind {

@@ -25,7 +25,7 @@ const (
 	deaths
 	kills
 	adoptions
-	pardons
+	locks
 	surrenders
 	groupEvents
 )
@@ -153,7 +153,7 @@ func (c *checker) service(h *Host, a services.Action) {
 		if was := &c.groups.locked[h.Slot-1][a.Group]; *was != locked {
 			*was = locked
 			if locked {
-				c.happened(pardons)
+				c.happened(locks)
 			}
 		}
 	case services.Failed:

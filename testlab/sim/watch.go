@@ -103,6 +103,10 @@ func (c *checker) action(h *Host, a node.Action) {
 		if a.Cause == token.Priority && !c.outranked(h, a.Token) {
 			c.fail("%s gave %s for priority's sake, though none is higher", h.Name, c.w.specs[a.Token].Name)
 		}
+	case token.Announce:
+		if c.w.isGroup(a.Token) {
+			c.fail("%s announces %s, which has no address", h.Name, c.w.specs[a.Token].Name)
+		}
 	case node.Noted:
 		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.What)
 	case node.Words:

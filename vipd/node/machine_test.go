@@ -6,6 +6,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/services"
 	"vipd/token"
 )
 
@@ -18,6 +19,7 @@ type pair struct {
 	nodes map[uint8]*Machine
 	pacer map[uint8]*heartbeat.Pacer
 	deaf  uint8 // node to which nothing comes through
+	stuck bool  // the hands take nothing down
 	drop  func(*heartbeat.Message)
 	got   map[uint8][]Action // since the last call of take
 }
@@ -58,9 +60,19 @@ func (p *pair) step(slot uint8, ev Event) {
 		case heartbeat.Say:
 			p.say(slot, a.Kind)
 		case token.Acquire:
-			p.step(slot, token.Up{Token: a.Token, Epoch: a.Epoch})
+			if !p.nodes[slot].Tokens().Spec(a.Token).Orderly {
+				p.step(slot, token.Up{Token: a.Token, Epoch: a.Epoch})
+			}
 		case token.Drop:
-			p.step(slot, token.Down{Token: a.Token})
+			if !p.nodes[slot].Tokens().Spec(a.Token).Orderly && !p.stuck {
+				p.step(slot, token.Down{Token: a.Token})
+			}
+		case services.Start:
+			p.step(slot, services.Started{Group: a.Group, Unit: a.Unit, Order: a.Order})
+		case services.Stop:
+			if !p.stuck {
+				p.step(slot, services.Stopped{Group: a.Group, Unit: a.Unit, Order: a.Order})
+			}
 		}
 	}
 }

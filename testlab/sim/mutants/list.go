@@ -89,6 +89,8 @@ var mutants = []mutant{
 		"	m.block(g, u, e.Text)\n	g.due = now.Add(StopAgain)", "	*u, g.changed = unit{}, true"},
 	{"group-given-up-for-ever-and-again", "services/crash.go",
 		"	if g.crash.last {\n		g.crash.locked = true", "	if false {\n		g.crash.locked = true"},
+	{"group-announced", "vipd/node/groups.go",
+		"		return m.ofGroup(a.Token)", "		return false"},
 	{"group-starts-without-those-before", "services/raise.go",
 		"!(u == 0 && m.waiting(now, g))", "true"},
 }
