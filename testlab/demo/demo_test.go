@@ -19,7 +19,7 @@ func TestChoose(t *testing.T) {
 		want  []string
 		err   error
 	}{
-		{nil, []string{"host-death", "failback", "cable-pull", "stop", "move", "daemon-crash", "freeze", "heal"}, nil},
+		{nil, []string{"host-death", "failback", "cable-pull", "stop", "move", "daemon-crash", "freeze", "heal", "services"}, nil},
 		{[]string{"move", "host-death"}, []string{"move", "host-death"}, nil},
 		{[]string{"move", "mvoe"}, nil, ErrUnknownScenario},
 	}
@@ -81,6 +81,35 @@ func TestTable(t *testing.T) {
 	}
 	if !strings.HasSuffix(got, "hist-a    sudo nsenter\n") {
 		t.Errorf("the shells are missing:\n%s", got)
+	}
+}
+
+const wantWriting = `
+SCENARIO  WHAT HAPPENS          OUTAGE  TCP OUTAGE  LOST      ANSWERED BY  TWO ANSWERED
+services  hist-a loses power    98 ms   142 ms      90 of 90  nobody       0.0 ms
+other     something else again  -       -           -         -            -
+
+THE HISTORIAN MEANWHILE  NOTHING WRITTEN FOR  WHO WROTE (EPOCH: ROWS)              REFUSED  TWO WROTE
+hist-a loses power       1225 ms              hist-a (257: 18), hist-b (514: 131)  1        0.0 ms
+`
+
+func TestWritingTable(t *testing.T) {
+	rows := []Row{
+		{
+			Scenario: "services", What: "hist-a loses power", OutageMS: 98, TCPOutageMS: 142, Asked: 90, Lost: 90,
+			Writing: &Writing{By: []Writer{{pair.NameA, 257, 18}, {pair.NameB, 514, 131}}, PauseMS: 1225, Refused: 1},
+		},
+		{Scenario: "other", What: "something else again", Unable: "no control groups; run it as root"},
+	}
+	var out bytes.Buffer
+	if err := print(Options{Out: &out}, document{Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.HasPrefix(got, wantWriting) || !strings.Contains(got, "\nleft out: other: no control groups; run it as root\n") {
+		t.Errorf("printed\n%s\nwant\n%s", got, wantWriting)
+	}
+	if err := failures(rows); err != nil {
+		t.Errorf("what can't be shown is no failure: %v", err)
 	}
 }
 

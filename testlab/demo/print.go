@@ -17,6 +17,7 @@ type Row struct {
 	Scenario string `json:"scenario"`
 	What     string `json:"what"`
 	Failed   string `json:"failed,omitempty"` // why it did not come out
+	Unable   string `json:"unable,omitempty"` // why this host can't show it, and what to do
 
 	OutageMS    float64  `json:"outage_ms"`     // longest time without an answer to a datagram
 	TCPOutageMS float64  `json:"tcp_outage_ms"` // longest time without a connection that was served
@@ -29,6 +30,23 @@ type Row struct {
 	TwoAnsweredMS float64 `json:"two_answered_ms"` // time in which two hosts answered for the address
 	Announcements int     `json:"announcements"`   // gratuitous ARP seen
 	StallMS       float64 `json:"client_stall_ms"` // longest time the client itself sent nothing
+
+	Writing *Writing `json:"writing,omitempty"` // where there is a historian
+}
+
+// Writing is what the historian's store saw during a step.
+type Writing struct {
+	By        []Writer `json:"by"`         // in the order of their first rows
+	PauseMS   float64  `json:"pause_ms"`   // longest time without a row that was accepted
+	Refused   int      `json:"refused"`    // rows that came with an epoch that was over
+	OverlapMS float64  `json:"overlap_ms"` // longest time in which rows of two hosts were accepted
+}
+
+// Writer is a host that wrote under an epoch.
+type Writer struct {
+	Node  string `json:"node"`
+	Epoch uint64 `json:"epoch"`
+	Rows  int    `json:"rows"`
 }
 
 func newRow(scenario, what string, r rig.Report, w *rig.Witness, from, to time.Time) Row {
@@ -68,9 +86,13 @@ func print(o Options, doc document) error {
 		rows = append(rows, r.cells(name))
 	}
 	fmt.Fprintf(&b, "\n%s\n", align(rows))
+	b.WriteString(writingTable(doc.Rows))
 	for _, r := range doc.Rows {
 		if r.Failed != "" {
 			b.WriteString(painter(o.Colour).in(red, fmt.Sprintf("failed: %s: %s", r.Scenario, r.Failed)) + "\n")
+		}
+		if r.Unable != "" {
+			fmt.Fprintf(&b, "left out: %s: %s\n", r.Scenario, r.Unable)
 		}
 	}
 	fmt.Fprintf(&b, legend, doc.Seconds)
@@ -80,6 +102,33 @@ func print(o Options, doc document) error {
 	_, err := io.WriteString(o.Out, b.String())
 	return err
 }
+
+// writingTable shows what the historian's store saw; it is empty when there was none.
+func writingTable(all []Row) string {
+	rows := [][]string{{"THE HISTORIAN MEANWHILE", "NOTHING WRITTEN FOR", "WHO WROTE (EPOCH: ROWS)", "REFUSED", "TWO WROTE"}}
+	for _, r := range all {
+		if r.Writing == nil {
+			continue
+		}
+		var who []string
+		for _, w := range r.Writing.By {
+			who = append(who, fmt.Sprintf("%s (%d: %d)", w.Node, w.Epoch, w.Rows))
+		}
+		rows = append(rows, []string{r.What, figure(r.Writing.PauseMS), strings.Join(who, ", "),
+			fmt.Sprint(r.Writing.Refused), figure(r.Writing.OverlapMS)})
+	}
+	if len(rows) == 1 {
+		return ""
+	}
+	return align(rows) + writingLegend + "\n"
+}
+
+const writingLegend = `The historian writes every 5 ms to a store in the client's host, which refuses an
+epoch older than one it has seen; refused and two wrote are counted there. It has
+disable_inheritance = false: it follows silence alone, which suits a store that
+refuses. With the default, true, nobody writes after a power cut until an operator
+says so ('vipd group move historian --to hist-b').
+`
 
 const legend = `outage: longest time in which no answer reached the client, which asks by UDP
 every 1 ms and by TCP every 20 ms; lost: datagrams never answered; two answered:

@@ -14,59 +14,71 @@ import (
 // scenario is one thing done to the pair, and what undoes it. Unless it says so,
 // a scenario begins with both hosts up, and hist-a answering.
 type scenario struct {
-	name string
-	do   step
-	undo step // empty when the next scenario needs what do left
-	// begins is done first, unmeasured, in place of returning to where scenarios begin.
-	begins func(*stage, context.Context) error
+	name  string
+	steps []step // what is done, and what undoes it unless the next scenario needs what is left
+	// begins is done first, unmeasured, in place of returning to where scenarios begin;
+	// ends after it, however it went.
+	begins, ends func(*stage, context.Context) error
 }
 
 // step is one measured act.
 type step struct {
-	what string // in words, for the timeline and the table
-	act  func(*stage, context.Context) error
-	then string // the host that is to answer after it
+	what   string // in words, for the timeline and the table
+	act    func(*stage, context.Context) error
+	then   string // the host that is to answer after it
+	writer string // the host that is to write then, where there is a historian
 }
 
 var scenarios = []scenario{
 	{
-		name: "host-death",
-		do:   step{"hist-a loses power", (*stage).cutPower, pair.NameB},
+		name:  "host-death",
+		steps: []step{{what: "hist-a loses power", act: (*stage).cutPower, then: pair.NameB}},
 	},
 	{
 		name:   "failback",
 		begins: (*stage).beWithoutA,
-		do:     step{"hist-a boots again", (*stage).bootA, pair.NameA},
+		steps:  []step{{what: "hist-a boots again", act: (*stage).bootA, then: pair.NameA}},
 	},
 	{
 		name: "cable-pull",
-		do:   step{"hist-a's service cable is pulled", (*stage).pullCable, pair.NameB},
-		undo: step{"the cable is put back", (*stage).putCable, pair.NameA},
+		steps: []step{
+			{what: "hist-a's service cable is pulled", act: (*stage).pullCable, then: pair.NameB},
+			{what: "the cable is put back", act: (*stage).putCable, then: pair.NameA},
+		},
 	},
 	{
 		name: "stop",
-		do:   step{"hist-a's daemon is stopped", (*stage).stopDaemon, pair.NameB},
-		undo: step{"it is started again", (*stage).startDaemon, pair.NameA},
+		steps: []step{
+			{what: "hist-a's daemon is stopped", act: (*stage).stopDaemon, then: pair.NameB},
+			{what: "it is started again", act: (*stage).startDaemon, then: pair.NameA},
+		},
 	},
 	{
 		name: "move",
-		do:   step{"the address is moved to hist-b", (*stage).move, pair.NameB},
-		undo: step{"the move is released", (*stage).release, pair.NameA},
+		steps: []step{
+			{what: "the address is moved to hist-b", act: (*stage).move, then: pair.NameB},
+			{what: "the move is released", act: (*stage).release, then: pair.NameA},
+		},
 	},
 	{
-		name: "daemon-crash",
-		do:   step{"hist-a's daemon is killed and restarts", (*stage).crashDaemon, pair.NameA},
+		name:  "daemon-crash",
+		steps: []step{{what: "hist-a's daemon is killed and restarts", act: (*stage).crashDaemon, then: pair.NameA}},
 	},
 	{
 		name: "freeze",
-		do:   step{"hist-a's daemon is frozen", (*stage).freeze, pair.NameB},
-		undo: step{"it goes on", (*stage).thaw, pair.NameA},
+		steps: []step{
+			{what: "hist-a's daemon is frozen", act: (*stage).freeze, then: pair.NameB},
+			{what: "it goes on", act: (*stage).thaw, then: pair.NameA},
+		},
 	},
 	{
 		name: "heal",
-		do:   step{"hist-a is cut off, its links up", (*stage).cutOff, pair.NameB},
-		undo: step{"it is joined again", (*stage).join, pair.NameA},
+		steps: []step{
+			{what: "hist-a is cut off, its links up", act: (*stage).cutOff, then: pair.NameB},
+			{what: "it is joined again", act: (*stage).join, then: pair.NameA},
+		},
 	},
+	services,
 }
 
 // Names are the scenarios, in the usual order.
@@ -82,11 +94,11 @@ func Names() []string {
 func list(out io.Writer) error {
 	rows := make([][]string, 0, len(scenarios))
 	for _, s := range scenarios {
-		what := s.do.what
-		if s.undo.act != nil {
-			what += ", then " + s.undo.what
+		var what []string
+		for _, step := range s.steps {
+			what = append(what, step.what)
 		}
-		rows = append(rows, []string{s.name, what})
+		rows = append(rows, []string{s.name, strings.Join(what, ", then ")})
 	}
 	_, err := io.WriteString(out, align(rows))
 	return err

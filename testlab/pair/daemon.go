@@ -129,6 +129,16 @@ func (d *Daemon) Signal(signal syscall.Signal) error {
 	return nil
 }
 
+// Reload has the daemon read its configuration again.
+func (d *Daemon) Reload() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.process == nil {
+		return errors.New("it does not run")
+	}
+	return d.process.Signal(syscall.SIGHUP)
+}
+
 // Processes are the ids, in the lab, of the daemon and what it started.
 func (d *Daemon) Processes() []int {
 	d.mu.Lock()

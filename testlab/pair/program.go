@@ -36,11 +36,16 @@ func VIPD(exe string) Program {
 }
 
 // WriteVIPD puts vipd's configuration and a new key on the disk that the hosts share.
-// More is added to the file's end.
+// More is added to the file's end, which is about the address.
 func WriteVIPD(cluster string, onePath bool, more string) error {
 	if err := os.WriteFile(keyFile, seal.NewKey().Text(), 0o600); err != nil {
 		return fmt.Errorf("write the key: %w", err)
 	}
+	return ChangeVIPD(cluster, onePath, more)
+}
+
+// ChangeVIPD is WriteVIPD with the key left as it is.
+func ChangeVIPD(cluster string, onePath bool, more string) error {
 	text := configuration(cluster, onePath) + more
 	if err := os.WriteFile(configFile, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
