@@ -246,3 +246,15 @@ func BenchmarkStep(b *testing.B) {
 		m.Step(at(1), ev)
 	}
 }
+
+// What is revoked in one step does not start when it has waited long enough.
+func TestRevokedTogether(t *testing.T) {
+	specs := []Spec{{Name: "other", Units: []string{"o"}}, {Name: "db", Units: []string{"d"}}, {Name: "web", Units: []string{"w"}, After: []string{"db"}}}
+	m := New(specs, 0)
+	answer(m, 0, m.Step(0, Grant{Group: 0, Epoch: 1}, Grant{Group: 2, Epoch: 1}), works)
+	late := clock.Instant(Settle)
+	actions := m.Step(late, Revoke{Group: 0}, Revoke{Group: 2}, Tick{})
+	if starts := find[Start](actions); len(starts) > 0 || len(find[Stop](actions)) != 1 || !slices.Equal(find[Down](actions), []Down{{Group: 2}}) {
+		t.Errorf("%v", actions)
+	}
+}

@@ -37,7 +37,6 @@ type Host struct {
 	disk    disk
 	clumsy  bool // its hands fail
 	without int  // the token that its configuration lacks, or −1
-	reshape int  // the group that has another unit in its configuration, or −1
 
 	gangs []gang // by group
 	crews []crew // the daemon's, by group
@@ -105,7 +104,7 @@ func (h *Host) Start() {
 		w.At(w.Now+int64(startAgain), func() { w.check.disturb(); h.Start() })
 		return
 	}
-	h.without, h.reshape = -1, -1
+	h.without = -1
 	h.frozen = false
 	h.session = w.random.uint64() | 1
 	now := h.now()
@@ -259,7 +258,7 @@ func (h *Host) setBits(i int, more token.Bits) {
 // reload gives the daemon a configuration without one token, or with another unit
 // in one group, or the whole.
 func (h *Host) reload(without, reshape int) {
-	h.without, h.reshape = without, reshape
+	h.without = without
 	specs, digest := slices.Clone(h.world.specs), uint64(1)
 	if without >= 0 {
 		specs, digest = slices.Delete(specs, without, without+1), 2
