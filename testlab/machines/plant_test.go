@@ -172,12 +172,19 @@ func (p *plant) audit() {
 	}
 }
 
-// auditHistory fails if a row was accepted beside a newer epoch.
+// auditHistory fails if a row was accepted beside a newer epoch, or reached the database
+// at all while another node was the one that writes. Where the lease does not stop it,
+// only the database does.
 func (p *plant) auditHistory() {
 	p.t.Helper()
 	over := p.Overlaps()
 	p.t.Logf("%d rows overlap of %+v", over, p.Writers())
 	if over > 0 {
 		p.t.Errorf("%d rows overlap", over)
+	}
+	late := p.query(`SELECT at, node, epoch, newest FROM refused WHERE EXISTS (
+		SELECT FROM history WHERE history.epoch = refused.newest AND history.node <> refused.node)`)
+	if len(late) > 0 {
+		p.t.Errorf("these came while another node wrote: %v", late)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"vipd/heartbeat/clock"
@@ -19,9 +20,11 @@ import (
 // control group kills them a second later.
 type containment struct {
 	page     *guard.Page
-	possible bool                // this host has control groups that can be guarded
-	folders  map[uint64][]string // those under guard, by the token's ID
-	killed   map[uint64]bool     // told already
+	turn     sync.Mutex             // a lease is put in force or let go of
+	leaving  map[uint64]*time.Timer // until a lease is let go of, by the token's ID
+	possible bool                   // this host has control groups that can be guarded
+	folders  map[uint64][]string    // those under guard, by the token's ID
+	killed   map[uint64]bool        // told already
 	report   func(token string, err error)
 	names    map[uint64]string
 }
@@ -33,12 +36,18 @@ func newContainment(runDir string, report func(string, error)) (*containment, er
 	}
 	_, none := lease.CgroupRoot()
 	return &containment{page: page, possible: none == nil,
-		folders: map[uint64][]string{}, killed: map[uint64]bool{}, names: map[uint64]string{}, report: report}, nil
+		leaving: map[uint64]*time.Timer{}, folders: map[uint64][]string{}, killed: map[uint64]bool{}, names: map[uint64]string{}, report: report}, nil
 }
 
 // armGroup has what is in one control group of the token's group silenced and killed
 // when the lease ends. It is called before a process starts there.
 func (d *deadman) armGroup(name, folder string) error {
+	d.groups.turn.Lock()
+	defer d.groups.turn.Unlock()
+	if leaves := d.groups.leaving[token.ID(name)]; leaves != nil {
+		leaves.Stop()
+		delete(d.groups.leaving, token.ID(name))
+	}
 	var l *lease.Lease
 	if d.leases.Layer() == lease.BPF {
 		var err error
@@ -71,7 +80,8 @@ func (d *deadman) enlist(id uint64, name, folder string, l *lease.Lease) {
 // groupPrefix is what the name of a group's token begins with.
 const groupPrefix = "group:"
 
-// disarmGroup lets go of a group of which nothing is left.
+// disarmGroup lets go of a group of which no process is left: the keeper at once, its
+// ended lease when nothing of its sockets is left either.
 func (d *deadman) disarmGroup(name string) {
 	id := token.ID(name)
 	d.mu.Lock()
@@ -84,6 +94,34 @@ func (d *deadman) disarmGroup(name string) {
 	for _, folder := range folders {
 		d.groups.page.Release(folder)
 	}
+	d.groups.turn.Lock()
+	defer d.groups.turn.Unlock()
+	d.groups.leaving[id] = time.AfterFunc(orphans, func() { d.leave(name, id) })
+}
+
+// orphans is for how long the kernel may try to send what a dead process left in its
+// sockets (tcp_orphan_retries, tcp(7)): once the lease is let go of, it would arrive,
+// and another node may be writing by then.
+const orphans = 2 * time.Minute
+
+// stay keeps every lease as it is, for the next daemon.
+func (c *containment) stay() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	for id, leaves := range c.leaving {
+		leaves.Stop()
+		delete(c.leaving, id)
+	}
+}
+
+// leave lets go of the lease, unless the group has begun anew.
+func (d *deadman) leave(name string, id uint64) {
+	d.groups.turn.Lock()
+	defer d.groups.turn.Unlock()
+	if d.groups.leaving[id] == nil {
+		return
+	}
+	delete(d.groups.leaving, id)
 	if err := d.disarm(name); err != nil {
 		d.log.Error("let go of a group's lease", "token", name, "err", err)
 	}

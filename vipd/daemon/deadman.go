@@ -72,6 +72,9 @@ func (d *deadman) enforces() bool { return d != nil && d.layer != lifetimeOnly }
 // Close lets go of the hands. Leases stay in force, to run out or to be adopted.
 func (d *deadman) Close() {
 	d.Hands.Close()
+	if d.groups != nil {
+		d.groups.stay()
+	}
 	if err := d.leases.Close(); err != nil {
 		d.log.Error("close the kernel's leases", "err", err)
 	}
