@@ -6,7 +6,8 @@ import (
 )
 
 // Event is something that happened. The machine takes its own events below,
-// heartbeat.Received, those of package services but Grant, Revoke and Reconfigure, and from the hands token.Up, Failed, Down, Recorded,
+// heartbeat.Received, those of package services but Grant, Revoke and Reconfigure,
+// and from the hands token.Up, Failed, Down, Recorded,
 // Reserved, Adopt, Recall, Fitness, Foreign, Answered and PeerAsks.
 type Event any
 
