@@ -3,7 +3,8 @@
 //
 // It knows what to break and how long to wait for the address to answer again. It
 // never says how a failover must go or how long it may take: every figure is what the
-// client and the witness measured while the daemons did what they do anywhere else.
+// client and the witness measured while the daemons did what they do anywhere else; who
+// wrote is what the historian's store says.
 //
 //	scenarios ─► stage ─► pair: hosts, daemons, networks
 //	               │        └──► client, witness ─┐
