@@ -30,9 +30,6 @@ func Draw(seed uint64) Plan {
 	for range p.Tokens {
 		p.Bits = append(p.Bits, drawBits(r))
 	}
-	if r.chance(3) {
-		p.drawGroups(r)
-	}
 	switch p.Class {
 	case Storm:
 		p.drawStorm(r)
@@ -40,6 +37,9 @@ func Draw(seed uint64) Plan {
 		p.drawBlinks(r)
 	case Errands:
 		p.drawErrands(r)
+	}
+	if own := (&random{seed ^ groupSeed}); own.chance(3) {
+		p.drawGroups(own)
 	}
 	return p
 }
@@ -111,15 +111,6 @@ func (p *Plan) drawFault(r *random, at time.Duration) Fault {
 	if r.chance(2) {
 		f.Paths |= 1 << p.Paths // the clients' network too
 	}
-	if len(p.Groups) > 0 && r.chance(2) {
-		f.Kind = GroupSick + FaultKind(r.below(int(kinds-GroupSick)))
-		f.Amount = r.below(len(p.Groups))
-		f.Lag = r.upTo(60 * time.Millisecond)
-		if f.Kind == CrashLoops && r.chance(6) {
-			f.For = 10 * time.Second // so long that giving up must end it
-		}
-		return f
-	}
 	switch f.Kind {
 	case CutOne, CutBoth, CutTail:
 		if r.chance(4) {
@@ -134,7 +125,7 @@ func (p *Plan) drawFault(r *random, at time.Duration) Fault {
 		f.For += muteFor(p, 3)
 		f.Amount = 1 + r.below(3)
 	case MoveTo, Reload, Unwanted:
-		f.Amount = r.below(p.All())
+		f.Amount = r.below(p.Tokens)
 	case ClockStep:
 		f.Amount = pick(r, -3000, -400, 700, 1500)
 	}
@@ -163,7 +154,7 @@ func (p *Plan) drawErrands(r *random) {
 	}
 	at := p.begin()
 	for range 3 {
-		f := Fault{At: at + r.upTo(p.Interval), For: settle, Kind: MoveTo, A: r.below(p.Nodes), Amount: r.below(p.All())}
+		f := Fault{At: at + r.upTo(p.Interval), For: settle, Kind: MoveTo, A: r.below(p.Nodes), Amount: r.below(p.Tokens)}
 		f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
 		p.Faults = append(p.Faults, f)
 		at = f.At + f.For + settle

@@ -6,12 +6,17 @@ import (
 	"vipd/token"
 )
 
+// groupSeed parts the chance of groups from that of all else: the other two thirds
+// of the plans are what they are without groups.
+const groupSeed = 0x67726f757073
+
 // drawGroups draws up to three groups, which may come after each other, belong
-// together, and be required by vips.
+// together, and be required by vips; and what befalls them.
 func (p *Plan) drawGroups(r *random) {
 	for g := range 1 + r.below(3) {
 		p.Groups = append(p.Groups, p.drawGroup(r, g))
 	}
+	p.aim(r)
 	if p.Class != Storm {
 		return // what depends on something else moves by itself
 	}
@@ -28,6 +33,31 @@ func (p *Plan) drawGroups(r *random) {
 		}
 		p.Requires = append(p.Requires, needs)
 	}
+	for range 1 + r.below(4) {
+		p.Faults = append(p.Faults, p.drawGroupFault(r))
+	}
+}
+
+// aim has half of what befalls single tokens befall those of groups.
+func (p *Plan) aim(r *random) {
+	for i := range p.Faults {
+		if f := &p.Faults[i]; (f.Kind == MoveTo || f.Kind == Reload || f.Kind == Unwanted) && r.chance(2) {
+			f.Amount = p.Tokens + r.below(len(p.Groups))
+		}
+	}
+}
+
+// drawGroupFault draws one next to another fault, mostly.
+func (p *Plan) drawGroupFault(r *random) Fault {
+	f := Fault{Kind: GroupSick + FaultKind(r.below(int(kinds-GroupSick))), A: r.below(p.Nodes), Amount: r.below(len(p.Groups)), Lag: r.upTo(60 * time.Millisecond)}
+	f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
+	near := p.Faults[r.below(len(p.Faults))].At + pick(r, 0, p.Dead(), -p.Dead(), p.Interval) + r.upTo(20*time.Millisecond)
+	f.At = max(pick(r, near, near, p.begin()+r.upTo(2*time.Second)), 500*time.Millisecond)
+	f.For = pick(r, r.upTo(2*p.Dead()), r.upTo(500*time.Millisecond), r.upTo(1500*time.Millisecond))
+	if f.Kind == CrashLoops && r.chance(6) {
+		f.For = 10 * time.Second // so long that giving up must end it
+	}
+	return f
 }
 
 func (p *Plan) both(g int) bool { return p.Groups[g].Bits&token.AllowMultiple != 0 }

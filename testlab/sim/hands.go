@@ -175,6 +175,9 @@ func (h *Host) say(s heartbeat.Say) {
 // reexec replaces the daemon by a new one. Leases that have not been ended last
 // Grace if the peers wait for it, else as they stand.
 func (h *Host) reexec(now clock.Instant, awaited bool) {
+	if h.machine == nil {
+		return // it has just exited
+	}
 	for i := range h.kernel {
 		if k := &h.kernel[i]; awaited && (k.up || h.world.isGroup(i)) && h.terms[i].Held() {
 			k.expiry = now.Add(node.Grace)

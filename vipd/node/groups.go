@@ -70,11 +70,18 @@ func (g *groups) group(tokenName string) (number int, ok bool) {
 // Groups lets status look into the machine; nobody else may step it.
 func (m *Machine) Groups() *services.Machine { return m.groups.machine }
 
-// adopt notes under which token the group was found running.
+// adopt goes on with a group that was found running under its token. Is that not
+// held, or not any more, the group is stopped.
 func (m *Machine) adopt(a services.Adopt) {
+	m.queue(a)
 	for _, one := range m.groups.services.Groups {
-		if i, ok := m.numbers[token.ID(one.Token)]; ok && m.groups.machine.Number(one.Spec.Name) == a.Group {
-			m.runs[a.Group] = i
+		i, ok := m.numbers[token.ID(one.Token)]
+		if !ok || m.groups.machine.Number(one.Spec.Name) != a.Group {
+			continue
+		}
+		m.runs[a.Group] = i
+		if p := m.tokens.Phase(i); p != token.Taking && p != token.Holding {
+			m.queue(services.Revoke{Group: a.Group})
 		}
 	}
 }

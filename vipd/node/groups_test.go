@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"vipd/heartbeat/clock"
 	"vipd/services"
 	"vipd/token"
 )
@@ -47,6 +48,25 @@ func TestGroupRunsUnderItsToken(t *testing.T) {
 	p.run(200 * ms)
 	if n, _ := count[Reply](p, 1); n != 0 || p.phase(1, "group:db") != token.Dropping || p.phase(2, "group:db") != token.Idle {
 		t.Errorf("%d replies, here %v, there %v, while a unit does not stop", n, p.phase(1, "group:db"), p.phase(2, "group:db"))
+	}
+}
+
+// A group that was found running goes on only under its token.
+func TestAdoptGroup(t *testing.T) {
+	for _, held := range []bool{true, false} {
+		db := spec("group:db")
+		db.Orderly = true
+		now := clock.Instant(time.Hour)
+		m := New(Config{Self: 1, Session: 11, Peers: []uint8{2},
+			Config:   token.Config{Interval: 50 * ms, Dead: 150 * ms, Lease: 120 * ms, StartWait: time.Second, Tokens: []token.Spec{db}},
+			Services: Services{Groups: []Group{{Token: db.Name, Spec: services.Spec{Name: "db", Units: []string{"db"}}}}}}, now)
+		if held {
+			m.Step(now, token.Adopt{Token: 0, Epoch: 513, Expiry: now.Add(100 * ms)})
+		}
+		m.Step(now, services.Adopt{Group: 0, Epoch: 513, Running: []bool{true}})
+		if state := m.Groups().Look(0).State; (state == services.Running) != held || (state == services.Stopping) == held {
+			t.Errorf("token held %v: the group is %v", held, state)
+		}
 	}
 }
 

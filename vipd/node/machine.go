@@ -181,7 +181,6 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.decide(now, ev)
 	case services.Adopt:
 		m.adopt(ev)
-		m.queue(ev)
 	case services.Event:
 		m.queue(ev) // behind what a beat in this step has revoked
 	case Tick:
