@@ -80,6 +80,9 @@ func TestContained(t *testing.T) {
 		"hist-a:" + unitFolder + "/" + daemonUnit + ".d/dead.conf": "[Service]\nRestart=no\n",
 		"etc/systemd/system/" + Writer + ".d/override.conf":        stubborn,
 	}, inherited...)
+	p.a.Systemctl("stop", "vipd-historian.slice") // made anew, it is another control group
+	p.Eventually("it was started again", func() bool { return p.a.group("historian").Restarts == 1 })
+	p.writes(A)
 	for _, c := range []struct{ signal, again string }{
 		{"SIGKILL", "systemctl start " + daemonUnit},
 		{"SIGSTOP", "systemctl kill --signal=SIGCONT " + daemonUnit},

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
 	"vipd/lease"
@@ -22,6 +25,7 @@ type containment struct {
 	page     *guard.Page
 	turn     sync.Mutex             // a lease is put in force or let go of
 	leaving  map[uint64]*time.Timer // until a lease is let go of, by the token's ID
+	places   map[string]place       // control groups with a lease, by path
 	possible bool                   // this host has control groups that can be guarded
 	folders  map[uint64][]string    // those under guard, by the token's ID
 	killed   map[uint64]bool        // told already
@@ -36,7 +40,7 @@ func newContainment(runDir string, report func(string, error)) (*containment, er
 	}
 	_, none := lease.CgroupRoot()
 	return &containment{page: page, possible: none == nil,
-		leaving: map[uint64]*time.Timer{}, folders: map[uint64][]string{}, killed: map[uint64]bool{}, names: map[uint64]string{}, report: report}, nil
+		leaving: map[uint64]*time.Timer{}, places: map[string]place{}, folders: map[uint64][]string{}, killed: map[uint64]bool{}, names: map[uint64]string{}, report: report}, nil
 }
 
 // armGroup has what is in one control group of the token's group silenced and killed
@@ -48,12 +52,9 @@ func (d *deadman) armGroup(name, folder string) error {
 		leaves.Stop()
 		delete(d.groups.leaving, token.ID(name))
 	}
-	var l *lease.Lease
-	if d.leases.Layer() == lease.BPF {
-		var err error
-		if l, err = d.leases.ArmCgroup(folder); err != nil {
-			return err
-		}
+	l, err := d.armPlace(token.ID(name), folder)
+	if err != nil {
+		return err
 	}
 	if err := d.groups.page.Guard(folder, kernelClocks.boot()); err != nil {
 		return fmt.Errorf("guard %s: %w", name, err)
@@ -63,6 +64,35 @@ func (d *deadman) armGroup(name, folder string) error {
 	d.mu.Unlock()
 	d.renew() // it was armed expired
 	return nil
+}
+
+// place is a control group that has a lease. One that is made anew by the same path,
+// as a slice that was stopped by hand, is another.
+type place struct {
+	lease *lease.Lease
+	inode uint64
+}
+
+// armPlace returns the lease of the control group that the folder is now, nil where the
+// kernel has none for it.
+func (d *deadman) armPlace(id uint64, folder string) (*lease.Lease, error) {
+	var is unix.Stat_t
+	if err := unix.Stat(folder, &is); err != nil || d.leases.Layer() != lease.BPF {
+		return nil, err
+	}
+	if was, known := d.groups.places[folder]; known && was.inode != is.Ino {
+		d.mu.Lock()
+		d.armed[id] = slices.DeleteFunc(d.armed[id], func(l *lease.Lease) bool { return l == was.lease })
+		d.mu.Unlock()
+		if err := was.lease.Disarm(); err != nil {
+			d.log.Debug("the control group is gone, and its lease with it", "cgroup", folder, "err", err)
+		}
+	}
+	l, err := d.leases.ArmCgroup(folder)
+	if err == nil {
+		d.groups.places[folder] = place{l, is.Ino}
+	}
+	return l, err
 }
 
 // enlist has one more control group renewed with the token's lease. d.mu is held.
@@ -122,6 +152,10 @@ func (d *deadman) leave(name string, id uint64) {
 		return
 	}
 	delete(d.groups.leaving, id)
+	d.mu.Lock()
+	gone := d.armed[id]
+	d.mu.Unlock()
+	maps.DeleteFunc(d.groups.places, func(_ string, p place) bool { return slices.Contains(gone, p.lease) })
 	if err := d.disarm(name); err != nil {
 		d.log.Error("let go of a group's lease", "token", name, "err", err)
 	}
