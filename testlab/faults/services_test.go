@@ -203,7 +203,7 @@ func TestCrashLoopOnBoth(t *testing.T) {
 		p.eventually(n.name+" waits for a reset", func() bool { return strings.Contains(n.group(historyGroup).Text, "waits for a reset") })
 	}
 	newest := p.store.Newest()
-	time.Sleep(time.Second)
+	time.Sleep(3 * time.Second) // longer than a token waits before it is tried again
 	if r := p.store.Newest(); r != newest {
 		t.Errorf("%v wrote after all had given up", r)
 	}
