@@ -82,6 +82,10 @@ type Move struct {
 	To    uint8
 }
 
+// Vouch is an operator's word, given to who is to take the token: every node that is
+// not heard holds nothing, and will not before it is heard again.
+type Vouch struct{ Token int }
+
 // Unpin gives the token back to policy.
 type Unpin struct{ Token int }
 
@@ -163,6 +167,7 @@ func (Fitness) event()     {}
 func (Standing) event()    {}
 func (Gate) event()        {}
 func (Move) event()        {}
+func (Vouch) event()       {}
 func (Unpin) event()       {}
 func (SetBits) event()     {}
 func (Adopt) event()       {}

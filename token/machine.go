@@ -54,6 +54,7 @@ type state struct {
 
 	handover handover
 	reoffer  clock.Instant   // no new offer until then
+	vouched  clock.Instant   // until then an operator answers for who is not heard
 	moves    []clock.Instant // failbacks within the hour
 	yield    yield
 	gate     gate
@@ -171,6 +172,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		}
 	case Move:
 		m.move(now, ev)
+	case Vouch:
+		m.tokens[ev.Token].vouched = now.Add(vouchFor)
 	case Unpin:
 		m.tokens[ev.Token].pinned = false
 	case SetBits:

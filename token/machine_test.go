@@ -297,3 +297,25 @@ func BenchmarkStep(b *testing.B) {
 		m.Step(now, Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Knows: m.Edition(), Current: true})
 	}
 }
+
+// With Disable Inheritance a silent holder's token is taken by an operator's word
+// alone, which holds for that take.
+func TestVouch(t *testing.T) {
+	m := New(config(spec("vip:front", DisableInheritance)), at(0))
+	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	for now := range 3 {
+		w := idle(m, at(time.Duration(now)*ms))
+		w.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2}
+		m.Step(at(time.Duration(now)*ms), w)
+	}
+	if alive := find[Store](m.Step(at(100*ms), Vouch{Token: 0})); len(alive) != 0 {
+		t.Error("taken from a holder that is heard")
+	}
+	if silent := find[Store](m.Step(at(2*ms+vouchFor+200*ms), Tick{})); len(silent) != 0 {
+		t.Error("taken on a word that is too old")
+	}
+	taken := find[Store](m.Step(at(20*time.Second), Vouch{Token: 0}))
+	if len(taken) != 1 || !taken[0].Record.Holder || m.tokens[0].vouched != 0 {
+		t.Errorf("not taken on an operator's word: %v", taken)
+	}
+}

@@ -41,7 +41,7 @@ func (m *Machine) take(now clock.Instant, i int, c Cause) {
 	m.grant(t)
 	t.phase, t.since, t.cause = Taking, now, c
 	t.pinned = t.handover.verb == Accept && t.handover.pinned
-	t.gate, t.proved = gate{heir: c == PeerSilent}, false
+	t.gate, t.proved, t.vouched = gate{heir: c == PeerSilent}, false, 0
 	t.handover = handover{decline: t.handover.decline}
 	t.limit = m.leaseLimit(now, t)
 	m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
@@ -127,7 +127,7 @@ func (m *Machine) given(now clock.Instant, t *state) bool {
 // its own.
 func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance {
 	p, v := &m.peers[i], &t.views[i]
-	if t.lasting() {
+	if t.lasting() && m.reached(now, t.vouched) {
 		return blocked
 	}
 	wait := max(m.config.Dead, p.dead) + t.spec.Linger
@@ -143,6 +143,10 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	}
 	return blocked
 }
+
+// vouchFor is how long an operator's word about silent nodes holds: for the waits of
+// a take, not for the next silence.
+const vouchFor = 10 * time.Second
 
 // courtesy is how much longer a node waits for a peer that fell silent without
 // holding: it may be taking on our last word.

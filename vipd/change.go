@@ -12,38 +12,45 @@ import (
 
 func moveCommand() *cobra.Command {
 	var a asker
-	var to string
+	var m control.MoveRequest
 	cmd := &cobra.Command{
 		Use:   "move TOKEN --to NODE",
 		Short: "Move a shared address to a node and keep it there",
 		Long: `Moves a token, such as vip:front or group:historian, to a node and keeps it
 there until 'vipd release' gives it back to policy. Returns when the old holder
 has confirmed that it removed the address and the new one has announced it, and
-prints how long that took.`,
+prints how long that took.
+
+With disable_inheritance nobody takes a token whose holder fell silent. When you
+know that the silent host is off, and will not come back by itself while it
+thinks that it holds the token, --force has the node take it; without, the
+request is refused (exit code 107).`,
 		Example: `  vipd move vip:front --to hist-b
   vipd move vip:front --to hist-b --dry-run`,
 		Args: oneToken,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.move(cmd, args[0], to) },
+		RunE: func(cmd *cobra.Command, args []string) error { m.Token = args[0]; return a.move(cmd, m) },
 	}
-	a.moveFlags(cmd, &to)
+	a.moveFlags(cmd, &m)
 	cmd.ValidArgsFunction = a.names(tokenNames)
 	return cmd
 }
 
-func (a *asker) moveFlags(cmd *cobra.Command, to *string) {
+func (a *asker) moveFlags(cmd *cobra.Command, m *control.MoveRequest) {
 	a.changeFlags(cmd)
-	cmd.Flags().StringVar(to, "to", "", "`NODE` that is to hold it")
+	cmd.Flags().StringVar(&m.To, "to", "", "`NODE` that is to hold it")
+	cmd.Flags().BoolVar(&m.Force, "force", false, "although nobody that is heard holds it: you know that the others are off")
 	// It fails only for a flag that doesn't exist.
 	_ = cmd.RegisterFlagCompletionFunc("to", a.names(nodeNames))
 }
 
-func (a *asker) move(cmd *cobra.Command, token, to string) error {
-	if to == "" {
+func (a *asker) move(cmd *cobra.Command, q control.MoveRequest) error {
+	if q.To == "" {
 		return misuse(cmd, "say where to with --to NODE")
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	m, err := a.client().Move(ctx, control.MoveRequest{Token: token, To: to, DryRun: a.dryRun})
+	q.DryRun = a.dryRun
+	m, err := a.client().Move(ctx, q)
 	switch {
 	case err != nil:
 		return a.explain(err)

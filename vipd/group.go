@@ -174,20 +174,23 @@ func done(o control.GroupOrder) string {
 
 func groupMoveCommand() *cobra.Command {
 	var a asker
-	var to string
+	var m control.MoveRequest
 	cmd := &cobra.Command{
 		Use:   "move NAME --to NODE",
 		Short: "Move a service group to a node and keep it there",
 		Long: `Moves a service group, as 'vipd move group:NAME' does: it is stopped where it
-runs, started on the node, and stays there until 'vipd release group:NAME'.`,
+runs, started on the node, and stays there until 'vipd release group:NAME'. A group
+whose host fell silent is started elsewhere with --force, when you know that the
+host is off: see 'vipd help move'.`,
 		Example: `  vipd group move historian --to hist-b
   vipd group move historian --to hist-b --dry-run`,
 		Args: oneGroup,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.move(cmd, "group:"+groupName(args[0]), to)
+			m.Token = "group:" + groupName(args[0])
+			return a.move(cmd, m)
 		},
 	}
-	a.moveFlags(cmd, &to)
+	a.moveFlags(cmd, &m)
 	cmd.ValidArgsFunction = a.names(groupNames)
 	return cmd
 }

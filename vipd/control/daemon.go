@@ -39,6 +39,7 @@ type Daemon interface {
 type MoveRequest struct {
 	Token  string `json:"token"`
 	To     string `json:"to"`
+	Force  bool   `json:"force"` // although nobody who is heard holds it: who asks answers for the others
 	DryRun bool   `json:"dry_run"`
 }
 

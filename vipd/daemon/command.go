@@ -71,8 +71,15 @@ func (d *Daemon) Move(ctx context.Context, r control.MoveRequest) (control.MoveR
 		}
 		return result, nil
 	}
+	verb := node.Move
+	if before.Holder == "" {
+		if !r.Force {
+			return result, control.Errorf(control.CodeUnsafe, "move %s to %s: no node that is heard holds it; if you know that every other node is off, --force has %s take it", r.Token, r.To, r.To)
+		}
+		verb = node.Take
+	}
 	begin := time.Now()
-	reply, err := d.ask(ctx, node.Command{Verb: node.Move, Node: d.cluster().slot(r.To)}, r.Token)
+	reply, err := d.ask(ctx, node.Command{Verb: verb, Node: d.cluster().slot(r.To)}, r.Token)
 	result.TookMS = control.Milliseconds(time.Since(begin))
 	switch {
 	case err != nil:

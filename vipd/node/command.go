@@ -62,6 +62,8 @@ func (m *Machine) execute(now clock.Instant, c Command) {
 		m.suspended = c.Verb == Suspend
 		m.do(KeepSuspended{On: m.suspended})
 		m.stand(now)
+	case Take:
+		m.decide(now, token.Vouch{Token: c.Token})
 	case Halt, Begin, Renew:
 		m.manage(c)
 	}
@@ -106,6 +108,8 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 		return false
 	}
 	switch c.Verb {
+	case Take:
+		return m.tokens.Active(now, c.Token) == c.Node
 	case Move:
 		_, holders := m.tokens.Holder(now, c.Token)
 		if m.tokens.Active(now, c.Token) != c.Node || holders != 1 {

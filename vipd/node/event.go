@@ -25,6 +25,7 @@ const (
 	Resume                  // the node
 	Halt                    // the token's group on the node: it lets go and stays away
 	Begin                   // end that, and forgive the group its failures
+	Take                    // the node takes the token that nobody who is heard holds: the operator answers for the others
 	Renew                   // the token's group on the node stops and starts under its grant
 )
 
