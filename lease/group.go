@@ -120,21 +120,57 @@ func (p *programs) attachGroup(g *group) error {
 		if err != nil {
 			return err
 		}
-		if on {
-			continue
+		if !on {
+			if err := p.loadGroup(g); err != nil {
+				return err
+			}
+			err = link.RawAttachProgram(link.RawAttachProgramOptions{
+				Target: int(g.folder.Fd()), Program: g.program, Attach: side, Flags: unix.BPF_F_ALLOW_MULTI,
+			})
+			if err != nil {
+				return fmt.Errorf("attach program: %w", err)
+			}
 		}
-		if err := p.loadGroup(g); err != nil {
+		if err := g.evict(side); err != nil {
 			return err
-		}
-		err = link.RawAttachProgram(link.RawAttachProgramOptions{
-			Target: int(g.folder.Fd()), Program: g.program, Attach: side, Flags: unix.BPF_F_ALLOW_MULTI,
-		})
-		if err != nil {
-			return fmt.Errorf("attach program: %w", err)
 		}
 	}
 	return nil
 }
+
+// evict detaches every other program of ours. One whose table was lost, with the
+// interface that its filter was on, would drop the group's packets for ever.
+func (g *group) evict(side ebpf.AttachType) error {
+	found, err := link.QueryPrograms(link.QueryOptions{Target: int(g.folder.Fd()), Attach: side})
+	if err != nil {
+		return fmt.Errorf("list programs: %w", err)
+	}
+	for _, a := range found.Programs {
+		if a.ID == g.number {
+			continue
+		}
+		if err := g.evictOne(side, a.ID); err != nil {
+			return fmt.Errorf("a lease that an earlier daemon left: %w", err)
+		}
+	}
+	return nil
+}
+
+func (g *group) evictOne(side ebpf.AttachType, id ebpf.ProgramID) error {
+	p, err := ebpf.NewProgramFromID(id)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	info, err := p.Info()
+	if err != nil || info.Name != groupProgram {
+		return err
+	}
+	return link.RawDetachProgram(link.RawDetachProgramOptions{Target: int(g.folder.Fd()), Program: p, Attach: side})
+}
+
+// groupProgram is the name of a group's program in the kernel.
+const groupProgram = "vipd_lease_grp"
 
 // attached says whether the group's program is there.
 func (g *group) attached(side ebpf.AttachType) (bool, error) {
@@ -155,7 +191,7 @@ func (p *programs) loadGroup(g *group) (err error) {
 		return nil
 	}
 	g.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "vipd_lease_grp", Type: ebpf.CGroupSKB, License: "Dual BSD/GPL",
+		Name: groupProgram, Type: ebpf.CGroupSKB, License: "Dual BSD/GPL",
 		Instructions: join(
 			asm.Instructions{asm.LoadMapValue(asm.R9, p.table.expiries.FD(), g.slot*8)},
 			compare("allow"),

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -78,24 +79,30 @@ func startReceiver(t *testing.T, h *rig.Host, at netip.AddrPort) *receiver {
 	return r
 }
 
-// group makes a control group for a test.
-func testGroup(t *testing.T, name string) string {
+// testGroup makes a control group of the host. Inside is its path there, outside
+// where this process finds it.
+func testGroup(t *testing.T, h *rig.Host, name string) (inside, outside string) {
 	t.Helper()
 	rig.Need(t, rig.BPF)
-	folder, err := groupFolder(name)
+	root, err := CgroupRoot()
 	if err != nil {
 		rig.Missing(t, "cgroup2", err)
 	}
-	t.Cleanup(func() { os.Remove(folder) })
-	return folder
+	inside = filepath.Join(root, "lease-test-"+name)
+	outside = h.Path(inside)
+	if err := os.Mkdir(outside, 0o755); err != nil && !os.IsExist(err) {
+		rig.Missing(t, "cgroup2", err)
+	}
+	t.Cleanup(func() { os.Remove(outside) })
+	return inside, outside
 }
 
 // TestGroupDeadMan stops a daemon that renews the lease of a service's control
 // group, and looks when the service's last packet came. The service lives on.
 func TestGroupDeadMan(t *testing.T) {
 	home, client := pair(t)
-	folder := testGroup(t, "service")
-	o := startOwner(t, home.Host(), BPF, folder)
+	inside, folder := testGroup(t, home.Host(), "service")
+	o := startOwner(t, home.Host(), BPF, inside)
 	to := netip.AddrPortFrom(peer4.Addr(), 9000)
 	r := startReceiver(t, client.Host(), to)
 	service := startWriter(t, home.Host(), folder, to)
@@ -128,7 +135,7 @@ func TestGroupDeadMan(t *testing.T) {
 // and put it back, and let the group go.
 func TestGroupAdopt(t *testing.T) {
 	home, client := pair(t)
-	folder := testGroup(t, "adopted")
+	_, folder := testGroup(t, home.Host(), "adopted")
 	to := netip.AddrPortFrom(peer4.Addr(), 9001)
 	r := startReceiver(t, client.Host(), to)
 	flows := func() bool {
@@ -172,11 +179,32 @@ func TestGroupAdopt(t *testing.T) {
 	}
 }
 
+// TestGroupEvicts arms a group on which a program of a lost table was left, such as
+// of a daemon whose network namespace is gone.
+func TestGroupEvicts(t *testing.T) {
+	home, client := pair(t)
+	_, folder := testGroup(t, home.Host(), "evicted")
+	to := netip.AddrPortFrom(peer4.Addr(), 9003)
+	r := startReceiver(t, client.Host(), to)
+	startWriter(t, home.Host(), folder, to)
+	lost := open(t, client.Host(), Options{Prefer: BPF}) // another network, so another table
+	if _, err := lost.ArmCgroup(folder); err != nil {
+		t.Fatal(err)
+	}
+	x, err := open(t, home.Host(), Options{Prefer: BPF}).ArmCgroup(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renew(t, x, time.Hour)
+	before := r.count.Load()
+	await(t, "packets of a group whose lease lasts", func() bool { return r.count.Load() > before+5 })
+}
+
 // TestGroupDisarm lets a group go that this daemon armed, and one that an earlier
 // one did.
 func TestGroupDisarm(t *testing.T) {
 	home, client := pair(t)
-	folder := testGroup(t, "disarmed")
+	_, folder := testGroup(t, home.Host(), "disarmed")
 	to := netip.AddrPortFrom(peer4.Addr(), 9002)
 	r := startReceiver(t, client.Host(), to)
 	startWriter(t, home.Host(), folder, to)

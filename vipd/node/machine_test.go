@@ -71,7 +71,7 @@ func (p *pair) step(slot uint8, ev Event) {
 			p.step(slot, services.Started{Group: a.Group, Unit: a.Unit, Order: a.Order})
 		case services.Stop:
 			if !p.stuck {
-				p.step(slot, services.Stopped{Group: a.Group, Unit: a.Unit, Order: a.Order})
+				p.step(slot, services.Stopped(a))
 			}
 		}
 	}
