@@ -16,7 +16,6 @@ import (
 
 	"vipd/seal"
 	"vipd/services/unit"
-	"vipd/testlab/pair"
 	"vipd/testlab/rig"
 	"vipd/testlab/standin"
 	"vipd/vipd/control"
@@ -270,7 +269,6 @@ func (n *node) whim(group string, w standin.Whims) {
 // lose cuts the power of a node.
 func (p *plant) lose(n *node) {
 	n.host.Destroy()
-	pair.ForgetCgroups(n.name)
 }
 
 // boot boots it again, with its daemon.

@@ -64,7 +64,6 @@ func (n *Node) CutPower() {
 	}
 	n.Daemon.GiveUp()
 	host.Destroy()
-	ForgetCgroups(n.name)
 }
 
 // Control speaks with the node's vipd; the host must have power.

@@ -36,8 +36,12 @@ func mounts(inHost bool) error {
 // machine lets us make one.
 func ownCgroups(name string) {
 	const all = "/sys/fs/cgroup"
-	own := filepath.Join(all, cgroupsOf(entrance.pid), name)
-	if entrance.pid == 0 || os.MkdirAll(own, 0o755) != nil {
+	lab := filepath.Join(all, cgroupsOf(entrance.pid))
+	if entrance.pid == 0 || os.MkdirAll(lab, 0o755) != nil {
+		return
+	}
+	own, err := os.MkdirTemp(lab, name+"-") // another at each boot, as a kernel forgets those it had
+	if err != nil {
 		return
 	}
 	unix.Mount(own, all, "", unix.MS_BIND, "")
