@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -104,9 +105,14 @@ func (p *plant) set(w Whims) {
 // code waits for the end of a process.
 func code(t *testing.T, proc *rig.Proc) int {
 	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
 	var ended *exec.ExitError
-	if err := proc.Wait(t.Context()); errors.As(err, &ended) {
+	switch err := proc.Wait(ctx); {
+	case errors.As(err, &ended):
 		return ended.ExitCode()
+	case ctx.Err() != nil:
+		t.Fatal("it does not end")
 	}
 	return 0
 }
