@@ -126,8 +126,8 @@ func writingTable(all []Row) string {
 const writingLegend = `The historian writes every 5 ms to a store in the client's host, which refuses an
 epoch older than one it has seen; refused and two wrote are counted there. It has
 disable_inheritance = false: it follows silence alone, which suits a store that
-refuses. With the default, true, nobody writes from a power cut until the host is
-back: never two, and for longer nobody.
+refuses. With the default, true, nobody writes from a power cut until the host is back
+or an operator vouches that it is off: never two, and for longer nobody.
 `
 
 const legend = `outage: longest time in which no answer reached the client, which asks by UDP
