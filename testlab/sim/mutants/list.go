@@ -40,7 +40,7 @@ var mutants = []mutant{
 	{"released-before-down", "token/store.go",
 		"if !t.removed || t.writing", "if t.writing"},
 	{"inheritance-not-disabled", "token/take.go",
-		"	if t.lasting() {\n		return blocked\n	}\n	wait", "	wait"},
+		"	if t.lasting() && m.reached(now, t.vouched) {\n		return blocked\n	}\n	wait", "	wait"},
 	{"grace-on-every-word", "token/peer.go",
 		"back := p.quiet && w.Silence > m.config.Dead", "back := p.quiet || w.Fresh"},
 	{"new-session-renews-the-lease", "token/peer.go",
