@@ -184,6 +184,8 @@ func printMove(w io.Writer, m control.MoveResult) (err error) {
 	switch {
 	case m.From == m.To:
 		_, err = fmt.Fprintf(w, "%s is at %s already\n", m.Token, m.To)
+	case m.DryRun && m.ExpectedOutageMS == 0:
+		_, err = fmt.Fprintf(w, "dry run: %s would move%s to %s; it is away while its units stop and start\n", m.Token, from, m.To)
 	case m.DryRun:
 		_, err = fmt.Fprintf(w, "dry run: %s would move%s to %s; expected outage %s\n",
 			m.Token, from, m.To, short(milliseconds(m.ExpectedOutageMS)))

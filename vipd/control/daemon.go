@@ -50,7 +50,7 @@ type MoveResult struct {
 	To               string  `json:"to"`
 	Epoch            uint64  `json:"epoch"`              // of the new grant; 0 in a dry run
 	TookMS           float64 `json:"took_ms"`            // from the request to the announcement, ms; 0 in a dry run
-	ExpectedOutageMS float64 `json:"expected_outage_ms"` // for a client of the address, ms
+	ExpectedOutageMS float64 `json:"expected_outage_ms"` // for a client of the address, ms; 0 for a group, whose units say how long
 	DryRun           bool    `json:"dry_run"`
 }
 

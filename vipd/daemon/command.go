@@ -60,8 +60,11 @@ func outcome(r node.Reply, what string) error {
 func (d *Daemon) Move(ctx context.Context, r control.MoveRequest) (control.MoveResult, error) {
 	before := tokenOf(d.Status(), r.Token)
 	result := control.MoveResult{Token: r.Token, From: before.Holder, To: r.To, DryRun: r.DryRun}
-	if before.Holder != r.To {
+	if before.Holder != r.To && kindOf(r.Token) == "vip" {
 		result.ExpectedOutageMS = plannedOutage
+	}
+	if before.Holder == "" && !r.Force {
+		return result, control.Errorf(control.CodeUnsafe, "move %s to %s: no node that is heard holds it; if you know that every other node is off, --force has %s take it", r.Token, r.To, r.To)
 	}
 	if r.DryRun {
 		for _, e := range before.Eligible {
@@ -73,9 +76,6 @@ func (d *Daemon) Move(ctx context.Context, r control.MoveRequest) (control.MoveR
 	}
 	verb := node.Move
 	if before.Holder == "" {
-		if !r.Force {
-			return result, control.Errorf(control.CodeUnsafe, "move %s to %s: no node that is heard holds it; if you know that every other node is off, --force has %s take it", r.Token, r.To, r.To)
-		}
 		verb = node.Take
 	}
 	begin := time.Now()
