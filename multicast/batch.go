@@ -56,9 +56,11 @@ func (b *batch) init() {
 }
 
 // call makes a system call on the datagrams that are offered. It never waits, so
-// no signal interrupts it. After an error, done says nothing.
+// no signal interrupts it, and the scheduler need not be told of it: that would wake
+// the runtime's watching thread for each call of an idle program. After an error, done
+// says nothing.
 func (b *batch) call(number, fd uintptr) {
-	n, _, errno := unix.Syscall6(number, fd, uintptr(unsafe.Pointer(&b.headers)),
+	n, _, errno := unix.RawSyscall6(number, fd, uintptr(unsafe.Pointer(&b.headers)),
 		uintptr(b.count), unix.MSG_DONTWAIT, 0, 0)
 	b.done, b.errno = int(n), errno
 }

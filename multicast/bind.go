@@ -31,7 +31,7 @@ func bindUnicast(o Options, iface *net.Interface) (*Socket, error) {
 		conn.Close()
 		return nil, fmt.Errorf("set up multicast on %s: %w", iface.Name, err)
 	}
-	return Wrap(conn, iface)
+	return o.wrap(conn, iface)
 }
 
 // bindGroup opens a socket that hears one group on one interface and nothing
@@ -55,12 +55,24 @@ func bindGroup(o Options, group netip.AddrPort, iface *net.Interface) (*Socket, 
 		conn.Close()
 		return nil, fmt.Errorf("join %s on %s: %w", group.Addr(), iface.Name, err)
 	}
-	s, err := Wrap(conn, iface)
+	s, err := o.wrap(conn, iface)
 	if err != nil {
 		return nil, err
 	}
 	s.multicast = true
 	return s, nil
+}
+
+// wrap makes a Socket of a connection, in the runtime's poller or apart from it.
+func (o *Options) wrap(conn *net.UDPConn, iface *net.Interface) (*Socket, error) {
+	if !o.Apart {
+		return Wrap(conn, iface)
+	}
+	a, err := setApart(conn)
+	if err != nil {
+		return nil, err
+	}
+	return wrap(a, iface)
 }
 
 // bind opens a UDP socket at an address. It doesn't use net.ListenPacket, which

@@ -21,7 +21,8 @@
 // So a datagram never bears another address of the host as its source, such as
 // one that came to the interface for a while, and two groups on one port or two
 // paths in one group never hear each other's datagrams. A program reads each
-// [Socket] with a goroutine of its own.
+// [Socket] with a goroutine of its own, or all of them with one that waits for them by
+// epoll ([Options.Apart]).
 //
 // A membership belongs to its socket: it outlives a lost carrier, an interface
 // that is set down and up, and the address going away and coming back. It ends

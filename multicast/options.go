@@ -37,6 +37,13 @@ type Options struct {
 	// Read returns with its SegmentSize. Buffers should then hold 64 KiB.
 	GRO bool
 
+	// Apart keeps the sockets out of the runtime's poller, for a program that waits
+	// for many of them by an epoll of its own ([Socket.SyscallConn] has the
+	// descriptor). Read and Write don't wait then. It spares a program that sends
+	// often a wake for each datagram that has left: the runtime's poller asks to be
+	// told of room in every socket it knows.
+	Apart bool
+
 	// ReceiveBuffer and SendBuffer are the sizes of each socket's queues in
 	// bytes; 0 keeps the kernel's default. Without CAP_NET_ADMIN the kernel caps
 	// them at net.core.rmem_max and net.core.wmem_max.

@@ -18,7 +18,7 @@ type PacketConn interface {
 
 // Socket reads and writes datagrams in batches. Several goroutines may use it.
 type Socket struct {
-	conn      PacketConn
+	conn      endpoint
 	raw       syscall.RawConn
 	iface     *net.Interface
 	multicast bool
@@ -36,7 +36,9 @@ type Socket struct {
 // one for raw IP. The interface is that of its link-local addresses. The
 // connection belongs to the Socket from now on; after an error it is closed. Of a
 // raw IPv4 socket, Read returns the IP header too.
-func Wrap(conn PacketConn, iface *net.Interface) (*Socket, error) {
+func Wrap(conn PacketConn, iface *net.Interface) (*Socket, error) { return wrap(conn, iface) }
+
+func wrap(conn endpoint, iface *net.Interface) (*Socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		conn.Close()
@@ -68,7 +70,8 @@ func (s *Socket) Local() netip.AddrPort {
 
 // Read waits for datagrams and fills the batch with those that are there, at
 // most [MaxBatch]. It returns how many. The error is os.ErrDeadlineExceeded past
-// the deadline, net.ErrClosed after Close, or the kernel's.
+// the deadline, net.ErrClosed after Close, or the kernel's. A socket that is apart
+// ([Options.Apart]) doesn't wait: where nothing is there, the error is [Transient].
 func (s *Socket) Read(batch []Datagram) (int, error) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
@@ -91,7 +94,8 @@ func (s *Socket) Read(batch []Datagram) (int, error) {
 	return s.in.done, nil
 }
 
-// Write sends the batch in order and waits while the socket's queue is full. It
+// Write sends the batch in order and waits while the socket's queue is full (one that
+// is apart does not wait). It
 // returns how many were sent; the error is about the next one, which a caller may
 // skip where the error is [Transient].
 func (s *Socket) Write(batch []Datagram) (int, error) {

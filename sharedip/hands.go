@@ -34,7 +34,7 @@ type Options struct {
 	// Without any, no claim is defended, since it might be another node's.
 	Peers []netip.Addr
 	// Interval is the heartbeat interval: how often Glance is called. The carrier is
-	// looked at then, and at least every second interval.
+	// looked at then, where no frame has shown it, and at least every fourth interval.
 	Interval time.Duration
 	// Lifetime is how long an address lives in the kernel without Renew: whole
 	// seconds up to MaxLifetime, 0 for MinLifetime.
@@ -58,6 +58,7 @@ type Hands struct {
 	allARP   *os.File // net.ipv4.conf.all.arp_ignore of this namespace
 	wake     chan struct{}
 	glance   chan struct{}
+	signs    signs
 	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined, asked, defended, seen atomic.Uint64 }
 
 	// mu guards all below. Nothing but the kernel's answer to a request is ever

@@ -77,6 +77,7 @@ func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
 		}
 	}
 	h.states = used
+	h.signs.of(used)
 	return events, changed
 }
 

@@ -218,20 +218,11 @@ func (w *watcher) poll(now time.Time) {
 		w.stale = true
 		w.heat(now)
 	}
-	interval := 2 * w.hands.options.Interval // Glance is earlier, as a rule
+	interval := 4 * w.hands.options.Interval // Glance is earlier where it is needed
 	if now.Before(w.hotUntil) {
 		interval = min(interval, hotInterval)
 	}
 	w.pollAt = now.Add(interval)
-}
-
-// Glance has Run look at the carriers now. Called once an interval, by somebody who
-// is awake anyway, it spares Run a timer of its own.
-func (h *Hands) Glance() {
-	select {
-	case h.glance <- struct{}{}:
-	default:
-	}
 }
 
 // unseen reports whether the host has to be looked at again.

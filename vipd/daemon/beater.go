@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"time"
 
@@ -21,7 +20,7 @@ type kernel interface {
 	write(id uint64, until clock.Instant)
 }
 
-// beater says what the loop gave it to say: every interval on a thread of its
+// beater says what the loop gave it to say: every interval on a goroutine of its
 // own, and at once when the loop asks. It renews the leases with each send, and
 // does neither when the loop has not stepped for one dead time.
 type beater struct {
@@ -30,6 +29,7 @@ type beater struct {
 	out    speaker
 	page   *page
 	kernel kernel
+	alarm  alarm
 	beaten func() // called after each beat
 
 	sending sync.Mutex // held from a stamp until it is sent, so that sends are in the order of their stamps
@@ -149,20 +149,12 @@ func (b *beater) alive() bool {
 	return !b.pacer.Wedged(b.boot())
 }
 
-// run beats until ctx ends.
+// run beats until ctx ends. Its goroutine has no thread of its own: it runs on
+// whichever thread the timer wakes, and would else wait for a second one to wake.
 func (b *beater) run(ctx context.Context) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			b.beat()
-			timer.Reset(b.until(b.next()))
-		}
+	defer context.AfterFunc(ctx, b.alarm.stop)()
+	for b.alarm.wait(b.next()) {
+		b.beat()
 	}
 }
 

@@ -38,6 +38,7 @@ func newTestBeater(t *testing.T, wedged func(bool)) (*beater, *ear, clocks) {
 	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
 	heard := &ear{}
 	b := newBeater(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: interval, Dead: dead, Lease: leaseTime}, heard, p, (*deadman)(nil), wedged, func() {})
+	b.alarm = newBubble(k, nil)
 	return b, heard, k
 }
 

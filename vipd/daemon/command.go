@@ -32,9 +32,7 @@ func (d *Daemon) ask(ctx context.Context, c node.Command, name string) (node.Rep
 		d.loop.replies[c.ID] = reply
 		d.loop.step(c)
 	}}
-	select {
-	case d.loop.events <- give:
-	case <-ctx.Done():
+	if !d.loop.post(give, ctx.Done()) {
 		return node.Reply{}, ctx.Err()
 	}
 	select {
@@ -254,10 +252,8 @@ func (d *Daemon) Restart(ctx context.Context, r control.RestartRequest) (control
 		change.Text = "the daemon would restart and keep what it holds"
 		return change, nil
 	}
-	select {
-	case d.loop.events <- node.Restart{}:
-		return change, nil
-	case <-ctx.Done():
+	if !d.loop.post(node.Restart{}, ctx.Done()) {
 		return change, ctx.Err()
 	}
+	return change, nil
 }

@@ -62,6 +62,7 @@ type Daemon struct {
 	paths   []*path
 	page    *page
 	inbox   *inbox
+	inlet   *inlet
 	parts   []part
 	spawn   func(*worker)   // starts a token's worker; set by Run
 	ended   <-chan struct{} // nobody takes events any more; set by Run
@@ -81,6 +82,7 @@ type allHands interface {
 	Ready(name string) error
 	Heard(name string) time.Time
 	Glance()
+	Carried(index int)
 	Renew() error
 	Close()
 }
@@ -191,7 +193,27 @@ func (d *Daemon) open() error {
 	d.openPaths()
 	session := seal.NewSession()
 	d.build(session, seal.NewOpener(ring), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, d.cluster().self.Slot, session)}, disk, events)
+	if err := d.listen(); err != nil {
+		return err
+	}
 	return d.boot(left, disk)
+}
+
+// listen makes what the loop and the beater wait with.
+func (d *Daemon) listen() (err error) {
+	if d.inlet, err = newInlet(d.clocks, d.loop.events, d.inbox, d.hands.Carried); err != nil {
+		return err
+	}
+	d.loop.source = d.inlet
+	for _, p := range d.paths {
+		if conn := p.conn.Load(); conn != nil {
+			if err := d.inlet.hear(p.number, conn); err != nil {
+				return err
+			}
+		}
+	}
+	d.loop.beater.alarm, err = newBootAlarm()
+	return err
 }
 
 func (d *Daemon) openHands() error {
@@ -304,7 +326,7 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	}
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
-	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, events: l.events, refuse: d.refused, bad: d.malformed}
+	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed}
 	l.match(c, d.hands, d.tell)
 	d.man()
 }
@@ -318,10 +340,7 @@ func build() string {
 // tell hands an event to the loop; only a full queue makes it wait, for as long
 // as there is a loop.
 func (d *Daemon) tell(ev any) {
-	select {
-	case d.loop.events <- ev:
-	case <-d.ended:
-	}
+	d.loop.post(ev, d.ended)
 }
 
 // Close closes what New opened. Addresses that are held stay until their
@@ -332,6 +351,9 @@ func (d *Daemon) Close() {
 		if conn := p.conn.Swap(nil); conn != nil {
 			conn.Close()
 		}
+	}
+	if d.inlet != nil {
+		d.inlet.close()
 	}
 	if d.hands != nil {
 		d.hands.Close()

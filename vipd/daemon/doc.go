@@ -1,9 +1,10 @@
 // Package daemon is the running program: events in, actions out.
 //
-//	sockets ──► readers ─┐                       ┌─► beater (its own thread) ──► sockets
-//	kernel  ──► hands ───┤   events   ┌──────┐   │       └─► lease page
+//	sockets ─────────────────────────────┐       ┌─► beater ──► sockets
+//	deadline ──────────────────────────┐ │       │       └─► lease page
+//	kernel  ──► hands ───┐   events    ▼ ▼       │
 //	disk    ──► store ───┼──────────► │ loop │ ──┼─► workers, one a token ──► hands, hooks
-//	operator──► control ─┤  bounded   └──────┘   ├─► store
+//	operator──► control ─┤  bounded              ├─► store
 //	signals ─────────────┘          node.Machine └─► journal, log
 //
 // One goroutine, the loop, owns the machine; nothing it does waits. The beater

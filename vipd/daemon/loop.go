@@ -17,8 +17,8 @@ import (
 	"vipd/vipd/node"
 )
 
-// eventsWaiting bounds what may wait for the loop. Readers wait when it is
-// full, and the sockets' queues then drop what is too much.
+// eventsWaiting bounds what may wait for the loop. Who tells it more waits; messages
+// wait in the sockets' queues, which drop what is too much.
 const eventsWaiting = 1024
 
 // Events of the daemon's own, beside those of node.Machine.
@@ -42,6 +42,7 @@ type (
 type loop struct {
 	clocks
 	events   chan any
+	source   source // of events, those in the channel among them
 	machine  *node.Machine
 	beater   *beater
 	opener   *seal.Opener
@@ -72,15 +73,11 @@ type loop struct {
 
 // run steps the machine until ctx ends.
 func (l *loop) run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	defer context.AfterFunc(ctx, l.source.stop)()
 	for {
-		var ev any = node.Tick{}
-		select {
-		case <-ctx.Done():
+		ev := l.source.next(l.machine.Deadline())
+		if ev == nil {
 			return
-		case ev = <-l.events:
-		case <-timer.C:
 		}
 		for _, e := range l.beater.ended() {
 			l.step(e)
@@ -90,7 +87,17 @@ func (l *loop) run(ctx context.Context) {
 			ev, l.kept = l.kept[0], l.kept[1:]
 			l.handle(ev)
 		}
-		timer.Reset(l.until(l.machine.Deadline()))
+	}
+}
+
+// post gives the loop an event, or gives up when done is closed first.
+func (l *loop) post(ev any, done <-chan struct{}) bool {
+	select {
+	case l.events <- ev:
+		l.source.ring()
+		return true
+	case <-done:
+		return false
 	}
 }
 
@@ -300,7 +307,7 @@ func (l *loop) fight(name string) {
 		if w != nil && w.name == name {
 			l.fights[i] = time.Now().Add(fightPause)
 			l.judge()
-			time.AfterFunc(fightPause+time.Second, func() { l.events <- links{} })
+			time.AfterFunc(fightPause+time.Second, func() { l.tell(links{}) })
 		}
 	}
 }

@@ -134,6 +134,7 @@ func (h *host) boot() {
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	session := seal.NewSession()
 	d.build(session, seal.NewOpener(ring), &mouth{host: h, slot: self.Slot, session: session}, disk, h.journal)
+	d.loop.source, d.loop.beater.alarm = newBubble(d.clocks, d.loop.events), newBubble(d.clocks, nil)
 	d.placed = d.cluster().sets()
 	h.hands.Configure(d.placed)
 	h.d = d
@@ -160,6 +161,13 @@ func (h *host) kill() {
 	h.live.Store(nil)
 	h.d.Close()
 	h.d = nil
+}
+
+// onLoop runs f on the loop of the host's daemon, and waits until it has run.
+func (h *host) onLoop(f func()) {
+	done := make(chan struct{})
+	h.d.tell(look{func() { f(); close(done) }})
+	<-done
 }
 
 // mouth is a daemon's way to the other one.
@@ -301,7 +309,8 @@ func (f *fakeHands) Ready(name string) error {
 	return f.unfit
 }
 
-func (f *fakeHands) Glance() {}
+func (f *fakeHands) Glance()     {}
+func (f *fakeHands) Carried(int) {}
 
 func (f *fakeHands) Held() (map[string][]netip.Prefix, error) {
 	f.mu.Lock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +35,7 @@ func paths(s config.Settings, self config.Node) []*path {
 			group = s.Multicast.Group6
 		}
 		p := &path{number: i, peers: map[uint8]netip.AddrPort{}, options: multicast.Options{
-			Local: local, Port: s.Multicast.Port, Group: netip.AddrPortFrom(group, s.Multicast.Port), TTL: s.Multicast.TTL,
+			Local: local, Port: s.Multicast.Port, Group: netip.AddrPortFrom(group, s.Multicast.Port), TTL: s.Multicast.TTL, Apart: true,
 		}}
 		for _, n := range s.Nodes {
 			if n.Slot != self.Slot {
@@ -71,58 +70,40 @@ func (p *path) stale() bool {
 // back.
 const lookEvery = time.Second
 
-// run reads the path until ctx ends.
-func (p *path) run(ctx context.Context, in *inbox, log *slog.Logger) {
-	for ctx.Err() == nil {
-		if conn := p.conn.Load(); conn != nil {
-			p.read(ctx, conn, in)
-			p.conn.CompareAndSwap(conn, nil)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(lookEvery):
-		}
-		if err := p.open(); err == nil {
-			log.Info("path is back", "address", p.options.Local)
-		}
-	}
-}
-
-// read reads both sockets until they fail, go stale, or ctx ends.
-func (p *path) read(ctx context.Context, conn *multicast.Conn, in *inbox) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var readers sync.WaitGroup
-	for _, socket := range []*multicast.Socket{conn.Unicast(), conn.Group()} {
-		readers.Go(func() {
-			defer cancel()
-			p.listen(socket, in)
-		})
-	}
-	for ctx.Err() == nil && !p.stale() {
-		select {
-		case <-ctx.Done():
-		case <-time.After(lookEvery):
-		}
-	}
-	conn.Close()
-	readers.Wait()
-}
-
-// listen hands every datagram of one socket to the inbox. An error that passes
-// does not end it.
-func (p *path) listen(socket *multicast.Socket, in *inbox) {
-	batch := multicast.NewBatch(16, heartbeat.MaxSize+seal.Overhead)
+// tend keeps the paths open until ctx ends, and the inlet hearing them.
+func tend(ctx context.Context, paths []*path, in *inlet, log *slog.Logger) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
 	for {
-		n, err := socket.Read(batch)
-		if err != nil && !multicast.Transient(err) {
+		select {
+		case <-ctx.Done():
 			return
+		case <-tick.C:
 		}
-		for i := range batch[:n] {
-			in.take(p.number, &batch[i])
+		for _, p := range paths {
+			p.tend(in, log)
 		}
 	}
+}
+
+// tend closes the path when its interface is gone, and opens it when that is back.
+func (p *path) tend(in *inlet, log *slog.Logger) {
+	if !p.stale() {
+		return
+	}
+	if conn := p.conn.Swap(nil); conn != nil {
+		in.forget(p.number)
+		conn.Close()
+	}
+	if p.open() != nil {
+		return
+	}
+	if err := in.hear(p.number, p.conn.Load()); err != nil {
+		log.Error("can't hear a path", "err", err)
+		p.conn.Swap(nil).Close()
+		return
+	}
+	log.Info("path is back", "address", p.options.Local)
 }
 
 // send sends one datagram; a path that can't now is the peers' to notice.
@@ -171,28 +152,23 @@ func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
 	}
 }
 
-// inbox opens and reads what arrives and hands it to the loop.
+// inbox opens and reads what arrives, on the loop's goroutine.
 type inbox struct {
 	clocks
 	opener *seal.Opener
-	events chan<- any
-	done   <-chan struct{}
 	refuse func(seal.Refusal, seal.Header, netip.AddrPort)
 	bad    func(from uint8, err error)
 
-	mu       sync.Mutex
 	newest   [256][heartbeat.MaxPaths]copyOf // by sender and path
-	repeated uint64
+	repeated uint64                          // second copies
 }
 
 // copyOf names a send: a path brings it twice, by the group and to our address.
 type copyOf struct{ session, seq uint64 }
 
-// second reports whether the send has just come by the same path; the loop need
-// not wake for it.
+// second reports whether the send has just come by the same path; the machine need
+// not step for it.
 func (in *inbox) second(h seal.Header, m *heartbeat.Message, path int) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	now := copyOf{h.Session, m.Seq}
 	last := &in.newest[h.Sender][path]
 	if *last == now {
@@ -203,35 +179,26 @@ func (in *inbox) second(h seal.Header, m *heartbeat.Message, path int) bool {
 	return false
 }
 
-// copies returns how many second copies came.
-func (in *inbox) copies() uint64 {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.repeated
-}
-
-func (in *inbox) take(path int, d *multicast.Datagram) {
+// take opens one datagram; ok is false if there is nothing in it for the machine.
+func (in *inbox) take(path int, d *multicast.Datagram) (r heartbeat.Received, ok bool) {
 	header, payload, err := in.opener.Open(d.Data[seal.HeaderSize:seal.HeaderSize], d.Data)
 	if err != nil {
 		var refusal seal.Refusal
 		if errors.As(err, &refusal) {
 			in.refuse(refusal, header, d.Addr)
 		}
-		return
+		return r, false
 	}
 	m, err := heartbeat.Parse(payload)
 	if err != nil {
 		in.bad(header.Sender, fmt.Errorf("from %s: %w", d.Addr, err))
-		return
+		return r, false
 	}
 	if in.second(header, m, path) {
-		return
+		return r, false
 	}
 	arrived, wall := in.arrival(d)
-	select {
-	case in.events <- heartbeat.Received{From: header.Sender, Session: header.Session, Path: uint8(path), Arrived: arrived, Wall: wall, Message: m}:
-	case <-in.done:
-	}
+	return heartbeat.Received{From: header.Sender, Session: header.Session, Path: uint8(path), Arrived: arrived, Wall: wall, Message: m}, true
 }
 
 // arrival is when the kernel had the datagram, on both clocks; the wall time is

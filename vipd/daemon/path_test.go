@@ -35,22 +35,29 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 	defer from.conn.Load().Close()
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	out := &outbox{paths: []*path{from}, sealer: seal.NewSealer(ring, 1, 77)}
-	events := make(chan any, 64)
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	ended := make(chan struct{})
 	defer func() { stop(); <-ended }()
-	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring), events: events, done: ctx.Done(),
+	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring),
 		refuse: func(r seal.Refusal, _ seal.Header, _ netip.AddrPort) {
 			if r != seal.ErrReplay { // of the first two, the one sent first may come second
 				t.Errorf("refused: %v", r)
 			}
 		}, bad: func(_ uint8, err error) { t.Error(err) }}
+	inlet, err := newInlet(kernelClocks, nil, in, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inlet.close()
+	if err := inlet.hear(to.number, to.conn.Load()); err != nil {
+		t.Fatal(err)
+	}
 	go b.Do(func() error { // the path opens its sockets on this thread
 		defer close(ended)
-		to.run(ctx, in, slog.New(slog.DiscardHandler))
+		tend(ctx, []*path{to}, inlet, slog.New(slog.DiscardHandler))
 		return nil
 	})
-	hear(t, ctx, out, in, events)
+	hear(t, ctx, out, inlet)
 
 	if link, err := b.Handle().LinkByName("eth0"); err != nil || b.Handle().LinkDel(link) != nil {
 		t.Fatalf("can't take the interface away: %v", err)
@@ -59,35 +66,27 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	b.Plug(lan, "eth0", netip.MustParsePrefix("192.0.2.12/24"))
-	for len(events) > 0 {
-		<-events
-	}
-	hear(t, ctx, out, in, events)
+	hear(t, ctx, out, inlet)
 }
 
 // hear sends until one send has come both to the group and to the peer's address:
 // one copy is handed on, the other counted.
-func hear(t *testing.T, ctx context.Context, out *outbox, in *inbox, events <-chan any) {
+func hear(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 	t.Helper()
-	for seq := in.copies() + 1000; ; seq++ {
-		before := in.copies()
+	for seq := in.inbox.repeated + 1000; ctx.Err() == nil; seq++ {
+		before := in.inbox.repeated
 		out.send(heartbeat.Say{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: seq})
 		heard := false
-		for wait := time.After(50 * time.Millisecond); wait != nil && !(heard && in.copies() > before); {
-			select {
-			case <-events:
+		for until := bootNow().Add(50 * time.Millisecond); bootNow() < until; {
+			if _, message := in.next(until).(heartbeat.Received); message {
 				heard = true
-			case <-time.After(time.Millisecond):
-			case <-wait:
-				wait = nil
-			case <-ctx.Done():
-				t.Fatal("not heard")
+			}
+			if heard && in.inbox.repeated > before {
+				return
 			}
 		}
-		if heard && in.copies() > before {
-			return
-		}
 	}
+	t.Fatal("not heard")
 }
 
 // An answer goes out on the path alone on which the question came, to one peer.

@@ -21,7 +21,7 @@ import (
 func (d *Daemon) Run(ctx context.Context) error {
 	running, leave := context.WithCancelCause(context.WithoutCancel(ctx))
 	d.loop.leaving = leave
-	d.ended, d.inbox.done = running.Done(), running.Done()
+	d.ended = running.Done()
 	var parts, hooks sync.WaitGroup
 	d.spawn = func(w *worker) {
 		parts.Go(func() { w.run(running) })
@@ -42,9 +42,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, p := range d.parts {
 		parts.Go(func() { fail(leave, p.does, p.run(running)) })
 	}
-	for _, p := range d.paths {
-		parts.Go(func() { p.run(running, d.inbox, d.log) })
-	}
+	parts.Go(func() { tend(running, d.paths, d.inlet, d.log) })
 	parts.Go(func() { d.loop.run(running) })
 	parts.Go(func() { d.obey(running, ctx, d.signals) })
 	d.log.Info("running", "node", d.cluster().self.Name, "cluster", d.cluster().settings.Cluster, "configuration", d.cluster().settings.DigestText())
@@ -86,9 +84,7 @@ func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal)
 				ev = node.Restart{}
 			}
 		}
-		select {
-		case d.loop.events <- ev:
-		case <-running.Done():
+		if !d.loop.post(ev, running.Done()) {
 			return
 		}
 	}

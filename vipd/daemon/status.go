@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -22,15 +23,13 @@ const statusWait = 100 * time.Millisecond
 // what it knew last.
 func (d *Daemon) Status() control.Status {
 	taken := make(chan control.Status, 1)
-	select {
-	case d.loop.events <- look{func() { taken <- d.look() }}:
-	case <-time.After(statusWait):
-		return d.lastLook()
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), statusWait)
+	defer cancel()
+	d.loop.post(look{func() { taken <- d.look() }}, ctx.Done())
 	select {
 	case s := <-taken:
 		return s
-	case <-time.After(statusWait):
+	case <-ctx.Done():
 		return d.lastLook()
 	}
 }
@@ -233,7 +232,7 @@ func (d *Daemon) dropped() map[string]uint64 {
 			counts[r.String()] = n
 		}
 	}
-	if n := d.inbox.copies(); n > 0 {
+	if n := d.inbox.repeated; n > 0 {
 		counts[heartbeat.Repeated.String()] = n
 	}
 	d.loop.machine.Beats().Drops().Each(func(r heartbeat.DropReason, n uint64) {

@@ -80,6 +80,7 @@ func (d *Daemon) hookTrouble(name string) func(string) {
 func (d *Daemon) try(ev any) {
 	select {
 	case d.loop.events <- ev:
+		d.loop.source.ring()
 	default:
 	}
 }
@@ -97,7 +98,7 @@ func (d *Daemon) wedged(on bool) {
 }
 
 // refused names who sends what can't be opened, and what to change, once a
-// minute each.
+// minute each. Like malformed it is called on the loop's goroutine.
 func (d *Daemon) refused(r seal.Refusal, h seal.Header, from netip.AddrPort) {
 	var text string
 	switch r {
@@ -113,16 +114,16 @@ func (d *Daemon) refused(r seal.Refusal, h seal.Header, from netip.AddrPort) {
 		return
 	}
 	if d.toSay(r.String() + from.Addr().String()) {
-		d.tell(noise{control.Event{Kind: "alarm", Text: text}})
+		d.loop.journal.add(control.Event{Kind: "alarm", Text: text})
 	}
 }
 
 // malformed notes a message that opened but can't be read.
 func (d *Daemon) malformed(from uint8, err error) {
 	if d.toSay(fmt.Sprintf("malformed %d", from)) {
-		d.tell(noise{control.Event{Kind: "alarm", Node: d.cluster().node(from), Text: fmt.Sprintf("%s sends what can't be read: %v", d.cluster().node(from), err)}})
+		d.loop.journal.add(control.Event{Kind: "alarm", Node: d.cluster().node(from), Text: fmt.Sprintf("%s sends what can't be read: %v", d.cluster().node(from), err)})
 	}
-	d.tell(look{func() { d.loop.machine.Beats().Count(heartbeat.Malformed) }})
+	d.loop.machine.Beats().Count(heartbeat.Malformed)
 }
 
 // toSay reports whether it is time to say this again.

@@ -1,0 +1,55 @@
+package sharedip
+
+import "sync"
+
+// signs are which interfaces have shown that they have a carrier: a frame came over
+// them since the last Glance, so the kernel need not be asked.
+type signs struct {
+	mu   sync.Mutex
+	used map[int]bool // interfaces whose carrier matters, and whether a frame came
+}
+
+// of makes the signs those of the interfaces in use.
+func (s *signs) of(used map[string]LinkState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = make(map[int]bool, len(used))
+	for _, l := range used {
+		s.used[l.Index] = false
+	}
+}
+
+// all reports whether every interface has given a sign, and forgets them.
+func (s *signs) all() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := len(s.used) > 0
+	for index, came := range s.used {
+		all = all && came
+		s.used[index] = false
+	}
+	return all
+}
+
+// Carried says that a frame has just come over the interface.
+func (h *Hands) Carried(index int) {
+	s := &h.signs
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, used := s.used[index]; used {
+		s.used[index] = true
+	}
+}
+
+// Glance has Run look at the carriers now, unless each has shown itself since the last
+// time (Carried). Called once an interval, by somebody who is awake anyway, it spares
+// Run a timer of its own.
+func (h *Hands) Glance() {
+	if h.signs.all() {
+		return
+	}
+	select {
+	case h.glance <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,275 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
+	"vipd/multicast"
+	"vipd/seal"
+	"vipd/vipd/node"
+)
+
+// source is where the loop's events come from, one at a time.
+type source interface {
+	// next returns what happened next: node.Tick when the deadline comes first, nil
+	// when it was stopped.
+	next(deadline clock.Instant) any
+	// ring says that the channel of events has another one.
+	ring()
+	stop()
+}
+
+// inlet is the loop's source on a real host. The loop reads the sockets itself, so that
+// a heartbeat is heard, decided and answered by one thread, without a hand-over to
+// another. One descriptor stands for all that can wake it:
+//
+//	sockets of the paths ─┐
+//	timer: the deadline  ─┼─► epoll ─► the runtime's poller ─► next
+//	bell: a told event   ─┘
+//
+// Timers of the runtime would wake it twice each, for they count in milliseconds.
+type inlet struct {
+	clocks
+	events <-chan any
+	inbox  *inbox
+	came   func(index int) // told that something came over the interface
+	poll   *os.File        // the epoll
+	raw    syscall.RawConn
+	look   func(fd uintptr) bool // i.glance, made once
+	timer  int
+	bell   int
+	armed  clock.Instant // what the timer is set to
+	asleep atomic.Bool   // the bell is needed
+	ended  atomic.Bool
+	found  [16]unix.EpollEvent
+	count  int // of found
+	batch  []multicast.Datagram
+	heard  []heartbeat.Received // and not yet taken, from the place taken
+	taken  int
+
+	mu      sync.Mutex
+	sockets map[int32]listener // by the number that epoll knows them by
+	last    int32
+	closed  bool
+}
+
+// listener is a socket of a path.
+type listener struct {
+	path   int
+	index  int // of the interface
+	socket *multicast.Socket
+}
+
+// What epoll says of the inlet's own descriptors; sockets have numbers from 1.
+const (
+	timerTag int32 = -1
+	bellTag  int32 = -2
+)
+
+func newInlet(k clocks, events <-chan any, in *inbox, came func(index int)) (i *inlet, err error) {
+	i = &inlet{clocks: k, events: events, inbox: in, came: came, timer: -1, bell: -1, sockets: map[int32]listener{},
+		batch: multicast.NewBatch(multicast.MaxBatch, heartbeat.MaxSize+seal.Overhead)}
+	i.look = i.glance
+	defer func() {
+		if err != nil {
+			i.close()
+			err = fmt.Errorf("make what the loop waits for: %w", err)
+		}
+	}()
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(epoll, true); err != nil { // or the runtime's poller would not take it
+		unix.Close(epoll)
+		return nil, err
+	}
+	i.poll = os.NewFile(uintptr(epoll), "epoll")
+	if i.raw, err = i.poll.SyscallConn(); err != nil {
+		return nil, err
+	}
+	if i.timer, err = unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return nil, err
+	}
+	if i.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, err
+	}
+	return i, errors.Join(i.watch(i.timer, timerTag), i.watch(i.bell, bellTag))
+}
+
+// watch lets the descriptor wake the loop.
+func (i *inlet) watch(fd int, tag int32) (err error) {
+	outer := i.raw.Control(func(epoll uintptr) {
+		err = unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: tag})
+	})
+	return errors.Join(outer, err)
+}
+
+// hear lets the sockets of a path wake the loop, until they are closed.
+func (i *inlet) hear(path int, conn *multicast.Conn) error {
+	for _, s := range []*multicast.Socket{conn.Unicast(), conn.Group()} {
+		raw, err := s.SyscallConn()
+		if err != nil {
+			return err
+		}
+		tag := i.enter(listener{path, conn.Interface().Index, s})
+		outer := raw.Control(func(fd uintptr) { err = i.watch(int(fd), tag) })
+		if err := errors.Join(outer, err); err != nil {
+			return fmt.Errorf("wait for %s: %w", s.Local(), err)
+		}
+	}
+	return nil
+}
+
+func (i *inlet) enter(m listener) int32 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.last++
+	i.sockets[i.last] = m
+	return i.last
+}
+
+// forget lets go of the sockets of a path, which are closed.
+func (i *inlet) forget(path int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for tag, m := range i.sockets {
+		if m.path == path {
+			delete(i.sockets, tag)
+		}
+	}
+}
+
+// next is the loop's only place to wait. Messages come before what others tell, and
+// no more of them than were read at once.
+func (i *inlet) next(deadline clock.Instant) any {
+	for !i.ended.Load() {
+		if i.taken < len(i.heard) {
+			i.taken++
+			return i.heard[i.taken-1]
+		}
+		select {
+		case ev := <-i.events:
+			return ev
+		default:
+		}
+		if deadline <= i.boot() {
+			return node.Tick{}
+		}
+		i.arm(deadline)
+		if err := i.raw.Read(i.look); err != nil {
+			return nil
+		}
+		i.read()
+	}
+	return nil
+}
+
+// arm sets the timer, which also takes back that it has rung.
+func (i *inlet) arm(at clock.Instant) {
+	if at == i.armed {
+		return
+	}
+	i.armed = at
+	setTimer(i.timer, at)
+}
+
+// glance asks what there is and, if nothing, lets the runtime's poller wait. Whoever
+// tells an event after that finds asleep set; one told before is in the channel.
+func (i *inlet) glance(epoll uintptr) bool {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&i.found)), uintptr(len(i.found)), 0, 0, 0)
+	if i.count = int(n); errno != 0 {
+		i.count = 0
+	}
+	if i.count == 0 {
+		i.asleep.Store(true)
+		if len(i.events) == 0 && !i.ended.Load() {
+			return false
+		}
+	}
+	i.asleep.Store(false)
+	return true
+}
+
+// read reads what was found to be there: of each socket what it gives at once.
+func (i *inlet) read() {
+	i.heard, i.taken = i.heard[:0], 0
+	for _, f := range i.found[:i.count] {
+		switch f.Fd {
+		case timerTag: // set anew, or a Tick, before the next wait
+		case bellTag:
+			var count [8]byte
+			unix.RawSyscall(unix.SYS_READ, uintptr(i.bell), uintptr(unsafe.Pointer(&count)), uintptr(len(count)))
+		default:
+			i.listen(f.Fd)
+		}
+	}
+}
+
+// listen opens every datagram that a socket has. What can't be read now is told by
+// epoll again, or the path closes the socket.
+func (i *inlet) listen(tag int32) {
+	i.mu.Lock()
+	m, ok := i.sockets[tag]
+	i.mu.Unlock()
+	if !ok {
+		return
+	}
+	n, err := m.socket.Read(i.batch)
+	if err != nil {
+		return
+	}
+	i.came(m.index)
+	for k := range i.batch[:n] {
+		if r, ok := i.inbox.take(m.path, &i.batch[k]); ok {
+			i.heard = append(i.heard, r)
+		}
+	}
+}
+
+// ring wakes the loop if it sleeps.
+func (i *inlet) ring() {
+	if !i.asleep.CompareAndSwap(true, false) {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return
+	}
+	one := uint64(1)
+	unix.RawSyscall(unix.SYS_WRITE, uintptr(i.bell), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+}
+
+// stop ends the wait.
+func (i *inlet) stop() {
+	i.ended.Store(true)
+	i.ring()
+}
+
+// close gives the descriptors back, once nobody waits any more.
+func (i *inlet) close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return
+	}
+	i.closed = true
+	if i.poll != nil {
+		i.poll.Close()
+	}
+	for _, fd := range []int{i.timer, i.bell} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
