@@ -12,7 +12,7 @@ import (
 //
 //	last beat      D/2              L     W
 //	───┼────────────┼───────────────┼──┼──┼──┼──┼──────┼──►
-//	                every D/20      every 2 ms, 8    + round trip
+//	                every D/20      every 2 ms, 8    + an answer's time
 //	                none answered (≥ 8): take at W
 //	                answered: by a lease that lasts; the 8 after the last answer decide
 //
@@ -25,6 +25,7 @@ const (
 	askLeast    = time.Millisecond      // between two before W
 	askLate     = 2 * time.Millisecond  // once the lease should have ended
 	askTrip     = 20 * time.Millisecond // an answer takes no longer, nor than an interval
+	askPatience = 4                     // nor so many times as long as the slowest so far
 	heirAnswers = 3                     // of the peer, at which the higher rank drops too
 )
 
@@ -37,6 +38,7 @@ type gate struct {
 	row      int           // asks sent since the newest answer
 	eighth   clock.Instant // the asksNeeded-th of them
 	answered bool          // an ask was answered
+	trip     time.Duration // the longest that an answer took
 	rival    clock.Instant // a peer's own ask was seen
 	heir     bool          // held: it was taken on silence
 	answers  int           // held: by a silent peer's kernel to our asks
@@ -66,10 +68,20 @@ func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Insta
 	if !g.answered && (g.early >= asksNeeded || g.row > asksNeeded) { // the newest may still be answered
 		return bySilence
 	}
-	if g.row >= asksNeeded && m.reached(now, g.eighth.Add(min(askTrip, m.config.Interval))) {
+	if g.row >= asksNeeded && m.reached(now, g.eighth.Add(m.patience(g))) {
 		return bySilence
 	}
 	return blocked
+}
+
+// patience is how long the last of the asks may take to be answered: what its network
+// has shown, where it has answered before. The other seven have had longer.
+func (m *Machine) patience(g *gate) time.Duration {
+	most := min(askTrip, m.config.Interval)
+	if !g.answered {
+		return most
+	}
+	return min(most, askPatience*g.trip+time.Millisecond)
 }
 
 // askEarly asks for what a peer has that is silent for D/2 but not yet for W.
@@ -130,9 +142,9 @@ func (m *Machine) rivalAsks(now clock.Instant, t *state, i int) bool {
 	return t.gate.rival != 0 && m.precedes(t, i) && !m.reached(now, t.gate.rival.Add(m.config.Dead))
 }
 
-// answered takes an answer. One to an ask sent before W may come from a lease
-// that still lasts, and those in a row count anew; one after W shows that its daemon renews: then no token of
-// that peer is to be taken.
+// answered takes an answer. One to an ask sent before W may come from a lease that
+// still lasts, and those in a row count anew; one after W shows that its daemon renews:
+// then no token of that peer is to be taken.
 func (m *Machine) answered(now clock.Instant, e Answered) {
 	t := &m.tokens[e.Token]
 	p := m.peer(e.Peer)
@@ -149,7 +161,9 @@ func (m *Machine) answered(now clock.Instant, e Answered) {
 		p.renews = now
 		return
 	}
-	t.gate.answered, t.gate.row, t.gate.eighth = true, 0, 0
+	g := &t.gate
+	g.answered, g.row, g.eighth = true, 0, 0
+	g.trip = max(g.trip, now.Sub(e.Asked))
 }
 
 // peerAsks notes that a peer is asking too.
