@@ -23,9 +23,10 @@ func launch(argv, env []string, group cgroup, out *os.File) (*mainProcess, error
 	}
 	defer nothing.Close()
 	var pidfd int // every kernel that clones into a control group gives one
+	// A session of its own: the daemon's may come before others.
 	attr := &os.ProcAttr{
 		Dir: "/", Env: env, Files: []*os.File{nothing, out, out},
-		Sys: &syscall.SysProcAttr{Setpgid: true, UseCgroupFD: true, CgroupFD: int(folder.Fd()), PidFD: &pidfd},
+		Sys: &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(folder.Fd()), PidFD: &pidfd},
 	}
 	var child *os.Process
 	err = calmly(func() (err error) {

@@ -36,7 +36,7 @@ func (h *Host) Start(what Process) (*Proc, error) {
 	cmd.Env = append(os.Environ(), what.Env...)
 	cmd.Dir = what.Dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = what.Stdin, what.Stdout, what.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	cmd.WaitDelay = time.Second // a grandchild may hold the output open; don't wait for it
 	h.mu.Lock()
 	defer h.mu.Unlock()

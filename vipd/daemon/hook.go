@@ -91,9 +91,10 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ownGroup gives the command a process group of its own, and has the whole
-// group killed when its time is over.
+// ownGroup gives the command a session of its own, and so a process group, and has the
+// whole group killed when its time is over. In the daemon's session it would share the
+// daemon's priority among sessions.
 func ownGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }

@@ -36,6 +36,9 @@ func hurry() error {
 	if err := hurryThreads(); err != nil {
 		refused = append(refused, fmt.Sprintf("nice %d: %v (needs CAP_SYS_NICE, or LimitNICE=%d)", highest, err, highest))
 	}
+	if err := hurrySession(); err != nil {
+		refused = append(refused, err.Error())
+	}
 	if err := keepInCore(); err != nil {
 		refused = append(refused, fmt.Sprintf("mlockall: %v (needs CAP_IPC_LOCK, or LimitMEMLOCK=infinity)", err))
 	}
@@ -60,6 +63,21 @@ func hurryThreads() error {
 		mayOversleep(id, i == watcher)
 	}
 	return nil
+}
+
+// hurrySession lets this session run before other sessions. Where the kernel shares the
+// processors out by sessions, as Debian's does, a thread's priority counts among those
+// of its own session alone, and a busy session would be the daemon's equal. A session
+// that others lead, such as a shell's, is not ours to hurry.
+func hurrySession() error {
+	if leader, err := unix.Getsid(0); err != nil || leader != os.Getpid() {
+		return err
+	}
+	err := os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(highest)), 0)
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("session's nice %d: %w (needs CAP_SYS_NICE)", highest, err)
 }
 
 // watcher is the place of the runtime's watching thread among the threads in the
