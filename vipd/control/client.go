@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"syscall"
@@ -47,7 +48,8 @@ func Dial(runDir string) *Client {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, "unix", SocketPath(runDir))
 		},
-		DisableKeepAlives: true, // a verb asks once
+		DisableKeepAlives:     true, // a verb asks once
+		ExpectContinueTimeout: ChangeLimit,
 	}}}
 }
 
@@ -150,10 +152,23 @@ func (c *Client) Follow(ctx context.Context, since uint64) iter.Seq2[Page, error
 	}
 }
 
+// change asks for a change. The request itself is sent only when the daemon has said
+// that it reads: of one that is stopped, nothing is left to be done when it goes on.
 func (c *Client) change(ctx context.Context, path string, q, a any) error {
 	ctx, cancel := context.WithTimeout(ctx, ChangeLimit+readLimit)
 	defer cancel()
-	return c.call(ctx, http.MethodPost, path, q, a)
+	ctx, deaf := context.WithCancelCause(ctx)
+	patience := time.AfterFunc(readLimit, func() { deaf(ErrNoAnswer) })
+	defer patience.Stop()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		Got100Continue:       func() { patience.Stop() },
+		GotFirstResponseByte: func() { patience.Stop() },
+	})
+	err := c.call(ctx, http.MethodPost, path, q, a)
+	if errors.Is(context.Cause(ctx), ErrNoAnswer) {
+		return ErrNoAnswer
+	}
+	return err
 }
 
 func (c *Client) call(ctx context.Context, method, path string, q, a any) error {
@@ -181,6 +196,9 @@ func (c *Client) send(ctx context.Context, method, path string, q any) (*http.Re
 	req, err := http.NewRequestWithContext(ctx, method, "http://vipd"+path, body)
 	if err != nil {
 		return nil, err
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Expect", "100-continue")
 	}
 	r, err := c.http.Do(req)
 	if err != nil {

@@ -3,7 +3,9 @@ package control
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,6 +23,32 @@ func TestNobodyAnswers(t *testing.T) {
 	defer frozen.Close()
 	if _, err := Dial(dir).Status(t.Context()); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("a frozen daemon: %v", err)
+	}
+}
+
+// A daemon that is stopped is not left a request to do when it goes on.
+func TestNothingIsLeftToAStoppedDaemon(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	stopped, err := net.Listen("unix", SocketPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := Dial(dir).Move(t.Context(), MoveRequest{Token: "vip:front", To: "hist-b"}); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("a stopped daemon: %v", err)
+	}
+	if took := time.Since(began); took > ChangeLimit/2 {
+		t.Errorf("it took %v to say so", took)
+	}
+	conn, err := stopped.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stopped.Close()
+	sent, err := io.ReadAll(conn)
+	if err != nil || !strings.Contains(string(sent), "POST /v1/move") || strings.Contains(string(sent), "hist-b") {
+		t.Errorf("it finds %q, %v", sent, err)
 	}
 }
 
