@@ -62,6 +62,25 @@ func TestFrozenDaemon(t *testing.T) {
 	s.oneAnswered(gone.Add(round))
 }
 
+// The only host that is left freezes: when it goes on, the clients' traffic shows that
+// its network forwards, and it takes again. It does not wait as after a power cut of
+// the site.
+func TestFrozenAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, stays)
+	s.startInOrder()
+	s.a.host.Destroy()
+	s.answers(s.b)
+	s.b.signal(syscall.SIGSTOP)
+	s.b.silenced()
+	time.Sleep(2 * time.Second) // it has been frozen for longer than a dead time
+	s.b.signal(syscall.SIGCONT)
+	s.answers(s.b)
+	if s.b.said("dropping (self-stalled)") != 1 {
+		t.Error("it did not notice")
+	}
+}
+
 // A freeze that is longer than a dead time and shorter than the address's lifetime:
 // the daemon finds the address still up, and removes it before it says anything.
 func TestShortFreeze(t *testing.T) {

@@ -310,7 +310,7 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 		Services: c.services(),
 	}, d.clocks.boot())
 	l := &loop{
-		clocks: d.clocks, events: make(chan any, eventsWaiting), machine: machine, opener: opener, log: d.log,
+		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, log: d.log,
 		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),

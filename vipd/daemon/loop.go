@@ -60,6 +60,7 @@ type loop struct {
 	deaf     deafness
 	fights   map[int]time.Time // tokens taken from us by force, until
 	kept     []any             // events that outlived a flush
+	thawed   chan struct{}     // has what listens for foreign frames begin anew
 	replies  map[uint64]chan node.Reply
 	lastID   uint64
 	reason   []token.Reason // what was last told the machine, by number
@@ -249,9 +250,13 @@ func (l *loop) owned(name string, _ uint64) bool {
 	return ok && l.boot() < l.beater.page.expiry(number.(int))
 }
 
-// flush throws away what waits for the loop from before a freeze. What the
-// hands and the disk answered stays.
+// flush throws away what waits for the loop from before a freeze, and listens to the
+// network anew. What the hands and the disk answered stays.
 func (l *loop) flush() {
+	select {
+	case l.thawed <- struct{}{}:
+	default:
+	}
 	for range len(l.events) {
 		ev := <-l.events
 		if _, message := ev.(heartbeat.Received); !message {

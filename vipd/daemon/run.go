@@ -121,27 +121,29 @@ const (
 	clockEvery   = 10 * time.Second
 )
 
-// watchHost tells the machine when a frame of another host has come, which
-// shows that the network forwards, and whether the clock is synchronised.
+// watchHost tells the machine when a frame of another host has come, which shows that
+// the network forwards, after the start and after each freeze; and whether the clock is
+// synchronised.
 func (d *Daemon) watchHost(ctx context.Context) {
 	d.tell(node.Synced{On: synchronised()})
 	before := map[int]uint64{}
-	tick := time.NewTicker(foreignEvery)
-	defer tick.Stop()
-	for !d.received(before) {
+	frames, sync := time.NewTicker(foreignEvery), time.NewTicker(clockEvery)
+	defer frames.Stop()
+	defer sync.Stop()
+	for d.received(before); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-		}
-	}
-	d.tell(token.Foreign{})
-	tick.Reset(clockEvery)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+		case <-d.loop.thawed:
+			clear(before)
+			d.received(before)
+			frames.Reset(foreignEvery)
+		case <-frames.C:
+			if d.received(before) {
+				d.tell(token.Foreign{})
+				frames.Stop()
+			}
+		case <-sync.C:
 			d.tell(node.Synced{On: synchronised()})
 		}
 	}
