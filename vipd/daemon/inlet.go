@@ -150,7 +150,8 @@ func (i *inlet) forget(path int) {
 }
 
 // next is the loop's only place to wait. Messages come before what others tell, and
-// no more of them than were read at once.
+// no more of them than were read at once. What waits in the sockets comes before a
+// deadline that has passed: a loop that was late must not miss who has spoken meanwhile.
 func (i *inlet) next(deadline clock.Instant) any {
 	for !i.ended.Load() {
 		if i.taken < len(i.heard) {
@@ -162,14 +163,14 @@ func (i *inlet) next(deadline clock.Instant) any {
 			return ev
 		default:
 		}
-		if deadline <= i.boot() {
-			return node.Tick{}
-		}
+		due := deadline <= i.boot()
 		i.arm(deadline)
 		if err := i.raw.Read(i.look); err != nil {
 			return nil
 		}
-		i.read()
+		if i.read(); due && len(i.heard) == 0 {
+			return node.Tick{}
+		}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"vipd/multicast"
 	"vipd/seal"
 	"vipd/testlab/rig"
+	"vipd/vipd/node"
 )
 
 func testPath(number int, self, peer string) *path {
@@ -29,6 +30,7 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 	a.Plug(lan, "eth0", netip.MustParsePrefix("192.0.2.11/24"))
 	b.Plug(lan, "eth0", netip.MustParsePrefix("192.0.2.12/24"))
 	from, to := testPath(0, "192.0.2.11", "192.0.2.12"), testPath(0, "192.0.2.12", "192.0.2.11")
+	from.options.Apart, to.options.Apart = true, true
 	if err := errors.Join(a.Do(from.open), b.Do(to.open)); err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +60,7 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 		return nil
 	})
 	hear(t, ctx, out, inlet)
+	late(t, out, inlet)
 
 	if link, err := b.Handle().LinkByName("eth0"); err != nil || b.Handle().LinkDel(link) != nil {
 		t.Fatalf("can't take the interface away: %v", err)
@@ -87,6 +90,19 @@ func hear(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 		}
 	}
 	t.Fatal("not heard")
+}
+
+// late has a loop run late: what came meanwhile is heard before the deadline that has
+// passed.
+func late(t *testing.T, out *outbox, in *inlet) {
+	t.Helper()
+	for in.next(1) != (node.Tick{}) { // what hear has left
+	}
+	out.send(heartbeat.Say{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: 1 << 20})
+	time.Sleep(20 * time.Millisecond) // it crosses the wire
+	if ev, ok := in.next(1).(heartbeat.Received); !ok {
+		t.Errorf("%v comes before what was heard", ev)
+	}
 }
 
 // An answer goes out on the path alone on which the question came, to one peer.
