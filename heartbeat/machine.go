@@ -1,6 +1,7 @@
 package heartbeat
 
 import (
+	"math"
 	"time"
 
 	"vipd/heartbeat/clock"
@@ -177,18 +178,18 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 
 // wake looks whether we ran late. A node that was late restarts its peers'
 // timers, for their messages may wait in its socket; but at most twice in a
-// row, or a busy node would never see a death. One that did not run for a dead
-// time has been taken for dead itself.
+// row, or a busy node would never see a death, and not of those that were dead
+// before. One that did not run for a dead time has been taken for dead itself.
 func (m *Machine) wake(now clock.Instant) {
 	late := now.Sub(m.due)
 	switch {
 	case now.Sub(m.last) > m.config.Dead:
 		m.thawed = now
-		m.restart(now)
+		m.restart(now, math.MaxInt64)
 		m.actions = append(m.actions, Thawed{For: now.Sub(m.last)})
 	case late > m.config.Interval/2 && m.stalls < 2:
 		m.stalls++
-		m.restart(now)
+		m.restart(now, m.config.Dead)
 		m.actions = append(m.actions, Stalled{})
 	case late <= m.config.Interval/2 && now >= m.due:
 		m.stalls = 0
@@ -196,9 +197,13 @@ func (m *Machine) wake(now clock.Instant) {
 	m.last = now
 }
 
-func (m *Machine) restart(now clock.Instant) {
+// restart counts the silence anew of those that were silent for no longer than that
+// before.
+func (m *Machine) restart(now clock.Instant, silent time.Duration) {
 	for i := range m.peers {
-		m.peers[i].timer, m.peers[i].spoke = now, now
+		if p := &m.peers[i]; p.Silence(m.last) <= silent {
+			p.timer, p.spoke = now, now
+		}
 	}
 }
 

@@ -155,6 +155,22 @@ func TestStallGuard(t *testing.T) {
 	}
 }
 
+// A stall makes nobody alive who was dead before it.
+func TestStallOfTheDeadsWitness(t *testing.T) {
+	m := New(config, at(0))
+	m.Step(at(0), from(at(0), 1, Beat, at(0)))
+	for now := m.Deadline(); now < at(config.Dead*2); now = m.Deadline() {
+		m.Step(now, Tick{})
+	}
+	now := m.Deadline().Add(config.Interval)
+	if _, stalled := find[Stalled](m.Step(now, Tick{})); !stalled {
+		t.Fatal("no stall")
+	}
+	if silence := m.Peer(2).Silence(now); silence <= config.Dead {
+		t.Errorf("silent for %v, though it was dead before", silence)
+	}
+}
+
 func TestThaw(t *testing.T) {
 	m := New(config, at(0))
 	m.Step(at(0), from(at(0), 1, Beat, at(0)))
