@@ -60,6 +60,7 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 		h.disk.suspended = a.On
 	case node.Flush:
 		h.socket = nil
+		h.listen()
 	case node.Exit:
 		h.Kill()
 	case node.Reexec:

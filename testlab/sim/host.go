@@ -109,7 +109,7 @@ func (h *Host) Start() {
 	h.session = w.random.uint64() | 1
 	now := h.now()
 	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
-		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.StartWait,
+		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
 			Tokens: w.specs, HighWater: h.disk.highWater}, Services: w.services(-1, -1)}, now)
 	h.crews = w.crews()
 	h.pacer = heartbeat.NewPacer(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead()}, now)
@@ -132,10 +132,15 @@ func (h *Host) Start() {
 		}
 	}
 	h.recall()
-	if w.Plan.Foreign {
-		h.after(w.Plan.ForeignAfter, func() { h.step(token.Foreign{}) })
-	}
+	h.listen()
 	h.beatOn()
+}
+
+// listen tells the daemon of the first foreign frame that comes from now on.
+func (h *Host) listen() {
+	if h.world.Plan.Foreign {
+		h.after(h.world.Plan.ForeignAfter, func() { h.step(token.Foreign{}) })
+	}
 }
 
 // Kill ends the daemon at once; the kernel keeps what it has.

@@ -53,6 +53,15 @@ const (
 // String returns the name used in printed plans.
 func (c Class) String() string { return [...]string{"storm", "blinks", "errands"}[c] }
 
+// startWait is what the daemons are told to wait on a network that says nothing. Where
+// it speaks, nothing waits so long.
+func (p *Plan) startWait() time.Duration {
+	if p.Foreign {
+		return 30 * p.StartWait
+	}
+	return p.StartWait
+}
+
 // Dead is the dead time D.
 func (p *Plan) Dead() time.Duration { return p.Interval * time.Duration(p.Tolerance) }
 
