@@ -513,7 +513,7 @@ func TestSweep(t *testing.T) {
 	b.helper("as-parent")
 	b.helper("as-patient")
 	gone, kept := b.unit("as-parent"), b.unit("as-patient")
-	cleared, err := Sweep(t.Context(), b.cgroup, []Unit{kept})
+	cleared, err := Sweep(t.Context(), []Unit{kept}, b.options())
 	if err != nil || !slices.Equal(cleared, []string{string(gone.group)}) {
 		t.Errorf("cleared %v, %v", cleared, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,16 +34,21 @@ func (o *office) service() Unit { return o.impatient(patience) }
 
 func (o *office) impatient(stopTimeout time.Duration) Unit {
 	o.bench.t.Helper()
-	u, err := New(historian, Options{
-		Group: "g", Dir: o.bench.dir, StopTimeout: stopTimeout,
-		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(), Cgroup: o.fakeSystemd.dir, Exclusive: o.exclusive, Log: slog.New(slog.NewTextHandler(&o.log, nil)),
-		Died: func(text string) { o.died <- text },
-	})
+	u, err := New(historian, o.options(stopTimeout))
 	if err != nil {
 		o.bench.t.Fatal(err)
 	}
 	o.bench.t.Cleanup(func() { u.Close() })
 	return u
+}
+
+// options are where everything of this office is.
+func (o *office) options(stopTimeout time.Duration) Options {
+	return Options{
+		Group: "g", Dir: o.bench.dir, StopTimeout: stopTimeout,
+		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(), Cgroup: o.fakeSystemd.dir, Exclusive: o.exclusive, Log: slog.New(slog.NewTextHandler(&o.log, nil)),
+		Died: func(text string) { o.died <- text },
+	}
 }
 
 // is fails the test unless systemd has the unit in that state.
@@ -408,6 +414,57 @@ func TestServiceAdoptOutside(t *testing.T) {
 		o.stop(u)
 		o.start(u)
 		u.Close()
+	}
+}
+
+// A service that an earlier daemon started and the configuration has no more is
+// stopped, and is as it was before us. One that is configured, or that was started by
+// hand after our stop, runs on.
+func TestServiceSweep(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		configured bool
+		byHand     bool
+		stopped    []string
+		active     string
+	}{
+		{"gone from the configuration", false, false, []string{historian}, "inactive"},
+		{"configured", true, false, nil, "active"},
+		{"started by hand", false, true, nil, "active"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := openOffice(t)
+			o.exclusive = true
+			u := o.service()
+			o.start(u)
+			if c.byHand {
+				o.stop(u)
+				o.change(o.unit, o.unit.up)
+			}
+			u.Close()
+			var units []Unit
+			if c.configured {
+				units = append(units, o.service())
+			}
+			stopped, err := Sweep(t.Context(), units, o.options(patience))
+			if err != nil || !slices.Equal(stopped, c.stopped) {
+				t.Errorf("stopped %v, %v, want %v", stopped, err, c.stopped)
+			}
+			o.is(c.active)
+			if c.stopped == nil {
+				return
+			}
+			o.change(o.unit, o.unit.up)
+			if now, _ := o.state(o.unit); now.setting("Restart=") != "" || len(now.dropIns) > 0 {
+				t.Errorf("it still has %v", now.dropIns)
+			}
+			if again, err := Sweep(t.Context(), nil, o.options(patience)); err != nil || again != nil {
+				t.Errorf("stopped again: %v, %v", again, err)
+			}
+		})
+	}
+	if name := unescape("hist_2da_5f1_2eservice"); name != "hist-a_1.service" {
+		t.Errorf("unescaped to %s", name)
 	}
 }
 

@@ -74,8 +74,11 @@ func (c *crew) newest() config.Group {
 // unit makes the unit of that number as it is configured now.
 func (c *crew) unit(number int, died func(string)) (unit.Unit, error) {
 	g := c.newest()
-	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: filepath.Join(c.runDir, "units"), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Died: died, Log: c.log})
+	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: unitsDir(c.runDir), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Died: died, Log: c.log})
 }
+
+// unitsDir is where units keep what is theirs until the next boot.
+func unitsDir(runDir string) string { return filepath.Join(runDir, "units") }
 
 // do carries out what the machine orders of the group; it does not wait.
 func (c *crew) do(a services.Action) {

@@ -102,7 +102,7 @@ func vet(ctx context.Context, groups []config.Group, runDir string) error {
 const vetLimit = 10 * time.Second
 
 func vetUnit(ctx context.Context, group, text, runDir string) error {
-	u, err := unit.New(text, unit.Options{Group: group, Dir: runDir + "/units"})
+	u, err := unit.New(text, unit.Options{Group: group, Dir: unitsDir(runDir)})
 	if err != nil {
 		return err
 	}
