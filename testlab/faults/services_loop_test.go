@@ -67,6 +67,8 @@ type chaos struct {
 	random *rand.Rand
 	heal   []func()
 	dark   []*node // without power
+	muted  *node   // is heard no more
+	unmute func()
 }
 
 // faults are what befalls, by name.
@@ -84,7 +86,7 @@ var faults = []struct {
 		c.heal = append(c.heal, func() { proc.Signal(syscall.SIGCONT) })
 	}},
 	{"daemon stopped", func(c *chaos, n *node) { n.proc.Signal(syscall.SIGTERM) }},
-	{"heard no more", func(c *chaos, n *node) { c.heal = append(c.heal, c.deafen(n, c.other(n))) }},
+	{"heard no more", func(c *chaos, n *node) { c.mute(n) }},
 	{"power cut", func(c *chaos, n *node) {
 		c.lose(n)
 		c.dark = append(c.dark, n)
@@ -112,6 +114,24 @@ func (c *chaos) signalAll(n *node, kind standin.Kind, sig syscall.Signal) {
 	}
 }
 
+// mute has the node heard no more. One direction is cut at a time: beyond a cut of both
+// each side runs a historian by design, which TestHistorianBeyondCut shows.
+func (c *chaos) mute(n *node) {
+	if c.muted == n {
+		return
+	}
+	c.speak()
+	c.muted, c.unmute = n, c.deafen(n, c.other(n))
+}
+
+// speak has every node heard again.
+func (c *chaos) speak() {
+	if c.muted != nil {
+		c.unmute()
+	}
+	c.muted = nil
+}
+
 // strike does one fault, and mends what was done before with one chance in two.
 func (c *chaos) strike() {
 	c.t.Helper()
@@ -135,6 +155,7 @@ func (c *chaos) mend() {
 		heal()
 	}
 	c.heal = nil
+	c.speak()
 	for _, n := range c.dark {
 		c.boot(n)
 	}
