@@ -178,3 +178,23 @@ func TestRefusedUnits(t *testing.T) {
 	a.Systemctl("start", daemonUnit)
 	l.Answers(A)
 }
+
+// What was taken out of the file while no daemon ran is stopped by the next one, which
+// says so, and is then systemd's alone again.
+func TestTakenOutMeanwhile(t *testing.T) {
+	t.Parallel()
+	l := Start(t, Options{Names: []string{A}, Config: serverConfig()})
+	a, servers := l.Machine(A), l.Runners(image.Mosquitto)
+	l.Eventually("it serves", a.serves)
+	before, _, _ := strings.Cut(serverConfig(), "[group.dataserver]")
+	a.Write("/etc/vipd/vipd.toml", strings.Replace(before, "requires = [\"dataserver\"]\n", "", 1))
+	a.Systemctl("kill", "--kill-whom=main", "--signal=SIGKILL", daemonUnit)
+	l.Eventually("it is stopped", func() bool { return servers.Now() == nil })
+	l.Eventually("it is said", func() bool {
+		return strings.Contains(a.Journal(daemonUnit), "stopped "+image.Mosquitto+", which an earlier daemon left")
+	})
+	if drops := a.Property(image.Mosquitto, "DropInPaths"); strings.Contains(drops, "vipd") {
+		t.Errorf("it still has %s", drops)
+	}
+	l.Answers(A)
+}
