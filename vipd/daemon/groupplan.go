@@ -153,6 +153,8 @@ func (p *groupPlan) leave(t control.TokenStatus, running, down []string, next st
 		p.moves(t, t.Holder, to)
 	case next != "":
 		p.say("%s would follow to %s when it runs there", t.Name, next)
+	case p.order.Both && p.heir(t, []string{t.Holder}) != "":
+		p.say("%s would be without it, and with the node that runs it again first", t.Name)
 	case p.order.Verb == control.GroupRestart:
 		p.say("%s would stay on %s, without it until it runs again", t.Name, t.Holder)
 	default:

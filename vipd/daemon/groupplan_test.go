@@ -32,7 +32,7 @@ var plans = []planned{
 	{"start hist-b", "none", []string{"release requested", "link down"}, "no", "g would be allowed to run on hist-b, but no node is fit for it now", ""},
 	{"start", "one", nil, "no", "g is on hist-a already; what it failed with would be forgiven", ""},
 	{"restart", "both", nil, "", "g would be restarted on hist-b, then hist-a", "vip:front hist-a hist-b 3"},
-	{"restart both", "both", nil, "", "g would be restarted on hist-b and hist-a at once; vip:front would stay on hist-a, without it until it runs again", ""},
+	{"restart both", "both", nil, "", "g would be restarted on hist-b and hist-a at once; vip:front would be without it, and with the node that runs it again first", ""},
 	{"restart hist-b", "both", nil, "", "g would be restarted on hist-b", ""},
 	{"restart", "one", nil, "a required group does not run", "g would be restarted on hist-a; vip:front would stay on hist-a, without it until it runs again", ""},
 	{"restart", "none", nil, "no", "g does not run on hist-b and hist-a: nothing to restart", ""},
