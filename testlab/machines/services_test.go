@@ -169,12 +169,18 @@ func TestRefusedUnits(t *testing.T) {
 		if said := a.Journal(daemonUnit); !strings.Contains(said, remedy) {
 			t.Errorf("it does not say %q:\n%s", remedy, said)
 		}
+		if said, err := a.Try("vipd", "check"); err == nil || !strings.Contains(said, "/etc/vipd/vipd.toml:") || !strings.Contains(said, remedy) {
+			t.Errorf("vipd check does not say %q: %v\n%s", remedy, err, said)
+		}
 	}
 	refused("systemctl disable " + image.Mosquitto)
 	a.Systemctl("disable", image.Mosquitto)
 	a.Write("/etc/vipd/vipd.toml", strings.ReplaceAll(serverConfig(), image.Mosquitto, "postgresql.service"))
 	refused("systemctl list-unit-files 'postgresql*'")
 	a.Write("/etc/vipd/vipd.toml", serverConfig())
+	if said, _ := a.Try("vipd", "check"); strings.Contains(said, "systemd") || strings.Contains(said, "invalid") {
+		t.Errorf("vipd check: %s", said)
+	}
 	a.Systemctl("start", daemonUnit)
 	l.Answers(A)
 }
