@@ -24,6 +24,7 @@ type crew struct {
 	node   string
 	runDir string
 	dead   *deadman
+	since  time.Time // from which on intervals of checks are counted: alike for all groups
 	tell   func(any)
 	log    *slog.Logger
 	hands  []*hand // by the units' numbers: some more while an older configuration stops
@@ -178,7 +179,7 @@ func (c *crew) check(ctx context.Context, check config.Check, result func(bool, 
 	target, err := probe.Parse(check.Target)
 	var p *probe.Probe
 	if err == nil {
-		p, err = probe.New(target, probe.Options{Interval: check.Interval, Timeout: check.Timeout, Result: result, UnitState: unit.State})
+		p, err = probe.New(target, probe.Options{Interval: check.Interval, Since: c.since, Timeout: check.Timeout, Result: result, UnitState: unit.State})
 	}
 	if err == nil {
 		p.Run(ctx)
