@@ -166,7 +166,7 @@ func (c *crew) begin(ctx context.Context) (stop func()) {
 	var rounds sync.WaitGroup
 	for i, check := range checks {
 		rounds.Go(func() {
-			c.check(ctx, check, func(ok bool, text string) {
+			c.check(ctx, i, check, func(ok bool, text string) {
 				c.tell(services.Result{Group: c.number, Check: i, Order: wanted.order, OK: ok, Text: text})
 			})
 		})
@@ -175,11 +175,15 @@ func (c *crew) begin(ctx context.Context) (stop func()) {
 }
 
 // check checks until ctx ends. One that can't be made fails each time.
-func (c *crew) check(ctx context.Context, check config.Check, result func(bool, string)) {
+func (c *crew) check(ctx context.Context, number int, check config.Check, result func(bool, string)) {
 	target, err := probe.Parse(check.Target)
 	var p *probe.Probe
 	if err == nil {
-		p, err = probe.New(target, probe.Options{Interval: check.Interval, Since: c.since, Timeout: check.Timeout, Result: result, UnitState: unit.State})
+		o := probe.Options{Interval: check.Interval, Since: c.since, Timeout: check.Timeout, Result: result, UnitState: unit.State}
+		if strings.HasPrefix(check.Target, execUnit) {
+			o.Cgroup = unit.CheckFolder(c.name, number)
+		}
+		p, err = probe.New(target, o)
 	}
 	if err == nil {
 		p.Run(ctx)
@@ -213,5 +217,5 @@ func (c *crew) contained() string {
 	return strings.Join(list, ", ")
 }
 
-// execUnit is what the text of a unit that is a process begins with.
+// execUnit is what the text of a unit that is a process, or a check that is one, begins with.
 const execUnit = "exec:"
