@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vipd/testlab/rig"
 	"vipd/testlab/standin"
 	"vipd/vipd/control"
 )
@@ -69,6 +70,7 @@ type chaos struct {
 	dark   []*node // without power
 	muted  *node   // is heard no more
 	unmute func()
+	ending []*rig.Proc // daemons that were told to stop
 }
 
 // faults are what befalls, by name.
@@ -85,7 +87,10 @@ var faults = []struct {
 		proc.Signal(syscall.SIGSTOP)
 		c.heal = append(c.heal, func() { proc.Signal(syscall.SIGCONT) })
 	}},
-	{"daemon stopped", func(c *chaos, n *node) { n.proc.Signal(syscall.SIGTERM) }},
+	{"daemon stopped", func(c *chaos, n *node) {
+		n.proc.Signal(syscall.SIGTERM)
+		c.ending = append(c.ending, n.proc)
+	}},
 	{"heard no more", func(c *chaos, n *node) { c.mute(n) }},
 	{"power cut", func(c *chaos, n *node) {
 		c.lose(n)
@@ -117,9 +122,6 @@ func (c *chaos) signalAll(n *node, kind standin.Kind, sig syscall.Signal) {
 // mute has the node heard no more. One direction is cut at a time: beyond a cut of both
 // each side runs a historian by design, which TestHistorianBeyondCut shows.
 func (c *chaos) mute(n *node) {
-	if c.muted == n {
-		return
-	}
 	c.speak()
 	c.muted, c.unmute = n, c.deafen(n, c.other(n))
 }
@@ -160,6 +162,12 @@ func (c *chaos) mend() {
 		c.boot(n)
 	}
 	c.dark = nil
+	for _, proc := range c.ending {
+		ctx, cancel := context.WithTimeout(c.t.Context(), limit)
+		proc.Wait(ctx) // however it ends
+		cancel()
+	}
+	c.ending = nil
 	for _, n := range []*node{c.a, c.b} {
 		n.whim(historyGroup, standin.Whims{})
 		if !n.proc.Alive() {
