@@ -46,10 +46,11 @@ func (f *configFile) units(ctx context.Context, s config.Settings) (wrong config
 				continue
 			}
 			err := f.judge(ctx, g.Name, text)
-			if errors.Is(err, unit.ErrNoSystemd) || ctx.Err() != nil {
+			switch {
+			case err == nil:
+			case errors.Is(err, unit.ErrNoSystemd) || ctx.Err() != nil:
 				return wrong, fmt.Sprintf("systemd could not be asked about units: %v", err)
-			}
-			if err != nil {
+			default:
 				wrong = append(wrong, config.At(f.path, err.Error(), i, "group", g.Name, "units"))
 			}
 		}

@@ -65,7 +65,8 @@ func sweepServices(ctx context.Context, units []Unit, o Options) (stopped []stri
 	var errs []error
 	for _, file := range files {
 		name := unescape(strings.TrimSuffix(filepath.Base(file), environmentSuffix))
-		if slices.ContainsFunc(units, func(u Unit) bool { return u.Name() == name }) {
+		known := slices.ContainsFunc(units, func(u Unit) bool { return u.Name() == name })
+		if known || !strings.HasSuffix(name, ".service") {
 			continue
 		}
 		ran, err := forget(ctx, name, filepath.Base(filepath.Dir(file)), o)
