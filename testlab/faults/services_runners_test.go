@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,16 +104,6 @@ func (w *runners) all() []rig.Span {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.spans)
-}
-
-// since lists who ran it one after the other, as "a+b"; "" is nobody.
-func (w *runners) since(from time.Time) (order []string) {
-	for _, s := range w.all() {
-		if s.To.After(from) {
-			order = append(order, strings.Join(s.Owners, "+"))
-		}
-	}
-	return order
 }
 
 // now is who ran it at the newest look.
