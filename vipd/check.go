@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +13,16 @@ import (
 	"vipd/vipd/control"
 )
 
-// configFile holds the flags of `vipd check` and `vipd -t`.
+// configFile holds the flags of `vipd check` and `vipd -t`, and who knows of this host.
 type configFile struct {
-	path string
-	json bool
+	path  string
+	json  bool
+	self  func(config.Settings) (config.Node, error)
+	judge judge
 }
+
+// here is a configuration file that is checked for this host.
+func here() configFile { return configFile{self: thisHost, judge: askSystemd} }
 
 func (f *configFile) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.path, "config", defaultConfig, "configuration `FILE`")
@@ -24,13 +30,15 @@ func (f *configFile) flags(cmd *cobra.Command) {
 }
 
 func checkCommand() *cobra.Command {
-	var file configFile
+	file := here()
 	cmd := &cobra.Command{
 		Use:   "check [--config FILE]",
 		Short: "Check the configuration and list all errors",
 		Long: `Reads the configuration file and the key file it names, and lists everything
-that is wrong as file:line:column: key: reason. The running daemon is not
-asked and not changed. 'vipd -t' does the same.
+that is wrong as file:line:column: key: reason. Where this host is one of the
+nodes, its systemd is asked whether the services of groups are there, and don't
+start at boot by themselves; where it can't be asked, one line says so. The
+running daemon is not asked and not changed. 'vipd -t' does the same.
 
 Exit codes: 0 valid, 3 invalid, 4 valid with warnings.`,
 		Example: `  vipd check
@@ -58,42 +66,56 @@ type verdict struct {
 	Valid    bool      `json:"valid"`
 	Errors   []finding `json:"errors"`
 	Warnings []finding `json:"warnings"`
+	Notes    []string  `json:"notes"` // what was not checked, and why
 }
 
 func (f *configFile) check(cmd *cobra.Command) error {
-	wrong, warnings, err := f.problems()
+	p, err := f.problems(cmd.Context())
 	if err != nil {
 		return err
 	}
 	if f.json {
-		err = printJSON(cmd.OutOrStdout(), verdict{f.path, len(wrong) == 0, findings(wrong), findings(warnings)})
+		err = printJSON(cmd.OutOrStdout(), verdict{f.path, len(p.wrong) == 0, findings(p.wrong), findings(p.warnings), append([]string{}, p.notes...)})
 	} else {
-		err = printProblems(cmd.OutOrStdout(), f.path, wrong, warnings)
+		err = printProblems(cmd.OutOrStdout(), f.path, p)
 	}
 	switch {
 	case err != nil:
 		return err
-	case len(wrong) > 0:
+	case len(p.wrong) > 0:
 		return exitWith(control.CodeInvalid)
-	case len(warnings) > 0:
+	case len(p.warnings) > 0:
 		return exitWith(control.CodeWarnings)
 	}
 	return nil
 }
 
+// problems is what is wrong with a file, what is doubtful, and what was not looked at.
+type problems struct {
+	wrong    config.Errors
+	warnings []config.Problem
+	notes    []string
+}
+
 // problems reads the file as the daemon would.
-func (f *configFile) problems() (wrong config.Errors, warnings []config.Problem, err error) {
+func (f *configFile) problems(ctx context.Context) (p problems, err error) {
 	settings, err := config.Load(f.path)
-	if errors.As(err, &wrong) {
-		return wrong, settings.Warnings, nil
-	}
-	if err != nil {
-		return nil, nil, err
+	p.warnings = settings.Warnings
+	switch {
+	case errors.As(err, &p.wrong):
+		return p, nil
+	case err != nil:
+		return p, err
 	}
 	if _, err := seal.ReadKeyFile(settings.KeyFile); err != nil {
-		wrong = config.Errors{{File: f.path, Key: "key_file", Reason: err.Error()}}
+		p.wrong = config.Errors{{File: f.path, Key: "key_file", Reason: err.Error()}}
 	}
-	return wrong, settings.Warnings, nil
+	wrong, note := f.units(ctx, settings)
+	p.wrong = append(p.wrong, wrong...)
+	if note != "" {
+		p.notes = []string{note}
+	}
+	return p, nil
 }
 
 func findings(problems []config.Problem) []finding {
@@ -104,12 +126,16 @@ func findings(problems []config.Problem) []finding {
 	return list
 }
 
-func printProblems(w io.Writer, path string, wrong config.Errors, warnings []config.Problem) error {
+func printProblems(w io.Writer, path string, found problems) error {
+	wrong, warnings := found.wrong, found.warnings
 	for _, p := range wrong {
 		fmt.Fprintln(w, p)
 	}
 	for _, p := range warnings {
 		fmt.Fprintf(w, "%v (warning)\n", p)
+	}
+	for _, note := range found.notes {
+		fmt.Fprintf(w, "%s: %s\n", path, printable(note))
 	}
 	state := "valid"
 	switch {

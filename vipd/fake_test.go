@@ -62,7 +62,17 @@ func (f *fakeDaemon) Restart(_ context.Context, q control.RestartRequest) (contr
 	return control.Change{Text: "this daemon would execute itself anew", DryRun: q.DryRun}, f.note(q)
 }
 
-func (f *fakeDaemon) Group(_ context.Context, o control.GroupOrder) error { return f.note(o) }
+func (f *fakeDaemon) Group(_ context.Context, o control.GroupOrder) (control.Change, error) {
+	c := control.Change{Text: o.Verb + " of " + o.Name, DryRun: o.DryRun}
+	if o.DryRun && o.Node != "" {
+		c.ExpectedOutageMS = 3
+		c.Moves = []control.MoveResult{
+			{Token: "vip:front", From: o.Node, To: "hist-b", ExpectedOutageMS: 3, DryRun: true},
+			{Token: "group:" + o.Name, From: o.Node, To: "hist-b", DryRun: true},
+		}
+	}
+	return c, f.note(o)
+}
 
 // serve runs a fake daemon until the test ends, or until stop.
 func serve(t *testing.T, f *fakeDaemon, j *control.Journal, dir string) (stop func()) {

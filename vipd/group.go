@@ -115,7 +115,7 @@ over, until 'vipd group start'. With --node it is stopped and kept away there
 alone: another fit node may run it. A shared address that requires the group
 leaves a node where it is stopped, for one where it runs.`,
 		Example: `  vipd group stop historian
-  vipd group stop dataserver --node hist-b`,
+  vipd group stop dataserver --node hist-b --dry-run`,
 	})
 }
 
@@ -126,7 +126,8 @@ func groupRestartCommand() *cobra.Command {
 		Long: `Stops a service group and starts it again where it runs; no other node takes
 it meanwhile. Where run = "both" the nodes follow each other, the standby
 first, each when the one before runs again; with --both all do it at once.
-With --node it is restarted there alone.`,
+With --node it is restarted there alone. An address that requires the group is on
+another node meanwhile, where one is fit.`,
 		Example: `  vipd group restart dataserver
   vipd group restart dataserver --both`,
 	})
@@ -135,7 +136,7 @@ With --node it is restarted there alone.`,
 // orderCommand completes the command of a verb that orders something.
 func orderCommand(o control.GroupOrder, cmd *cobra.Command) *cobra.Command {
 	var a asker
-	a.flags(cmd)
+	a.changeFlags(cmd)
 	cmd.Flags().StringVar(&o.Node, "node", "", "on this `NODE` alone")
 	if o.Verb == control.GroupRestart {
 		cmd.Flags().BoolVar(&o.Both, "both", false, "on all nodes at once")
@@ -147,9 +148,12 @@ func orderCommand(o control.GroupOrder, cmd *cobra.Command) *cobra.Command {
 		}
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		o.Name = groupName(args[0])
-		err := a.client().Group(ctx, o)
-		return a.finish(cmd, control.Change{Text: done(o), Moves: []control.MoveResult{}}, err)
+		o.Name, o.DryRun = groupName(args[0]), a.dryRun
+		c, err := a.client().Group(ctx, o)
+		if err != nil || a.json || !o.DryRun {
+			return a.finish(cmd, c, err)
+		}
+		return printGroupPlan(cmd.OutOrStdout(), c)
 	}
 	cmd.ValidArgsFunction = a.names(groupNames)
 	// It fails only for a flag that doesn't exist.
@@ -157,19 +161,16 @@ func orderCommand(o control.GroupOrder, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// done says that the order was carried out.
-func done(o control.GroupOrder) string {
-	where := "every node heard"
-	if o.Node != "" {
-		where = o.Node
+// printGroupPlan says what an order would do. How long units take nobody knows, so an
+// outage stands only with an address that would move.
+func printGroupPlan(w io.Writer, c control.Change) error {
+	fmt.Fprintf(w, "dry run: %s\n", printable(c.Text))
+	for _, m := range c.Moves {
+		if err := printMove(w, m); err != nil {
+			return err
+		}
 	}
-	switch o.Verb {
-	case control.GroupStart:
-		return fmt.Sprintf("%s may run on %s", o.Name, where)
-	case control.GroupStop:
-		return fmt.Sprintf("%s is stopped on %s", o.Name, where)
-	}
-	return fmt.Sprintf("%s is restarted on %s", o.Name, where)
+	return nil
 }
 
 func groupMoveCommand() *cobra.Command {

@@ -62,6 +62,7 @@ func TestGroupOrders(t *testing.T) {
 	order := func(verb, node string, both bool) control.GroupOrder {
 		return control.GroupOrder{Name: "historian", Verb: verb, Node: node, Both: both}
 	}
+	dry := func(o control.GroupOrder) control.GroupOrder { o.DryRun = true; return o }
 	dir := shortDir(t)
 	f := &fakeDaemon{status: withGroups(now)}
 	serve(t, f, control.NewJournal(), dir)
@@ -72,13 +73,19 @@ func TestGroupOrders(t *testing.T) {
 		out   string // standard output, or standard error when code is not 0
 		asked any
 	}{
-		{"start historian", nil, 0, "historian may run on every node heard\n", order("start", "", false)},
-		{"start historian --node hist-b", nil, 0, "historian may run on hist-b\n", order("start", "hist-b", false)},
-		{"stop historian", nil, 0, "historian is stopped on every node heard\n", order("stop", "", false)},
-		{"stop group:historian --node hist-a", nil, 0, "historian is stopped on hist-a\n", order("stop", "hist-a", false)},
-		{"restart historian", nil, 0, "historian is restarted on every node heard\n", order("restart", "", false)},
-		{"restart historian --both", nil, 0, "historian is restarted on every node heard\n", order("restart", "", true)},
-		{"restart historian --node hist-b", nil, 0, "historian is restarted on hist-b\n", order("restart", "hist-b", false)},
+		{"start historian", nil, 0, "start of historian\n", order("start", "", false)},
+		{"start historian --node hist-b", nil, 0, "start of historian\n", order("start", "hist-b", false)},
+		{"stop historian", nil, 0, "stop of historian\n", order("stop", "", false)},
+		{"stop group:historian --node hist-a", nil, 0, "stop of historian\n", order("stop", "hist-a", false)},
+		{"restart historian", nil, 0, "restart of historian\n", order("restart", "", false)},
+		{"restart historian --both", nil, 0, "restart of historian\n", order("restart", "", true)},
+		{"restart historian --node hist-b", nil, 0, "restart of historian\n", order("restart", "hist-b", false)},
+		{"start historian --dry-run", nil, 0, "dry run: start of historian\n", dry(order("start", "", false))},
+		{"stop historian --node hist-a --dry-run", nil, 0, "dry run: stop of historian\n" +
+			"dry run: vip:front would move from hist-a to hist-b; expected outage 3.0ms\n" +
+			"dry run: group:historian would move from hist-a to hist-b; it is away while its units stop and start\n", dry(order("stop", "hist-a", false))},
+		{"restart historian --both --dry-run", nil, 0, "dry run: restart of historian\n", dry(order("restart", "", true))},
+		{"stop historian --dry-run", control.Errorf(control.CodeFailed, "hist-b: the node is not heard"), 1, "vipd group stop: hist-b: the node is not heard\n", dry(order("stop", "", false))},
 		{"move historian --to hist-b", nil, 0, "group:historian moved from hist-a to hist-b in 7.5ms (epoch 4609)\n",
 			control.MoveRequest{Token: "group:historian", To: "hist-b"}},
 		{"move group:historian --to hist-b --dry-run", nil, 0, "dry run: group:historian would move from hist-a to hist-b; expected outage 8.0ms\n",
@@ -111,7 +118,7 @@ func TestGroupsAsJSON(t *testing.T) {
 	for args, want := range map[string]any{
 		"list":           &s.Groups,
 		"show historian": &s.Groups[1],
-		"stop historian": &control.Change{Text: "historian is stopped on every node heard", Moves: []control.MoveResult{}},
+		"stop historian": &control.Change{Text: "stop of historian", Moves: []control.MoveResult{}},
 	} {
 		code, out, errOut := vipd(t.Context(), append([]string{"group"}, strings.Fields(args+" --json --run-dir "+dir)...)...)
 		got := reflect.New(reflect.TypeOf(want).Elem()).Interface()

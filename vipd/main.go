@@ -49,7 +49,7 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 
 func rootCommand() *cobra.Command {
 	var test bool
-	var file configFile
+	file := here()
 	root := &cobra.Command{
 		Use:   "vipd",
 		Short: "Keep a shared IP address on the fittest of two or more hosts",

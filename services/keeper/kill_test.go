@@ -10,6 +10,15 @@ import (
 	"vipd/heartbeat/clock"
 )
 
+// watched is a place with a keeper, a page and a group.
+func watched(t *testing.T) (p *place, page *Page, group string) {
+	t.Helper()
+	p = newPlace(t)
+	page, group = p.page(), p.group("historian")
+	p.ensure()
+	return p, page, group
+}
+
 // TestSilentDaemon stops a daemon that renews a group's guard, by death and by
 // freezing it, and looks when the group dies. A frozen one learns it when it thaws.
 func TestSilentDaemon(t *testing.T) {
@@ -19,10 +28,7 @@ func TestSilentDaemon(t *testing.T) {
 		thaws bool
 	}{{"killed", syscall.SIGKILL, false}, {"stopped", syscall.SIGSTOP, true}} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPlace(t)
-			page := p.page()
-			group := p.group("historian")
-			p.ensure()
+			p, page, group := watched(t)
 			service := p.start(group, "service")
 			daemon := p.start("", "daemon", p.runDir, group)
 			await(t, "the guard", func() bool { r, _ := page.sheet.read(0); return r.state.status() == Armed })
@@ -145,10 +151,7 @@ func remake(t *testing.T, path string) {
 // What comes into a group that was killed is killed too, until the daemon releases
 // it: a daemon that thaws may be in the middle of a start.
 func TestKilledStaysDead(t *testing.T) {
-	p := newPlace(t)
-	page := p.page()
-	group := p.group("historian")
-	p.ensure()
+	p, page, group := watched(t)
 	if err := page.Guard(group, bootNow()); err != nil {
 		t.Fatal(err)
 	}

@@ -112,14 +112,31 @@ func (p *Page) place(path string) (int, error) {
 // has the group killed at once if it is past by Grace. It is one store, without
 // allocation. The error is ErrKilled when the group has been killed.
 func (p *Page) Renew(path string, until clock.Instant) error {
+	if until > bootNow().Add(MaxAhead) {
+		return fmt.Errorf("renew %s: more than %v ahead", path, MaxAhead)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.move(path, until)
+}
+
+// End has a guard expire now, unless it has expired already: who waits for the end of
+// the group counts from there. The error is as of Renew.
+func (p *Page) End(path string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until := bootNow()
+	if i, ok := p.rows[path]; ok {
+		until = min(until, p.sheet.expiry(i))
+	}
+	return p.move(path, until)
+}
+
+// move sets the expiry of a guard. p.mu is held.
+func (p *Page) move(path string, until clock.Instant) error {
 	i, ok := p.rows[path]
 	if !ok {
 		return fmt.Errorf("renew %s: not guarded", path)
-	}
-	if until > bootNow().Add(MaxAhead) {
-		return fmt.Errorf("renew %s: more than %v ahead", path, MaxAhead)
 	}
 	p.sheet.field(i, rowExpiry).Store(uint64(until))
 	// The keeper marks the row before it kills, so this store came in time if the

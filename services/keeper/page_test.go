@@ -97,6 +97,34 @@ func TestPageIsLeftToTheNext(t *testing.T) {
 	}
 }
 
+// TestPageEnd ends a guard that lasts at once, and leaves one that has expired where it
+// was: a peer counts from there.
+func TestPageEnd(t *testing.T) {
+	p := newPlace(t)
+	page := p.page()
+	a := p.group("a")
+	before := bootNow()
+	if err := page.Guard(a, before.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := page.End(a); err != nil {
+		t.Fatal(err)
+	}
+	if at := page.Guards()[0].Expiry; at < before || at > bootNow() {
+		t.Errorf("ended %v from now", at.Sub(bootNow()))
+	}
+	expired := before.Add(-Grace / 2)
+	if err := page.Renew(a, expired); err != nil {
+		t.Fatal(err)
+	}
+	if err := page.End(a); err != nil || page.Guards()[0].Expiry != expired {
+		t.Errorf("what had expired expires %v later: %v", page.Guards()[0].Expiry.Sub(expired), err)
+	}
+	if err := page.End(p.group("b")); err == nil {
+		t.Error("ended what is not guarded")
+	}
+}
+
 func TestPageFull(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()

@@ -23,6 +23,10 @@ type Options struct {
 	// Interval is from the start of one check to that of the next; one that comes
 	// late takes the next place in the row.
 	Interval time.Duration
+	// Since is an instant from which the intervals are counted, so that checks of many
+	// probes fall together and the host wakes up once for all of them. The first check
+	// is made at once all the same. Zero counts from that one.
+	Since time.Time
 	// Timeout ends a check that hangs; it may be longer than the interval.
 	Timeout time.Duration
 	// Result is called after each check, from Run: whether it succeeded and a few
@@ -70,11 +74,15 @@ func New(t Target, o Options) (*Probe, error) {
 // any time.
 func (p *Probe) Latency() time.Duration { return time.Duration(p.took.Load()) }
 
-// Run checks at once and then each interval until ctx ends. A check that is under
+// Run checks at once and then at each interval until ctx ends. A check that is under
 // way then is broken off and tells no result.
 func (p *Probe) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	since := p.options.Since
+	if since.IsZero() {
+		since = time.Now()
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -88,7 +96,7 @@ func (p *Probe) Run(ctx context.Context) {
 		}
 		p.took.Store(int64(time.Since(began)))
 		p.options.Result(ok, text)
-		timer.Reset(p.options.Interval - time.Since(began)%p.options.Interval)
+		timer.Reset(p.options.Interval - time.Since(since)%p.options.Interval)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,31 @@ func TestLateChecksAreNotMadeUpFor(t *testing.T) {
 		}
 		if want := []string{"fine", "fine", "fine", "timed out after 500ms", "fine", "fine", "fine"}; !slices.Equal(said, want) {
 			t.Errorf("said %q", said)
+		}
+	})
+}
+
+// Probes that began at different times check together from the second check on.
+func TestChecksFallTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ms = time.Millisecond
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 450*ms)
+		defer cancel()
+		var both sync.WaitGroup
+		stages := []*staged{{began: began}, {began: began}}
+		for i, s := range stages {
+			both.Go(func() {
+				time.Sleep(time.Duration(i) * 130 * ms)
+				p := &Probe{checker: s, options: Options{Interval: 100 * ms, Timeout: 100 * ms, Since: began.Add(-1020 * ms), Result: func(bool, string) {}}}
+				p.Run(ctx)
+			})
+		}
+		both.Wait()
+		for i, want := range [][]time.Duration{{0, 80 * ms, 180 * ms, 280 * ms, 380 * ms}, {130 * ms, 180 * ms, 280 * ms, 380 * ms}} {
+			if !slices.Equal(stages[i].at, want) {
+				t.Errorf("checks at %v, want %v", stages[i].at, want)
+			}
 		}
 	})
 }

@@ -20,6 +20,9 @@ const (
 	ownSocket    = "unix:path=/run/systemd/private" // systemd itself, for root, with no bus between
 )
 
+// ErrNoSystemd says that nobody answers as systemd here.
+var ErrNoSystemd = errors.New("no systemd")
+
 // link is a connection to systemd that hears of one unit's changes.
 type link struct {
 	*systemd.Conn
@@ -80,12 +83,12 @@ func dialAt(ctx context.Context, address, unit string) (*link, error) {
 		return last, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("connect to systemd at %s: %w", address, err)
+		return nil, fmt.Errorf("%w: connect to systemd at %s: %w", ErrNoSystemd, address, err)
 	}
 	l := &link{Conn: conn, manager: last.Object(managerName, managerPath)}
 	if err := l.listen(ctx, last, address, unit); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("listen to systemd at %s: %w", address, err)
+		return nil, fmt.Errorf("%w: listen to systemd at %s: %w", ErrNoSystemd, address, err)
 	}
 	return l, nil
 }

@@ -47,6 +47,24 @@ func GroupFolder(root, group string) (string, error) {
 	return folder, nil
 }
 
+// checksHome is the folder that control groups of checks' commands are in: they are no
+// part of what runs as the group.
+const checksHome = "vipd-checks"
+
+// CheckFolder returns where the commands of one check of a group may have a control
+// group of their own, which is not made yet; nothing where the host has no room for it.
+func CheckFolder(group string, number int) string {
+	root, err := lease.CgroupRoot()
+	if err == nil {
+		root = filepath.Join(root, checksHome)
+		err = os.MkdirAll(root, 0o755)
+	}
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(root, fmt.Sprintf("%s.%d", group, number))
+}
+
 // populated says whether a process lives in the group or below it. A group that
 // is not there has none.
 func (c cgroup) populated() (bool, error) {

@@ -58,6 +58,29 @@ func (d dropIn) set(env Env) error {
 	return replaceFile(d.environment, []byte(text.String()), 0o640)
 }
 
+// environmentSuffix ends the name of the file that a service has from its start to its
+// stop: what a daemon finds of it in the run directory, an earlier one has started.
+const environmentSuffix = ".env"
+
+// unset takes the environment away: nothing of the service is left.
+func (d dropIn) unset() error { return removeFile(d.environment) }
+
+// remove takes the drop-in away, for systemd to forget when it reads them anew.
+func (d dropIn) remove() error {
+	err := removeFile(d.path)
+	if err == nil {
+		_ = os.Remove(filepath.Dir(d.path)) // stays where others have put something there
+	}
+	return err
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // quoted keeps a value within its quotation marks, see EnvironmentFile= in
 // systemd.exec(5).
 var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", "$", `\$`, "\n", " ")

@@ -2,7 +2,6 @@ package unit
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,65 +10,6 @@ import (
 	"testing"
 	"time"
 )
-
-const historian = "historian.service"
-
-// office is where a test's systemd services are.
-type office struct {
-	bench
-	*fakeSystemd
-	unit      *fakeUnit
-	exclusive bool
-	log       strings.Builder
-}
-
-func openOffice(t *testing.T) *office {
-	f, u := startSystemd(t, historian)
-	return &office{bench: bench{t: t, dir: t.TempDir(), died: make(chan string, 100)}, fakeSystemd: f, unit: u}
-}
-
-// service makes the unit; its stop timeout is long.
-func (o *office) service() Unit { return o.impatient(patience) }
-
-func (o *office) impatient(stopTimeout time.Duration) Unit {
-	o.bench.t.Helper()
-	u, err := New(historian, Options{
-		Group: "g", Dir: o.bench.dir, StopTimeout: stopTimeout,
-		Bus: "unix:path=" + o.path(), DropIns: o.dropIns(), Cgroup: o.fakeSystemd.dir, Exclusive: o.exclusive, Log: slog.New(slog.NewTextHandler(&o.log, nil)),
-		Died: func(text string) { o.died <- text },
-	})
-	if err != nil {
-		o.bench.t.Fatal(err)
-	}
-	o.bench.t.Cleanup(func() { u.Close() })
-	return u
-}
-
-// is fails the test unless systemd has the unit in that state.
-func (o *office) is(active string) {
-	o.bench.t.Helper()
-	if now, _ := o.state(o.unit); now.active != active || active != "active" && len(now.residents) > 0 {
-		o.bench.t.Errorf("it is %s, with %d processes, want %s", now.active, len(now.residents), active)
-	}
-}
-
-// begin starts the unit, and returns when nobody has asked for a while how it is:
-// from here on it takes a signal to be looked at.
-func (o *office) begin(u Unit) {
-	o.bench.t.Helper()
-	const while = 20 * time.Millisecond
-	o.start(u)
-	looks := func() int {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		return o.looks
-	}
-	o.await("quiet", func() bool {
-		before := looks()
-		time.Sleep(while)
-		return looks() == before
-	})
-}
 
 func TestServiceStartStop(t *testing.T) {
 	o := openOffice(t)
@@ -241,96 +181,6 @@ func TestServiceStopLeaves(t *testing.T) {
 	o.is("inactive")
 }
 
-// The bus goes away before the answer, or before the job's result.
-func TestServiceBusGoes(t *testing.T) {
-	o := openOffice(t)
-	u := o.service()
-	o.change(o.unit, func() { o.unit.mute = true })
-	o.start(u)
-	o.is("active")
-	o.change(o.unit, func() { o.unit.mute = true })
-	o.stop(u)
-	o.is("inactive")
-	o.start(u)
-	o.change(o.unit, func() { o.unit.silent = true })
-	stopped := make(chan error)
-	go func() { stopped <- u.Stop(t.Context()) }()
-	o.await("job", func() bool { now, _ := o.state(o.unit); return !now.silent })
-	o.close()
-	o.open()
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
-	o.is("inactive")
-	o.alive()
-}
-
-func TestServiceBusGone(t *testing.T) {
-	o := openOffice(t)
-	u := o.service()
-	o.start(u)
-	for range 3 {
-		o.close()
-		o.open()
-		o.await("connection", func() bool { // of the vigil: two
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			return len(o.conns) == 2
-		})
-	}
-	o.alive()
-	o.close()
-	if err := u.Stop(t.Context()); err == nil {
-		t.Error("stopped without a bus")
-	}
-	o.open()
-	if running, err := u.Adopt(t.Context()); err != nil || !running {
-		t.Fatalf("adopt: %v, %v", running, err)
-	}
-	o.close()
-	o.crash(o.unit, int32(syscall.SIGKILL))
-	o.alive()
-	o.open()
-	if got := o.death(); !strings.Contains(got, "SIGKILL") {
-		t.Errorf("told %q", got)
-	}
-}
-
-func TestServiceAdopt(t *testing.T) {
-	o := openOffice(t)
-	first := o.service()
-	o.start(first)
-	first.Close()
-	o.is("active")
-	u := o.service()
-	for range 2 {
-		if running, err := u.Adopt(t.Context()); err != nil || !running {
-			t.Fatalf("adopt: %v, %v", running, err)
-		}
-	}
-	o.crash(o.unit, int32(syscall.SIGKILL))
-	o.death()
-	for _, active := range []string{"inactive", "activating", "failed"} { // with what an earlier run left
-		o.change(o.unit, func() { o.unit.up(); o.unit.active = active })
-		if running, err := u.Adopt(t.Context()); err != nil || running {
-			t.Fatalf("%s: adopt: %v, %v", active, running, err)
-		}
-		o.is("inactive")
-	}
-	o.change(o.unit, func() { o.unit.up(); o.unit.active, o.unit.residents = "activating", nil }) // still nothing to see
-	if running, err := u.Adopt(t.Context()); err != nil || running {
-		t.Fatalf("early: adopt: %v, %v", running, err)
-	}
-	o.is("inactive")
-	o.change(o.unit, o.unit.up) // by hand
-	before, _ := o.state(o.unit)
-	o.start(u)
-	if now, _ := o.state(o.unit); now.invocation == before.invocation {
-		t.Error("what was started by hand runs on, without our environment")
-	}
-	o.alive()
-}
-
 func TestServiceCheck(t *testing.T) {
 	o := openOffice(t)
 	u := o.service()
@@ -385,29 +235,6 @@ func TestServiceSlice(t *testing.T) {
 		if now, _ := o.state(o.unit); now.controlGroup != inside || now.setting("Restart=") != restart {
 			t.Errorf("it runs in %s with Restart=%s, want %s and %q", now.controlGroup, now.setting("Restart="), inside, restart)
 		}
-	}
-}
-
-// What ran before it had to be in the slice is adopted where it is, and told.
-func TestServiceAdoptOutside(t *testing.T) {
-	o := openOffice(t)
-	first := o.service()
-	o.start(first)
-	first.Close()
-	const told = "outside of its group's slice"
-	for _, again := range []struct{ outside bool }{{true}, {false}} {
-		o.log.Reset()
-		o.exclusive = true
-		u := o.service()
-		if running, err := u.Adopt(t.Context()); err != nil || !running {
-			t.Fatalf("adopt: %v, %v", running, err)
-		}
-		if said := strings.Contains(o.log.String(), told); said != again.outside {
-			t.Errorf("outside %v, and the log has %q", again.outside, o.log.String())
-		}
-		o.stop(u)
-		o.start(u)
-		u.Close()
 	}
 }
 

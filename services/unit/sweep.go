@@ -6,16 +6,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"vipd/lease"
 )
 
-// Sweep kills what still runs as a process of a unit that is not among these: an
-// earlier daemon started it by a configuration that has changed since. Nobody
-// would adopt it, and nobody stop it. It returns the control groups that it
-// cleared. An empty root is looked up; a host without cgroup2 has nothing to
-// sweep.
-func Sweep(ctx context.Context, root string, units []Unit) (cleared []string, err error) {
+// Sweep stops what still runs of a unit that is not among these: an earlier daemon
+// started it by a configuration that has changed since. Nobody would adopt it, and
+// nobody stop it. It returns what it stopped: control groups of processes, and names
+// of systemd's services. Of the options it takes where things are.
+func Sweep(ctx context.Context, units []Unit, o Options) (stopped []string, err error) {
+	processes, err := sweepProcesses(ctx, units, o.Cgroup)
+	services, failed := sweepServices(ctx, units, o)
+	return append(processes, services...), errors.Join(err, failed)
+}
+
+// sweepProcesses kills processes. An empty root is looked up; a host without cgroup2
+// has none.
+func sweepProcesses(ctx context.Context, units []Unit, root string) (cleared []string, err error) {
 	if root == "" {
 		if root, err = lease.CgroupRoot(); err != nil {
 			return nil, nil
@@ -43,4 +53,73 @@ func Sweep(ctx context.Context, root string, units []Unit) (cleared []string, er
 		cleared = append(cleared, folder)
 	}
 	return cleared, errors.Join(errs...)
+}
+
+// sweepServices has systemd stop the services whose environment is there: it is made at
+// each start and gone after a stop.
+func sweepServices(ctx context.Context, units []Unit, o Options) (stopped []string, err error) {
+	files, err := filepath.Glob(filepath.Join(o.Dir, "*", "*"+environmentSuffix))
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, file := range files {
+		name := unescape(strings.TrimSuffix(filepath.Base(file), environmentSuffix))
+		known := slices.ContainsFunc(units, func(u Unit) bool { return u.Name() == name })
+		if known || !strings.HasSuffix(name, ".service") {
+			continue
+		}
+		ran, err := forget(ctx, name, filepath.Base(filepath.Dir(file)), o)
+		if err != nil {
+			errs = append(errs, err)
+		} else if ran {
+			stopped = append(stopped, name)
+		}
+	}
+	return stopped, errors.Join(errs...)
+}
+
+// forget stops a service that an earlier daemon started, and takes away what it had
+// added to it. It reports whether anything of it was there.
+func forget(ctx context.Context, name, group string, o Options) (ran bool, err error) {
+	o.Group = group
+	made, err := New(name, o)
+	if err != nil {
+		return false, err
+	}
+	defer made.Close()
+	s := made.(*service)
+	err = s.ask(ctx, func(ctx context.Context, l *link) error {
+		left, err := s.left(ctx, l)
+		if ran = ran || left != ""; err == nil && left != "" {
+			err = s.halt(ctx, l)
+		}
+		if err == nil {
+			err = s.dropIn.remove()
+		}
+		if err == nil {
+			err = l.ReloadContext(ctx)
+		}
+		return err
+	})
+	if err != nil {
+		return ran, fmt.Errorf("stop %s, which the configuration has no more: %w", name, err)
+	}
+	return ran, s.dropIn.unset()
+}
+
+// unescape is the name that systemd's escape of object paths was made from.
+func unescape(escaped string) string {
+	var name strings.Builder
+	for i := 0; i < len(escaped); i++ {
+		if escaped[i] == '_' && i+2 < len(escaped) {
+			if code, err := strconv.ParseUint(escaped[i+1:i+3], 16, 8); err == nil {
+				name.WriteByte(byte(code))
+				i += 2
+				continue
+			}
+		}
+		name.WriteByte(escaped[i])
+	}
+	return name.String()
 }

@@ -3,6 +3,7 @@ package unit
 import (
 	"errors"
 	"os"
+	"time"
 )
 
 // watch begins to wait for the end of the main process, and keeps its output
@@ -19,12 +20,15 @@ func (p *process) watch(main *mainProcess) {
 	}()
 }
 
+// dawn is from when on the looks at outputs are counted, alike for every unit.
+var dawn = time.Now()
+
 // await returns true when the process has ended, false when nobody wants to know
 // any more.
 func (p *process) await(main *mainProcess) bool {
 	full := false // of its last error, so that each is told once
 	for {
-		err := main.wait(trimEvery)
+		err := main.wait(trimEvery - time.Since(dawn)%trimEvery) // together with all others
 		if err == nil {
 			return true
 		}

@@ -145,6 +145,27 @@ var scenarios = []scenario{
 		figures: cost, play: (*trial).idle,
 	},
 	{
+		name: "process-death", what: "a process dies, the other host runs its like",
+		figures: []figure{{moved, "ms", atMost(10, 10)}, {outage, "ms", none}, {dual, "ms", never(0)}},
+		play:    (*trial).processDeath,
+	},
+	{
+		name: "check-fails", what: fmt.Sprintf("a check of every %v fails", checkPeriod),
+		figures: []figure{{moved, "ms", atMost(ms(checkPeriod)+15, ms(checkPeriod)+15)}, {outage, "ms", none}, {dual, "ms", never(0)}},
+		play:    (*trial).checkFails,
+	},
+	{
+		name: "stop-stubborn", what: fmt.Sprintf("a group that ignores SIGTERM is stopped, grace %v", stopGrace),
+		figures: []figure{{"gone after the grace", "ms", never(50)}, {"survivors", "", never(0)}},
+		play:    (*trial).stopStubborn,
+	},
+	{
+		name: "idle-groups", what: fmt.Sprintf("nothing happens to %d groups", idleGroups), most: 3, lasts: idleFor,
+		figures: []figure{{"CPU more, active", "% of a core", atMost(1, 1)}, {"CPU more, standby", "% of a core", atMost(1, 1)},
+			{"CPU, active", "% of a core", none}, {"CPU, standby", "% of a core", none}},
+		play: (*trial).groupsCost,
+	},
+	{
 		name: "start", what: "from exec to an answer on the socket",
 		figures: []figure{{"ready after", "ms", atMost(50, 50)}},
 		play:    (*trial).start,

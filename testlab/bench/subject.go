@@ -27,7 +27,8 @@ type subject struct {
 	run   func(*program) pair.Program
 	// move gives the address to hist-b.
 	move func(context.Context, *pair.Pair) error
-	own  bool // it is vipd
+	own  bool   // it is vipd
+	more string // of its configuration
 }
 
 func (s *subject) peer() bool { return !s.own }
@@ -68,7 +69,7 @@ func chooseSubjects(modes, peer string) ([]subject, error) {
 // vipd is our daemon with more added to its configuration.
 func vipd(name string, interval time.Duration, more string) subject {
 	return subject{
-		name: name, interval: interval, own: true,
+		name: name, interval: interval, own: true, more: more,
 		write: func(s scene) error { return pair.WriteVIPD("bench", s.onePath, manyVIPs(s.addresses)+more) },
 		run:   func(p *program) pair.Program { return pair.VIPD(p.path) },
 		move: func(ctx context.Context, p *pair.Pair) error {

@@ -40,7 +40,7 @@ type trial struct {
 // try plays a scenario once.
 func try(ctx context.Context, s scenario, who subject, program *program) (got values, err error) {
 	err = rig.With(func(lab *rig.Lab) error {
-		ctx, cancel := context.WithTimeout(ctx, tryLimit+s.lasts)
+		ctx, cancel := context.WithTimeout(ctx, tryLimit+2*s.lasts)
 		defer cancel()
 		if err := who.write(s.scene); err != nil {
 			return err

@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
-	"vipd/services/unit"
 	"vipd/testlab/pair"
 	"vipd/testlab/rig"
 	"vipd/testlab/standin"
@@ -28,7 +23,6 @@ func init() { standin.Main() }
 const (
 	dataPort  = 7801
 	storePort = 7900
-	cgroups   = "/sys/fs/cgroup"
 	historian = "group:historian"
 )
 
@@ -80,10 +74,10 @@ func (st *stage) plantServices(ctx context.Context) error {
 	if err := st.ready(ctx); err != nil {
 		return err
 	}
-	if err := canContain(st.A.Host()); err != nil {
-		return err
+	if err := st.A.Uncontained(); err != nil {
+		return unable{err}
 	}
-	if err := st.install(); err != nil {
+	if err := pair.InstallStandIns(st.exe); err != nil {
 		return err
 	}
 	p := &plant{}
@@ -102,7 +96,7 @@ func (st *stage) plantServices(ctx context.Context) error {
 	err := pair.ChangeVIPD(cluster, false, withServices)
 	for _, n := range []*pair.Node{st.A, st.B} { // hist-a first, so that it has everything
 		err = errors.Join(err, n.Daemon.Reload())
-		for err == nil && !st.runs(ctx, n, "data") {
+		for err == nil && !n.Runs(ctx, "data") {
 			err = pause(ctx)
 		}
 	}
@@ -115,37 +109,12 @@ func (st *stage) plantServices(ctx context.Context) error {
 	return err
 }
 
-// canContain says why the host's services can't have control groups, and what to do.
-func canContain(host *rig.Host) error {
-	_, err := unit.GroupFolder(host.Path(cgroups), "data")
-	if err == nil {
-		return nil
-	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = fmt.Errorf("no control groups: %s %s: %w", path.Op, filepath.Base(path.Path), path.Err) // the folder is the laboratory's
-	}
-	return unable{fmt.Errorf("%w; run it as root on a host with cgroup2 (Linux 5.14 or later)", err)}
-}
-
-// install puts the stand-ins on the disk; there they are already after the first time.
-func (st *stage) install() error {
-	exe, err := os.Readlink(st.exe)
-	if err != nil {
-		exe = st.exe
-	}
-	if err = standin.Install(exe, rig.Disk); errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
-}
-
 // clearServices takes the services away again.
 func (st *stage) clearServices(ctx context.Context) error {
 	err := pair.ChangeVIPD(cluster, false, "")
 	for _, n := range []*pair.Node{st.A, st.B} {
 		err = errors.Join(err, n.Daemon.Reload())
-		for n.Host() != nil && (st.runs(ctx, n, "data") || st.runs(ctx, n, "historian")) && ctx.Err() == nil {
+		for n.Host() != nil && (n.Runs(ctx, "data") || n.Runs(ctx, "historian")) && ctx.Err() == nil {
 			err = errors.Join(err, pause(ctx))
 		}
 	}
@@ -155,33 +124,14 @@ func (st *stage) clearServices(ctx context.Context) error {
 	return err
 }
 
-// runs says whether the node's daemon runs the group.
-func (st *stage) runs(ctx context.Context, n *pair.Node, group string) bool {
-	status, err := n.Control().Status(ctx)
-	if err != nil {
-		return false
-	}
-	for _, g := range status.Groups {
-		if g.Name == group {
-			return g.State == control.GroupRunning
-		}
-	}
-	return false
-}
-
 // killUnit kills what hist-a runs as the group.
 func killUnit(group string) func(*stage, context.Context) error {
 	return func(st *stage, _ context.Context) error {
-		files, _ := filepath.Glob(st.A.Host().Path(cgroups + "/vipd/" + group + "/*/cgroup.procs"))
-		for _, file := range files {
-			text, _ := os.ReadFile(file) // empty when it just ended
-			for _, word := range strings.Fields(string(text)) {
-				if pid, err := strconv.Atoi(word); err == nil {
-					return syscall.Kill(pid, syscall.SIGKILL)
-				}
-			}
+		pids := st.A.Processes(group)
+		if len(pids) == 0 {
+			return fmt.Errorf("hist-a runs no %s", group)
 		}
-		return fmt.Errorf("hist-a runs no %s", group)
+		return syscall.Kill(pids[0], syscall.SIGKILL)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vipd/testlab/rig"
 	"vipd/testlab/standin"
 	"vipd/vipd/control"
 )
@@ -67,6 +68,9 @@ type chaos struct {
 	random *rand.Rand
 	heal   []func()
 	dark   []*node // without power
+	muted  *node   // is heard no more
+	unmute func()
+	ending []*rig.Proc // daemons that were told to stop
 }
 
 // faults are what befalls, by name.
@@ -83,8 +87,11 @@ var faults = []struct {
 		proc.Signal(syscall.SIGSTOP)
 		c.heal = append(c.heal, func() { proc.Signal(syscall.SIGCONT) })
 	}},
-	{"daemon stopped", func(c *chaos, n *node) { n.proc.Signal(syscall.SIGTERM) }},
-	{"heard no more", func(c *chaos, n *node) { c.heal = append(c.heal, c.deafen(n, c.other(n))) }},
+	{"daemon stopped", func(c *chaos, n *node) {
+		n.proc.Signal(syscall.SIGTERM)
+		c.ending = append(c.ending, n.proc)
+	}},
+	{"heard no more", func(c *chaos, n *node) { c.mute(n) }},
 	{"power cut", func(c *chaos, n *node) {
 		c.lose(n)
 		c.dark = append(c.dark, n)
@@ -112,6 +119,21 @@ func (c *chaos) signalAll(n *node, kind standin.Kind, sig syscall.Signal) {
 	}
 }
 
+// mute has the node heard no more. One direction is cut at a time: beyond a cut of both
+// each side runs a historian by design, which TestHistorianBeyondCut shows.
+func (c *chaos) mute(n *node) {
+	c.speak()
+	c.muted, c.unmute = n, c.deafen(n, c.other(n))
+}
+
+// speak has every node heard again.
+func (c *chaos) speak() {
+	if c.muted != nil {
+		c.unmute()
+	}
+	c.muted = nil
+}
+
 // strike does one fault, and mends what was done before with one chance in two.
 func (c *chaos) strike() {
 	c.t.Helper()
@@ -135,10 +157,17 @@ func (c *chaos) mend() {
 		heal()
 	}
 	c.heal = nil
+	c.speak()
 	for _, n := range c.dark {
 		c.boot(n)
 	}
 	c.dark = nil
+	for _, proc := range c.ending {
+		ctx, cancel := context.WithTimeout(c.t.Context(), limit)
+		proc.Wait(ctx) // however it ends
+		cancel()
+	}
+	c.ending = nil
 	for _, n := range []*node{c.a, c.b} {
 		n.whim(historyGroup, standin.Whims{})
 		if !n.proc.Alive() {

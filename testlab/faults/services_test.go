@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,24 +19,32 @@ import (
 type mishap struct {
 	name    string
 	befall  func(*plant)
-	address string   // "a" or "b": who has it in the end
-	writer  string   // likewise
-	told    string   // words of the journal
-	by      string   // "a" or "b": whose journal
-	lapses  bool     // the kernel alone ends the lease of its address; see overlap
-	config  []string // old and new texts of the configuration
+	address string        // "a" or "b": who has it in the end
+	writer  string        // likewise
+	told    string        // words of the journal
+	by      string        // "a" or "b": whose journal
+	lapses  bool          // the kernel alone ends the lease of its address; see overlap
+	config  []string      // old and new texts of the configuration
+	outage  time.Duration // the longest for a client of the data server; 0: told
 }
+
+// The longest outages, on a machine that has many laboratories to do at a time.
+const (
+	told    = time.Second     // somebody says what happened
+	checked = 3 * time.Second // checks have to find out: three, each of which may hang
+	unheard = 4 * time.Second // a dead time has to pass, and what belongs to it
+)
 
 var mishaps = []mishap{
 	{name: "data server stopped by hand", address: "b", writer: "a", by: "a", told: "exit status 0",
 		befall: func(p *plant) { p.a.strike(dataGroup, standin.DataServer, syscall.SIGTERM) }},
 	{name: "data server killed", address: "b", writer: "a", by: "a", told: "group data: failing: exec:",
 		befall: func(p *plant) { p.a.strike(dataGroup, standin.DataServer, syscall.SIGKILL) }},
-	{name: "data server hung", address: "b", writer: "a", by: "a", told: "group data: failing: ",
+	{name: "data server hung", outage: checked, address: "b", writer: "a", by: "a", told: "group data: failing: ",
 		befall: func(p *plant) { p.a.strike(dataGroup, standin.DataServer, syscall.SIGSTOP) }},
-	{name: "check failing", address: "b", writer: "a", by: "a", told: "group data: given up here",
+	{name: "check failing", outage: checked, address: "b", writer: "a", by: "a", told: "group data: given up here",
 		befall: func(p *plant) { p.a.whim(dataGroup, standin.Whims{Sick: true}) }},
-	{name: "check hanging", address: "b", writer: "a", by: "a", told: "group data: given up here",
+	{name: "check hanging", outage: checked, address: "b", writer: "a", by: "a", told: "group data: given up here",
 		befall: func(p *plant) { p.a.whim(dataGroup, standin.Whims{Mute: true}) }},
 	{name: "port taken", address: "b", writer: "a", by: "a", told: "group data: given up here", befall: takePort},
 	{name: "port held by a child of the dead", address: "b", writer: "a", by: "a", told: "group data: running", befall: func(p *plant) {
@@ -76,15 +85,15 @@ var mishaps = []mishap{
 		p.a.expect(0, "moved", "group", "move", historyGroup, "--to", p.b.name)
 	}},
 
-	{name: "power cut", address: "b", writer: "b", by: "b", told: "(peer-silent)",
+	{name: "power cut", outage: unheard, address: "b", writer: "b", by: "b", told: "(peer-silent)",
 		befall: func(p *plant) { p.lose(p.a) }},
 	{name: "daemon stopped", address: "b", writer: "b", by: "b", told: "(peer-resigned)",
 		befall: func(p *plant) { p.a.signal(syscall.SIGTERM) }},
-	{name: "daemon killed", address: "b", writer: "b", by: "b", told: "(peer-silent)", lapses: true,
+	{name: "daemon killed", outage: unheard, address: "b", writer: "b", by: "b", told: "(peer-silent)", lapses: true,
 		befall: func(p *plant) { p.a.signal(syscall.SIGKILL) }},
-	{name: "daemon frozen", address: "b", writer: "b", by: "b", told: "(peer-silent)", lapses: true,
+	{name: "daemon frozen", outage: unheard, address: "b", writer: "b", by: "b", told: "(peer-silent)", lapses: true,
 		befall: func(p *plant) { p.a.signal(syscall.SIGSTOP) }},
-	{name: "daemon frozen for a while", address: "b", writer: "b", by: "a", told: "did not run for longer than a dead time", lapses: true,
+	{name: "daemon frozen for a while", outage: unheard, address: "b", writer: "b", by: "a", told: "did not run for longer than a dead time", lapses: true,
 		befall: func(p *plant) {
 			p.a.signal(syscall.SIGSTOP)
 			p.writes(p.b)
@@ -106,7 +115,7 @@ var mishaps = []mishap{
 		p.eventually("it is missed", func() bool { return p.a.said(": silent") > 0 })
 		heal()
 	}},
-	{name: "holder heard no more", address: "b", writer: "b", by: "a", told: "group:history dropping (lease-expired)", befall: func(p *plant) {
+	{name: "holder heard no more", outage: unheard, address: "b", writer: "b", by: "a", told: "group:history dropping (lease-expired)", befall: func(p *plant) {
 		heal := p.deafen(p.a, p.b)
 		p.answers(p.b)
 		p.eventually("hist-b writes", func() bool { return p.store.Newest().Node == p.b.name })
@@ -168,7 +177,11 @@ func TestServices(t *testing.T) {
 				most = 0
 			}
 			p.notTwoFor(from, most)
-			t.Logf("the client went without the data server for %v", p.probe.Report(from, time.Now()).Datagrams.Outage)
+			r := p.probe.Report(from, time.Now())
+			t.Logf("the client went without the data server for %v", r.Datagrams.Outage)
+			if longest := cmp.Or(m.outage, told); r.Datagrams.Outage-r.Stall > longest {
+				t.Errorf("that is longer than %v, and the client itself was held up for %v", longest, r.Stall)
+			}
 		})
 	}
 }

@@ -169,12 +169,38 @@ func TestRefusedUnits(t *testing.T) {
 		if said := a.Journal(daemonUnit); !strings.Contains(said, remedy) {
 			t.Errorf("it does not say %q:\n%s", remedy, said)
 		}
+		if said, err := a.Try("vipd", "check"); err == nil || !strings.Contains(said, "/etc/vipd/vipd.toml:") || !strings.Contains(said, remedy) {
+			t.Errorf("vipd check does not say %q: %v\n%s", remedy, err, said)
+		}
 	}
 	refused("systemctl disable " + image.Mosquitto)
 	a.Systemctl("disable", image.Mosquitto)
 	a.Write("/etc/vipd/vipd.toml", strings.ReplaceAll(serverConfig(), image.Mosquitto, "postgresql.service"))
 	refused("systemctl list-unit-files 'postgresql*'")
 	a.Write("/etc/vipd/vipd.toml", serverConfig())
+	if said, _ := a.Try("vipd", "check"); strings.Contains(said, "systemd") || strings.Contains(said, "invalid") {
+		t.Errorf("vipd check: %s", said)
+	}
 	a.Systemctl("start", daemonUnit)
+	l.Answers(A)
+}
+
+// What was taken out of the file while no daemon ran is stopped by the next one, which
+// says so, and is then systemd's alone again.
+func TestTakenOutMeanwhile(t *testing.T) {
+	t.Parallel()
+	l := Start(t, Options{Names: []string{A}, Config: serverConfig()})
+	a, servers := l.Machine(A), l.Runners(image.Mosquitto)
+	l.Eventually("it serves", a.serves)
+	before, _, _ := strings.Cut(serverConfig(), "[group.dataserver]")
+	a.Write("/etc/vipd/vipd.toml", strings.Replace(before, "requires = [\"dataserver\"]\n", "", 1))
+	a.Systemctl("kill", "--kill-whom=main", "--signal=SIGKILL", daemonUnit)
+	l.Eventually("it is stopped", func() bool { return servers.Now() == nil })
+	l.Eventually("it is said", func() bool {
+		return strings.Contains(a.Journal(daemonUnit), "stopped "+image.Mosquitto+", which an earlier daemon left")
+	})
+	if drops := a.Property(image.Mosquitto, "DropInPaths"); strings.Contains(drops, "vipd") {
+		t.Errorf("it still has %s", drops)
+	}
 	l.Answers(A)
 }

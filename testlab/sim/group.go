@@ -212,23 +212,26 @@ func (g *gang) look() {
 
 // guard has the keeper watch the group from now on.
 func (g *gang) guard() {
-	if g.plan().Guarded {
-		g.guarded = true
-		g.renew()
+	if !g.plan().Guarded {
+		return
 	}
+	if !g.guarded {
+		g.guarded, g.until = true, 1<<62
+	}
+	g.renew()
 }
 
-// renew moves the keeper's expiry. A lease that has ended counts from now.
+// renew moves the keeper's expiry. One that was ended counts from now at the latest.
 func (g *gang) renew() {
 	if !g.guarded {
 		return
 	}
 	h := g.host
-	until := g.entry().expiry
-	if until == 0 {
-		until = h.now()
+	if until := g.entry().expiry; until != 0 {
+		g.until = h.worldAt(until) + int64(keeperGrace)
+	} else {
+		g.until = min(g.until, h.world.Now+int64(keeperGrace))
 	}
-	g.until = h.worldAt(until) + int64(keeperGrace)
 	g.watch()
 }
 

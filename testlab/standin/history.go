@@ -73,15 +73,33 @@ func after(rows []Row, since time.Duration) (list []Row) {
 	return list
 }
 
-// Rival is a row that the store refused though it was written after another node had
-// begun under a newer epoch: its writer should not have lived. One that was written
-// before and merely arrived late is none.
+// Rival is a row that the store refused because its writer lived beside another node's
+// with a newer epoch: that one wrote before and after it, or began after this one had.
+// A row that was written before and merely arrived late is none, nor is one of a node
+// that began when the other had ended: a node that was down doesn't know how far the
+// other's numbers have grown.
 func (h History) Rival() (Row, bool) {
 	all := h.Tenures()
 	for _, r := range h.Refused {
-		if slices.ContainsFunc(all, func(t Tenure) bool { return t.Node != r.Node && t.Epoch > r.Epoch && t.First < r.At }) {
+		began := h.began(r)
+		if slices.ContainsFunc(all, func(t Tenure) bool {
+			return t.Node != r.Node && t.Epoch > r.Epoch && t.First < r.At && (r.At <= t.Last || began < t.First)
+		}) {
 			return r, true
 		}
 	}
 	return Row{}, false
+}
+
+// began is when the row's writer wrote its first one under that epoch, accepted or not.
+func (h History) began(of Row) time.Duration {
+	first := of.At
+	for _, rows := range [][]Row{h.Accepted, h.Refused} {
+		for _, r := range rows {
+			if r.Node == of.Node && r.Epoch == of.Epoch {
+				first = min(first, r.At)
+			}
+		}
+	}
+	return first
 }

@@ -60,12 +60,23 @@ func TestOverlap(t *testing.T) {
 }
 
 func TestRival(t *testing.T) {
-	h := History{Accepted: []Row{{"a", 1, 1, 10}, {"b", 2, 1, 30}}, Refused: []Row{{"a", 1, 2, 20}}}
-	if r, ok := h.Rival(); ok {
-		t.Errorf("%v merely came late", r)
-	}
-	h.Refused = append(h.Refused, Row{"a", 1, 3, 40})
-	if r, ok := h.Rival(); !ok || r.At != 40 {
-		t.Errorf("found %v, %t", r, ok)
+	old, late := Row{"a", 1, 1, 10}, Row{"a", 1, 2, 20}
+	next, last := Row{"b", 2, 1, 30}, Row{"b", 2, 9, 60}
+	for _, c := range []struct {
+		name     string
+		accepted []Row
+		refused  []Row
+		want     time.Duration // when the rival wrote; 0 for none
+	}{
+		{"it merely came late", []Row{old, next}, []Row{late}, 0},
+		{"the old one lives on", []Row{old, next}, []Row{late, {"a", 1, 3, 40}}, 40},
+		{"it began when the other had ended", []Row{next, last}, []Row{{"a", 1, 1, 70}}, 0},
+		{"it began before the other had ended", []Row{next, last}, []Row{{"a", 1, 1, 50}}, 50},
+		{"it had begun, though refused, before the other", []Row{last}, []Row{{"a", 1, 1, 50}, {"a", 1, 2, 70}}, 70},
+	} {
+		h := History{Accepted: c.accepted, Refused: c.refused}
+		if r, ok := h.Rival(); r.At != c.want || ok != (c.want != 0) {
+			t.Errorf("%s: found %v, %t", c.name, r, ok)
+		}
 	}
 }

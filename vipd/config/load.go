@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // MaxFile is the largest file that is read, in bytes.
@@ -35,4 +36,16 @@ func read(path string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	return text, nil
+}
+
+// At is a problem with the i-th item of a key, for what only shows outside of the file. Where the file has changed
+// since it was read, or the key is not in it, it is as near as can be.
+func At(path, reason string, i int, names ...string) Problem {
+	text, err := read(path)
+	if err != nil {
+		return Problem{File: path, Reason: reason}
+	}
+	s := newSource(path, strings.TrimPrefix(string(text), "\uFEFF"))
+	at := scan(s.text).root.find(names...)
+	return s.problem(at.item(i), at.path, reason, "")
 }

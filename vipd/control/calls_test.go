@@ -113,12 +113,12 @@ func TestCalls(t *testing.T) {
 	}
 	orders := []any{
 		GroupOrder{Name: "historian", Verb: GroupStop},
-		GroupOrder{Name: "historian", Verb: GroupStart, Node: "hist-b"},
+		GroupOrder{Name: "historian", Verb: GroupStart, Node: "hist-b", DryRun: true},
 		GroupOrder{Name: "dataserver", Verb: GroupRestart, Both: true},
 	}
 	for _, o := range orders {
-		if err := c.Group(ctx, o.(GroupOrder)); err != nil {
-			t.Errorf("%+v: %v", o, err)
+		if a, err := c.Group(ctx, o.(GroupOrder)); err != nil || a.Text == "" || a.Moves == nil {
+			t.Errorf("%+v: %+v, %v", o, a, err)
 		}
 	}
 	want := []any{

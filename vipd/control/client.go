@@ -103,8 +103,9 @@ func (c *Client) Restart(ctx context.Context, r RestartRequest) (a Change, err e
 }
 
 // Group starts, stops or restarts a service group.
-func (c *Client) Group(ctx context.Context, o GroupOrder) error {
-	return c.change(ctx, "/v1/group", o, new(struct{}))
+func (c *Client) Group(ctx context.Context, o GroupOrder) (a Change, err error) {
+	err = c.change(ctx, "/v1/group", o, &a)
+	return a, err
 }
 
 // Restarted waits until a process that was not started at the given time

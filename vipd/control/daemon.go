@@ -32,7 +32,7 @@ type Daemon interface {
 	// restart of a group that several nodes run goes from node to node, the
 	// standby first, and on only when the one before runs again, unless Both is
 	// set. The server has checked that Both goes with a restart of every node.
-	Group(ctx context.Context, o GroupOrder) error
+	Group(ctx context.Context, o GroupOrder) (Change, error)
 }
 
 // MoveRequest asks for one token to go to one node.

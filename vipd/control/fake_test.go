@@ -72,7 +72,9 @@ func (f *fakeDaemon) Restart(_ context.Context, q RestartRequest) (Change, error
 	return Change{Text: "restarting", DryRun: q.DryRun}, f.note(q)
 }
 
-func (f *fakeDaemon) Group(_ context.Context, o GroupOrder) error { return f.note(o) }
+func (f *fakeDaemon) Group(_ context.Context, o GroupOrder) (Change, error) {
+	return Change{Text: o.Verb + " of " + o.Name, DryRun: o.DryRun}, f.note(o)
+}
 
 // shortDir is a folder whose name leaves room for a socket's 107 bytes;
 // t.TempDir can be longer than that under a long test name.

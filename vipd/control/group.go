@@ -53,13 +53,14 @@ const (
 
 // GroupOrder is what an operator wants of a group.
 type GroupOrder struct {
-	Name string `json:"name"` // one of Status.Groups
-	Verb string `json:"verb"` // start, stop or restart
-	Node string `json:"node"` // one of Status.Nodes; "" for every node that is heard
-	Both bool   `json:"both"` // restart everywhere at once, not one after the other
+	Name   string `json:"name"` // one of Status.Groups
+	Verb   string `json:"verb"` // start, stop or restart
+	Node   string `json:"node"` // one of Status.Nodes; "" for every node that is heard
+	Both   bool   `json:"both"` // restart everywhere at once, not one after the other
+	DryRun bool   `json:"dry_run"`
 }
 
-func (s *Server) group(ctx context.Context, o GroupOrder) (struct{}, error) {
+func (s *Server) group(ctx context.Context, o GroupOrder) (Change, error) {
 	n := namesOf(s.daemon.Status())
 	err := checkName("group", o.Name, n.groups)
 	if err == nil {
@@ -70,13 +71,13 @@ func (s *Server) group(ctx context.Context, o GroupOrder) (struct{}, error) {
 	}
 	switch {
 	case err != nil:
-		return struct{}{}, err
+		return Change{}, err
 	case o.Both && o.Verb != GroupRestart:
-		return struct{}{}, Errorf(CodeUsage, "both is for restart alone; %s is for every node heard already", o.Verb)
+		return Change{}, Errorf(CodeUsage, "both is for restart alone; %s is for every node heard already", o.Verb)
 	case o.Both && o.Node != "":
-		return struct{}{}, Errorf(CodeUsage, "both and the node %s contradict each other", o.Node)
+		return Change{}, Errorf(CodeUsage, "both and the node %s contradict each other", o.Node)
 	}
-	return struct{}{}, s.daemon.Group(ctx, o)
+	return filled(s.daemon.Group(ctx, o))
 }
 
 func (g GroupStatus) filled() GroupStatus {

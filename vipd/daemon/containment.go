@@ -161,8 +161,8 @@ func (d *deadman) leave(name string, id uint64) {
 	}
 }
 
-// renewGroup moves the keeper's expiry. One that has ended counts from now: the
-// daemon has a second to stop the group in order. d.mu is held.
+// renewGroup moves the keeper's expiry; 0 ends it now at the latest: from the end of
+// the lease on the daemon has a second to stop the group in order. d.mu is held.
 func (d *deadman) renewGroup(id uint64, until clock.Instant) {
 	if d.groups == nil {
 		return
@@ -171,12 +171,15 @@ func (d *deadman) renewGroup(id uint64, until clock.Instant) {
 	if folders == nil {
 		return
 	}
-	if until == 0 {
-		until = kernelClocks.boot()
-	}
 	var err error
 	for _, folder := range folders {
-		if failed := d.groups.page.Renew(folder, until); failed != nil {
+		failed := error(nil)
+		if until == 0 {
+			failed = d.groups.page.End(folder)
+		} else {
+			failed = d.groups.page.Renew(folder, until)
+		}
+		if failed != nil {
 			err = failed
 		}
 	}

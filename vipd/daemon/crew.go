@@ -24,6 +24,7 @@ type crew struct {
 	node   string
 	runDir string
 	dead   *deadman
+	since  time.Time // from which on intervals of checks are counted: alike for all groups
 	tell   func(any)
 	log    *slog.Logger
 	hands  []*hand // by the units' numbers: some more while an older configuration stops
@@ -74,8 +75,11 @@ func (c *crew) newest() config.Group {
 // unit makes the unit of that number as it is configured now.
 func (c *crew) unit(number int, died func(string)) (unit.Unit, error) {
 	g := c.newest()
-	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: filepath.Join(c.runDir, "units"), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Died: died, Log: c.log})
+	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: unitsDir(c.runDir), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Died: died, Log: c.log})
 }
+
+// unitsDir is where units keep what is theirs until the next boot.
+func unitsDir(runDir string) string { return filepath.Join(runDir, "units") }
 
 // do carries out what the machine orders of the group; it does not wait.
 func (c *crew) do(a services.Action) {
@@ -162,7 +166,7 @@ func (c *crew) begin(ctx context.Context) (stop func()) {
 	var rounds sync.WaitGroup
 	for i, check := range checks {
 		rounds.Go(func() {
-			c.check(ctx, check, func(ok bool, text string) {
+			c.check(ctx, i, check, func(ok bool, text string) {
 				c.tell(services.Result{Group: c.number, Check: i, Order: wanted.order, OK: ok, Text: text})
 			})
 		})
@@ -171,11 +175,15 @@ func (c *crew) begin(ctx context.Context) (stop func()) {
 }
 
 // check checks until ctx ends. One that can't be made fails each time.
-func (c *crew) check(ctx context.Context, check config.Check, result func(bool, string)) {
+func (c *crew) check(ctx context.Context, number int, check config.Check, result func(bool, string)) {
 	target, err := probe.Parse(check.Target)
 	var p *probe.Probe
 	if err == nil {
-		p, err = probe.New(target, probe.Options{Interval: check.Interval, Timeout: check.Timeout, Result: result, UnitState: unit.State})
+		o := probe.Options{Interval: check.Interval, Since: c.since, Timeout: check.Timeout, Result: result, UnitState: unit.State}
+		if strings.HasPrefix(check.Target, execUnit) {
+			o.Cgroup = unit.CheckFolder(c.name, number)
+		}
+		p, err = probe.New(target, o)
 	}
 	if err == nil {
 		p.Run(ctx)
@@ -209,5 +217,5 @@ func (c *crew) contained() string {
 	return strings.Join(list, ", ")
 }
 
-// execUnit is what the text of a unit that is a process begins with.
+// execUnit is what the text of a unit that is a process, or a check that is one, begins with.
 const execUnit = "exec:"

@@ -121,7 +121,7 @@ func (d *Daemon) load() error {
 	if err != nil {
 		return err
 	}
-	self, err := whoAmI(settings, d.options.Node)
+	self, err := WhoAmI(settings, d.options.Node)
 	if err != nil {
 		return err
 	}
@@ -132,8 +132,8 @@ func (d *Daemon) load() error {
 	return d.open()
 }
 
-// whoAmI finds this node: the one named, or the one whose addresses are here.
-func whoAmI(s config.Settings, name string) (config.Node, error) {
+// WhoAmI finds this node: the one named, or the one whose addresses are here.
+func WhoAmI(s config.Settings, name string) (config.Node, error) {
 	if name != "" {
 		n, ok := s.Node(name)
 		if !ok {

@@ -30,7 +30,7 @@ func (d *Daemon) man() {
 }
 
 func (d *Daemon) crew(number int, name string) *crew {
-	return &crew{number: number, name: name, node: d.cluster().self.Name, runDir: d.options.RunDir, dead: d.deadman, tell: d.tell, log: d.log,
+	return &crew{number: number, name: name, node: d.cluster().self.Name, runDir: d.options.RunDir, dead: d.deadman, since: d.started, tell: d.tell, log: d.log,
 		change: make(chan struct{}, 1), spawn: func(h *hand) { d.launch(h.run) }}
 }
 
@@ -102,7 +102,7 @@ func vet(ctx context.Context, groups []config.Group, runDir string) error {
 const vetLimit = 10 * time.Second
 
 func vetUnit(ctx context.Context, group, text, runDir string) error {
-	u, err := unit.New(text, unit.Options{Group: group, Dir: runDir + "/units"})
+	u, err := unit.New(text, unit.Options{Group: group, Dir: unitsDir(runDir)})
 	if err != nil {
 		return err
 	}

@@ -36,9 +36,9 @@ func (d *Daemon) muster(left []row, disk *store) error {
 	if d.deadman == nil {
 		return nil
 	}
-	swept, err := unit.Sweep(context.Background(), "", d.ownUnits())
-	for _, folder := range swept {
-		d.log.Info("stopped what an earlier daemon left of a unit that is not configured any more", "cgroup", folder)
+	swept, err := unit.Sweep(context.Background(), d.ownUnits(), unit.Options{Dir: unitsDir(d.options.RunDir), Log: d.log})
+	for _, what := range swept {
+		d.loop.journal.add(d.loop.journal.say("group", "stopped %s, which an earlier daemon left and the configuration has no more", what))
 	}
 	return err
 }

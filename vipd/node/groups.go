@@ -36,6 +36,7 @@ type groups struct {
 	queue    []any  // services.Event and token.Event
 	seats    []seat // by the token's number
 	halted   map[string]bool
+	chances  chances
 }
 
 // seat is what speaks against this node for one token.
@@ -220,7 +221,7 @@ func (m *Machine) against(now clock.Instant, i int) (r token.Reason) {
 		r |= token.Released
 	}
 	for _, required := range m.groups.services.Requires[name] {
-		if g := m.groups.machine.Number(required); g < 0 || !m.groups.machine.Ready(g) {
+		if !m.serves(now, i, required) {
 			r |= token.GroupDown
 		}
 	}

@@ -234,6 +234,7 @@ func (m *Machine) State() heartbeat.State {
 func (m *Machine) reload(now clock.Instant, r Reload) {
 	m.settle(now) // what is in the queue means the numbers as they were
 	m.config.Digest = r.Digest
+	m.giveChances(now, r.Services)
 	m.groups.services, m.groups.follows = r.Services, together(r.Services.Groups)
 	m.serve(now, services.Reconfigure{Specs: specs(r.Services)})
 	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
@@ -255,6 +256,7 @@ func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 // schedule sets the deadline: the earliest that any part wants.
 func (m *Machine) schedule(now clock.Instant) {
 	m.due = clock.Min(clock.Min(m.beats.Deadline(), m.tokens.Deadline()), m.groups.machine.Deadline())
+	m.due = clock.Min(m.due, m.groups.chances.next(now))
 	for i := range m.commands {
 		m.due = clock.Min(m.due, m.commands[i].limit)
 		if moved := m.commands[i].moved; moved != 0 {
