@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,14 +16,9 @@ import (
 	"time"
 
 	"vipd/heartbeat"
-	"vipd/heartbeat/clock"
-	"vipd/lease"
-	"vipd/seal"
 	"vipd/sharedip"
-	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
-	"vipd/vipd/node"
 )
 
 // Options are what the verb `run` was told.
@@ -156,179 +150,6 @@ func WhoAmI(s config.Settings, name string) (config.Node, error) {
 		}
 	}
 	return s.Self(local)
-}
-
-// open opens disk, socket, page, hands and paths, in the order in which an
-// error should be met: what another daemon holds comes before what it disturbs.
-func (d *Daemon) open() error {
-	c := d.cluster()
-	if err := vet(context.Background(), c.settings.Groups, d.options.RunDir); err != nil {
-		return err
-	}
-	keys, err := seal.ReadKeyFile(c.settings.KeyFile)
-	if err != nil {
-		return err
-	}
-	ring, err := seal.NewRing(c.settings.Cluster, keys[0], keys[1:]...)
-	if err != nil {
-		return err
-	}
-	disk, err := openStore(d.options.StateDir)
-	if err != nil {
-		return err
-	}
-	events := control.NewJournal()
-	server, err := control.Listen(d.options.RunDir, d, events, d.log)
-	if err != nil {
-		return err
-	}
-	d.parts = append(d.parts, part{"answer on the socket", server.Run})
-	var left []row
-	if d.page, left, err = openPage(filepath.Join(d.options.RunDir, "leases")); err != nil {
-		return err
-	}
-	if err := d.openHands(); err != nil {
-		return err
-	}
-	d.openPaths()
-	session := seal.NewSession()
-	d.build(session, seal.NewOpener(ring), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, d.cluster().self.Slot, session)}, disk, events)
-	if err := d.listen(); err != nil {
-		return err
-	}
-	return d.boot(left, disk)
-}
-
-// listen makes what the loop and the beater wait with.
-func (d *Daemon) listen() (err error) {
-	if d.inlet, err = newInlet(d.clocks, d.loop.events, d.inbox, d.hands.Carried); err != nil {
-		return err
-	}
-	d.loop.source = d.inlet
-	for _, p := range d.paths {
-		if conn := p.conn.Load(); conn != nil {
-			if err := d.inlet.hear(p.number, conn); err != nil {
-				return err
-			}
-		}
-	}
-	d.loop.beater.alarm, err = newBootAlarm()
-	return err
-}
-
-func (d *Daemon) openHands() error {
-	c := d.cluster()
-	if err := d.openDeadman(); err != nil {
-		return err
-	}
-	if err := d.fastEnough(); err != nil {
-		return errors.Join(err, d.deadman.leases.Close())
-	}
-	hands, err := sharedip.Open(sharedip.Options{
-		Own: c.self.Addresses, Peers: c.others(), Interval: c.settings.Heartbeat.Interval, Lifetime: d.deadman.lifetime(),
-		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
-		Event: func(e sharedip.Event) { d.felt(e) },
-	})
-	if err != nil {
-		return errors.Join(err, d.deadman.leases.Close())
-	}
-	d.deadman.Hands, d.hands = hands, d.deadman
-	d.parts = append(d.parts, part{"watch the kernel", hands.Run})
-	d.placed = c.sets()
-	if err := d.hands.Configure(d.placed); err != nil {
-		return err
-	}
-	d.check()
-	return nil
-}
-
-// openDeadman opens the best lease that this host allows.
-func (d *Daemon) openDeadman() error {
-	leases, err := lease.Open(lease.Options{PinDir: pinDir, Addresses: d.cluster().shared()})
-	if err != nil {
-		return err
-	}
-	h := d.cluster().settings.Heartbeat
-	d.deadman = newDeadman(leases, leaseOf(h), d.log)
-	d.parts = append(d.parts, part{"keep a keeper", d.keepKeeper})
-	if d.deadman.groups, err = newContainment(d.options.RunDir, d.buried); err != nil {
-		return errors.Join(err, leases.Close())
-	}
-	d.parts = append(d.parts, part{"watch the lease", d.watchLease})
-	if why := d.deadman.why; why != "" {
-		d.log.Warn("the kernel's lease is not the best there is", "layer", d.deadman.layer, "why", why)
-	}
-	return nil
-}
-
-// fastEnough refuses the profile whose dead time is shorter than what an ordinary
-// program may have to wait, and than what a lesser lease can count.
-func (d *Daemon) fastEnough() error {
-	if d.cluster().settings.Heartbeat.Profile != config.Fast {
-		return nil
-	}
-	var lacks []string
-	if d.deadman.layer != string(lease.BPF) {
-		lacks = append(lacks, fmt.Sprintf("the BPF lease (%s)", d.deadman.why))
-	}
-	if d.options.Refused != nil {
-		lacks = append(lacks, fmt.Sprintf("the right to run before others (%v)", d.options.Refused))
-	}
-	if lacks == nil {
-		return nil
-	}
-	return control.Errorf(control.CodeInvalid, "%s: heartbeat.profile: fast needs what this host does not give: %s; take normal, or give the daemon those rights",
-		d.options.Config, strings.Join(lacks, "; "))
-}
-
-// pinDir is where a daemon without CAP_SYS_ADMIN finds the leases of the one
-// before.
-const pinDir = "/sys/fs/bpf/vipd"
-
-// leaseOf is L for the timing: 0.8 of the dead time.
-func leaseOf(h config.Heartbeat) time.Duration { return h.Dead() * 4 / 5 }
-
-func (d *Daemon) openPaths() {
-	c := d.cluster()
-	d.paths = paths(c.settings, c.self)
-	for _, p := range d.paths {
-		if err := p.open(); err != nil {
-			d.log.Warn("a path can't be opened yet; trying on", "err", err)
-		}
-	}
-}
-
-// build makes the parts that share one session.
-func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *store, events *control.Journal) {
-	c := d.cluster()
-	h := c.settings.Heartbeat
-	lease := leaseOf(h)
-	machine := node.New(node.Config{
-		Self: c.self.Slot, Session: session, Peers: c.peers(), Digest: c.settings.Digest(), Build: build(), Leased: d.deadman.enforces(),
-		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
-			Tokens: c.specs(), HighWater: disk.state().HighWater},
-		Services: c.services(),
-	}, d.clocks.boot())
-	l := &loop{
-		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, log: d.log,
-		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{},
-		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
-		longest: max(lease, node.Grace),
-	}
-	d.loop = l
-	l.journal = &journal{ring: events, names: d.cluster, machine: machine, log: d.log, groups: map[string]string{}}
-	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
-		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
-	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
-		out, d.page, d.deadman, d.wedged, d.hands.Glance)
-	if d.deadman != nil {
-		d.deadman.renew = l.beater.rewrite
-	}
-	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
-	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
-	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed}
-	l.match(c, d.hands, d.tell)
-	d.man()
 }
 
 // build is the program's version as heartbeats carry it.
