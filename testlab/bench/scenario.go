@@ -121,6 +121,16 @@ var scenarios = []scenario{
 		play:    (*trial).partitionHeals,
 	},
 	{
+		name: "heals-forth", what: "of a total cut hist-a to hist-b heals 1 s before the other way", peers: true,
+		figures: []figure{{outage, "ms", never(5)}, {dual, "ms", none}},
+		play:    (*trial).healsForth,
+	},
+	{
+		name: "heals-back", what: "of a total cut hist-b to hist-a heals 1 s before the other way", peers: true,
+		figures: []figure{{outage, "ms", never(5)}, {dual, "ms", none}},
+		play:    (*trial).healsBack,
+	},
+	{
 		name: "one-way", what: "hist-b doesn't hear hist-a, 4 s", peers: true,
 		figures: []figure{{dual, "ms", atMost(100, 10)}, {shouted + " a second", "", never(10)}, {outage, "ms", none}},
 		play:    (*trial).oneWay,
