@@ -141,6 +141,11 @@ var scenarios = []scenario{
 		play:    (*trial).manyAddresses,
 	},
 	{
+		name: "addresses-1000", what: "1000 addresses after host death", peers: true, scene: scene{addresses: 999},
+		figures: []figure{{"first to last", "ms", atMost(40, 40)}, {"all answer after", "ms", none}},
+		play:    (*trial).thousandAddresses,
+	},
+	{
 		name: "load", what: "two busy loops on each core", peers: true, most: 2, lasts: loadedFor,
 		figures: []figure{{flips, "", never(0)}, {dual, "ms", never(0)}, {outage, "ms", none}},
 		play:    (*trial).load,

@@ -83,9 +83,9 @@ func manyVIPs(addresses int) string {
 	const most = 50
 	var b strings.Builder
 	for first := 0; first < addresses; first += most {
-		fmt.Fprintf(&b, "\n[vip.more%d]\naddresses = [", first/most)
+		fmt.Fprintf(&b, "\n[vip.more%d]\ninterface = \"eth0\"\naddresses = [", first/most)
 		for i := first; i < min(first+most, addresses); i++ {
-			fmt.Fprintf(&b, "%q, ", extraAddress(i).String()+"/24")
+			fmt.Fprintf(&b, "%q, ", extraAddress(i))
 		}
 		b.WriteString("]\n")
 	}
