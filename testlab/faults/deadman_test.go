@@ -129,21 +129,35 @@ func other(s *site, n *node) *node {
 	return s.a
 }
 
-// expiry is when the lease of the node's one token ends or ended, by the page that
-// outlives the daemon.
+// expiry is when the lease of the node's one token ends or ended.
 func (n *node) expiry() time.Time {
 	n.site.t.Helper()
-	const header, at = 24, 16
+	left := n.leases(1)
+	if len(left) != 1 {
+		n.site.t.Fatalf("%s has no lease", n.name)
+	}
+	return time.Now().Add(left[0])
+}
+
+// leases is how long those of the node's first tokens last that have one, by the page
+// that outlives the daemon.
+func (n *node) leases(tokens int) (left []time.Duration) {
+	n.site.t.Helper()
+	const header, row, at = 24, 40, 16
 	page, err := os.ReadFile(n.host.Path(filepath.Join(runDir, "leases")))
-	if err != nil || len(page) < header+at+8 {
+	if err != nil || len(page) < header+tokens*row {
 		n.site.t.Fatalf("read the lease page of %s: %d octets, %v", n.name, len(page), err)
 	}
-	ends := clock.Instant(binary.NativeEndian.Uint64(page[header+at:]))
 	var boot unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
 		n.site.t.Fatal(err)
 	}
-	return time.Now().Add(ends.Sub(clock.Instant(boot.Nano())))
+	for i := range tokens {
+		if ends := clock.Instant(binary.NativeEndian.Uint64(page[header+i*row+at:])); ends != 0 {
+			left = append(left, ends.Sub(clock.Instant(boot.Nano())))
+		}
+	}
+	return left
 }
 
 // freeze freezes the daemon's control group, or thaws it.
