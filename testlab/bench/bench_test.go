@@ -126,7 +126,7 @@ addresses = ["192.0.2.12"]
 [vip.front]
 address = "192.0.2.10/24"
 `
-	for more, want := range map[string]time.Duration{"": normalInterval, fastProfile: fastInterval} {
+	for more, want := range map[string]time.Duration{"": normalInterval, fastProfile: fastInterval, fastAlone: fastInterval} {
 		settings, err := config.Parse("vipd.toml", []byte(pair+more))
 		if err != nil || settings.Heartbeat.Interval != want || settings.Heartbeat.Tolerance != 3 {
 			t.Errorf("%q is %+v, %v; want %v x 3", more, settings.Heartbeat, err, want)

@@ -151,6 +151,11 @@ var scenarios = []scenario{
 		play:    (*trial).load,
 	},
 	{
+		name: "load-ordinary", what: "two busy loops on each core, and no right to run before others", peers: true, scene: scene{ordinary: true}, most: 2, lasts: loadedFor,
+		figures: []figure{{flips, "", never(2)}, {dual, "ms", never(0)}, {outage, "ms", none}},
+		play:    (*trial).load,
+	},
+	{
 		name: "idle", what: "nothing happens", peers: true, most: 3, lasts: idleFor,
 		figures: cost, play: (*trial).idle,
 	},
