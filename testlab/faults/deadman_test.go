@@ -64,14 +64,8 @@ func TestSilencedDaemon(t *testing.T) {
 // the pair is whole again, with the other as the holder.
 func (s *site) silence(f silencing, holder, other *node, lost int) {
 	s.t.Helper()
-	said, took, late := holder.log.String(), other.said("(peer-silent)"), holder.overlap()
-	from := time.Now()
-	time.Sleep(rand.N(beatEvery)) // strike anywhere between two heartbeats
-	heal := func() {}
-	if lost > 0 {
-		heal = s.deafen(holder, other)
-		time.Sleep(time.Duration(lost) * beatEvery)
-	}
+	said, took, late, from := holder.log.String(), other.said("(peer-silent)"), holder.overlap(), time.Now()
+	heal := s.loseHeartbeats(holder, other, lost)
 	f.strike(holder)
 	struck := time.Now()
 	s.eventually("the other took", func() bool { return other.token(front).Holder == other.name })
@@ -85,16 +79,28 @@ func (s *site) silence(f silencing, holder, other *node, lost int) {
 	if last > late+time.Millisecond {
 		s.t.Errorf("%d heartbeats lost: its kernel answered what was asked %v after the lease's end", lost, last)
 	}
-	if other.said("(peer-silent)") != took+1 || !strings.Contains(other.alarms(), holder.name+" is not heard") {
-		s.t.Errorf("%s does not say that %s fell silent: %s", other.name, holder.name, other.alarms())
-	}
 	s.eventually(holder.name+" says of itself: "+f.word, func() bool {
 		return strings.Contains(strings.TrimPrefix(holder.log.String(), said), f.word)
 	})
+	if other.said("(peer-silent)") != took+1 || !strings.Contains(other.alarms(), holder.name+" is not heard") {
+		s.t.Errorf("%s does not say that %s fell silent: %s", other.name, holder.name, other.alarms())
+	}
 	heal()
 	s.revive(f, holder)
 	s.staysHeld(other, holder, expiry.Add(late+round))
 	s.notTwoFor(from, late)
+}
+
+// loseHeartbeats waits for any moment between two heartbeats, and then until that many
+// of the node's have not reached the other.
+func (s *site) loseHeartbeats(of, to *node, count int) (heal func()) {
+	time.Sleep(rand.N(beatEvery))
+	if count == 0 {
+		return func() {}
+	}
+	heal = s.deafen(of, to)
+	time.Sleep(time.Duration(count) * beatEvery)
+	return heal
 }
 
 // revive ends what befell the daemon.
