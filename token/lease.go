@@ -37,10 +37,19 @@ func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 		p.quiet = true
 		return clock.Never
 	}
-	if m.unfit(now, p, v) {
+	if m.unfit(now, p, v) || m.deafRival(now, t, i) {
 		return clock.Never
 	}
 	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, p.bridge)
+}
+
+// deafRival reports whether the peer holds the address too, beyond a cut that has
+// healed in its direction alone. Both hold already, so that there is nothing to lose
+// by going on a little; who went at once would leave clients behind that the peer,
+// knowing nothing of it, tells only once a second where the address is.
+func (m *Machine) deafRival(now clock.Instant, t *state, i int) bool {
+	p, v := &m.peers[i], &t.views[i]
+	return t.spec.Askable && p.known && v.holds() && p.parted > p.echo && !m.reached(now, p.parted.Add(aloneEvery+askTrip))
 }
 
 // echoLimit is pairLimit for a lease that has run out: only an echo, or the word
