@@ -85,7 +85,7 @@ func deadMan(t *testing.T, layer Layer, f fault) {
 	s := &scene{
 		t: t, layer: layer,
 		home:   lab.Host("owner").Plug(lan, "eth0", home4, home6),
-		second: lab.Host("second").Plug(lan, "eth0"),
+		second: lab.Host("second").Plug(lan, "eth0", second4, second6),
 		probe:  startProber(t, lab.Host("client").Plug(lan, "eth0", peer4, peer6)),
 	}
 	l := open(t, s.second.Host(), Options{Prefer: layer})
@@ -107,9 +107,9 @@ type scene struct {
 	home, second *rig.Port // of the owner and of the host that takes over
 	owner        *owner
 	probe        *prober
-	leases       []*Lease        // of the second host
-	late         []time.Duration // the owner's last answers, from its expiry
-	both         time.Duration   // longest time with two hosts answering
+	leases       []*Lease               // of the second host
+	late         [kinds][]time.Duration // the owner's last answers, from its expiry
+	both         time.Duration          // longest time with two hosts answering
 }
 
 // trial grants, strikes, lets the second host take over, mends, and looks
@@ -117,13 +117,13 @@ type scene struct {
 func (s *scene) trial(f fault) {
 	s.probe.forget()
 	s.must(s.owner.Signal(signalGrant))
-	await(s.t, "answers of the owner", func() bool { return s.answers(s.home) })
+	await(s.t, "answers of the owner to everything that is asked", func() bool { return s.answers(s.home) })
 	time.Sleep(time.Duration(bootNow()) % (ownerLease / 5)) // strike anywhere between renewals
 	s.must(f.strike(s.owner))
 	await(s.t, "the expiry", func() bool { return s.owner.expiry().Add(time.Millisecond) < bootNow() })
 	expiry := s.owner.expiry()
 	s.must(s.hold(true))
-	await(s.t, "answers of the second host", func() bool { return s.answers(s.second) })
+	await(s.t, "answers of the second host to everything that is asked", func() bool { return s.answers(s.second) })
 	if f.mend != nil {
 		s.must(f.mend(s.owner))
 		time.Sleep(20 * time.Millisecond) // in which a thawed owner could do wrong
@@ -162,19 +162,26 @@ func (s *scene) hold(on bool) error {
 	return nil
 }
 
+// answers reports whether the port's host has answered everything that is asked.
 func (s *scene) answers(p *rig.Port) bool {
-	_, _, count := s.probe.span(p)
-	return count > 0
+	for k := none + 1; k < kinds; k++ {
+		if first, _ := s.probe.span(p, k); first == 0 {
+			return false
+		}
+	}
+	return true
 }
 
-// judge notes how late the owner's last answer was.
+// judge notes how late the owner's last answers were.
 func (s *scene) judge(expiry clock.Instant) {
 	await(s.t, "an end of what the prober has to read", s.probe.read)
 	time.Sleep(time.Millisecond) // it notes what it has read
-	_, last, _ := s.probe.span(s.home)
-	first, _, _ := s.probe.span(s.second)
-	s.late = append(s.late, last.Sub(expiry))
-	s.both = max(s.both, last.Sub(first))
+	for k := none + 1; k < kinds; k++ {
+		_, last := s.probe.span(s.home, k)
+		first, _ := s.probe.span(s.second, k)
+		s.late[k] = append(s.late[k], last.Sub(expiry))
+		s.both = max(s.both, last.Sub(first))
+	}
 }
 
 func (s *scene) report() {
@@ -182,7 +189,11 @@ func (s *scene) report() {
 	if s.layer == Nftables {
 		limit = 5 * time.Millisecond
 	}
-	punctual(s.t, s.late, limit)
+	for k := none + 1; k < kinds; k++ {
+		s.t.Log(k)
+		punctual(s.t, s.late[k], limit)
+	}
+	s.t.Logf("two hosts answered for %v", s.both)
 	if s.both > busy {
 		s.t.Errorf("two hosts answered for %v", s.both)
 	}

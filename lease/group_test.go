@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
@@ -25,7 +26,8 @@ func beWriter() int {
 		return 1
 	}
 	for {
-		conn.Write([]byte("still here")) // a datagram that is dropped is an error here
+		now := binary.NativeEndian.AppendUint64(nil, uint64(bootNow()))
+		conn.Write(now) // a datagram that is dropped is an error here
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -51,7 +53,8 @@ func startWriter(t *testing.T, h *rig.Host, group string, to netip.AddrPort) *ex
 	return cmd
 }
 
-// receiver notes when the last datagram came.
+// receiver notes when the last datagram that came was sent: however busy the machine,
+// what was sent after the lease's end must never come.
 type receiver struct{ last, count atomic.Int64 }
 
 func startReceiver(t *testing.T, h *rig.Host, at netip.AddrPort) *receiver {
@@ -69,10 +72,13 @@ func startReceiver(t *testing.T, h *rig.Host, at netip.AddrPort) *receiver {
 	go func() {
 		buffer := make([]byte, 64)
 		for {
-			if _, _, err := conn.ReadFromUDPAddrPort(buffer); err != nil {
+			n, _, err := conn.ReadFromUDPAddrPort(buffer)
+			if err != nil {
 				return
 			}
-			r.last.Store(int64(bootNow()))
+			if n >= 8 {
+				r.last.Store(int64(binary.NativeEndian.Uint64(buffer)))
+			}
 			r.count.Add(1)
 		}
 	}()

@@ -30,8 +30,25 @@ type prober struct {
 }
 
 type answer struct {
-	at  clock.Instant
-	mac [6]byte
+	at   clock.Instant
+	mac  [6]byte
+	kind kind
+}
+
+// kind is what an answer is one to.
+type kind int
+
+const (
+	none kind = iota
+	arpAnswer
+	echo4Answer
+	neighbourAnswer
+	echo6Answer
+	kinds
+)
+
+func (k kind) String() string {
+	return [kinds]string{"nothing", "ARP", "ICMP echo", "neighbour discovery", "ICMPv6 echo"}[k]
 }
 
 const mostAnswers = 1 << 22
@@ -150,7 +167,7 @@ func (b *prober) listen() {
 		default:
 		}
 		n, c, _, _, err := unix.Recvmsg(b.socket, buffer, control, 0)
-		if err != nil || !fromShared(buffer[:n]) {
+		if err != nil || kindOf(buffer[:n]) == none {
 			continue
 		}
 		messages, err := unix.ParseSocketControlMessage(control[:c])
@@ -159,25 +176,27 @@ func (b *prober) listen() {
 		}
 		stamp := messages[0].Data
 		at := int64(binary.NativeEndian.Uint64(stamp))*1e9 + int64(binary.NativeEndian.Uint64(stamp[8:])) - offset
-		b.note(answer{clock.Instant(at), [6]byte(buffer[6:12])})
+		b.note(answer{clock.Instant(at), [6]byte(buffer[6:12]), kindOf(buffer[:n])})
 	}
 }
 
-// fromShared says whether a frame comes from a shared address.
-func fromShared(f []byte) bool {
+// kindOf says what a frame answers; none if it comes from no shared address.
+func kindOf(f []byte) kind {
 	at := func(from int, address netip.Addr) bool {
 		want := address.AsSlice()
 		return len(f) >= etherHeader+from+len(want) && slices.Equal(f[etherHeader+from:][:len(want)], want)
 	}
-	switch binary.BigEndian.Uint16(f[etherType:]) {
-	case typeARP:
-		return at(arpSender, shared4)
-	case typeIP4:
-		return at(ip4Source, shared4)
-	case typeIP6:
-		return at(ip6Source, shared6) || f[etherHeader+ip6Next] == protoICMP6 && at(ndTarget, shared6)
+	switch typ := binary.BigEndian.Uint16(f[etherType:]); {
+	case typ == typeARP && at(arpSender, shared4):
+		return arpAnswer
+	case typ == typeIP4 && at(ip4Source, shared4):
+		return echo4Answer
+	case typ == typeIP6 && at(ndTarget, shared6) && f[etherHeader+ip6Next] == protoICMP6:
+		return neighbourAnswer
+	case typ == typeIP6 && at(ip6Source, shared6):
+		return echo6Answer
 	}
-	return false
+	return none
 }
 
 func (b *prober) note(a answer) {
@@ -201,21 +220,20 @@ func (b *prober) read() bool {
 	return err == nil && waiting == 0
 }
 
-// span is of the answers from one port.
-func (b *prober) span(p *rig.Port) (first, last clock.Instant, count int) {
+// span is of the answers of one kind from one port; zero if there are none.
+func (b *prober) span(p *rig.Port, of kind) (first, last clock.Instant) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.answers {
-		if a.mac != [6]byte(p.MAC()) {
+		if a.mac != [6]byte(p.MAC()) || a.kind != of {
 			continue
 		}
-		if count == 0 {
+		if first == 0 {
 			first = a.at
 		}
 		last = max(last, a.at)
-		count++
 	}
-	return first, last, count
+	return first, last
 }
 
 func (b *prober) close() {

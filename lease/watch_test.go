@@ -67,6 +67,7 @@ func TestFlushed(t *testing.T) {
 			if err := s.do(owner); err != nil {
 				t.Fatal(err)
 			}
+			done := time.Now()
 			select {
 			case e := <-events:
 				if e.Err != nil {
@@ -74,6 +75,9 @@ func TestFlushed(t *testing.T) {
 				}
 			case <-time.After(5 * time.Second):
 				t.Fatal("nothing was told")
+			}
+			if took := time.Since(done); took > time.Second {
+				t.Errorf("noticed after %v", took)
 			}
 			if passes(t, owner, shared4) || !passes(t, owner, shared6) {
 				t.Error("the leases are not in force again")

@@ -21,6 +21,9 @@ var (
 	home6 = netip.MustParsePrefix("2001:db8::1/64")
 	peer4 = netip.MustParsePrefix("192.0.2.2/24")
 	peer6 = netip.MustParsePrefix("2001:db8::2/64")
+
+	second4 = netip.MustParsePrefix("192.0.2.3/24")
+	second6 = netip.MustParsePrefix("2001:db8::3/64")
 )
 
 // layers are those that enforce something.

@@ -62,12 +62,13 @@ func causeOf(r Reason) Cause {
 // then, unless it has run out.
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
+	ended := t.lapsed != 0 || c == LeaseExpired || c == SelfStalled
 	t.phase, t.cause, t.held, t.removed = Dropping, c, true, false
 	t.yield, t.rivalled, t.lapsed = yield{}, false, 0
 	if t.handover.verb == Offer {
 		t.handover = handover{decline: t.handover.decline}
 	}
-	if !t.spec.Orderly || c == LeaseExpired || c == SelfStalled {
+	if !t.spec.Orderly || ended {
 		m.endLease(t)
 	}
 	m.do(Drop{Token: i, Epoch: t.epoch, Cause: c})

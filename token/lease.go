@@ -37,10 +37,19 @@ func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 		p.quiet = true
 		return clock.Never
 	}
-	if m.unfit(now, p, v) {
+	if m.unfit(now, p, v) || m.deafRival(now, t, i) {
 		return clock.Never
 	}
 	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, p.bridge)
+}
+
+// deafRival reports whether the peer holds the address too, beyond a cut that has
+// healed in its direction alone. Both hold already, so that there is nothing to lose
+// by going on a little; who went at once would leave clients behind that the peer,
+// knowing nothing of it, tells only once a second where the address is.
+func (m *Machine) deafRival(now clock.Instant, t *state, i int) bool {
+	p, v := &m.peers[i], &t.views[i]
+	return t.spec.Askable && p.known && v.holds() && p.parted > p.echo && !m.reached(now, p.parted.Add(aloneEvery+askTrip))
 }
 
 // echoLimit is pairLimit for a lease that has run out: only an echo, or the word
@@ -105,7 +114,7 @@ func (m *Machine) ended(now clock.Instant, e Ended) {
 	switch t := &m.tokens[e.Token]; {
 	case t.epoch != e.Epoch || t.lapsed != 0:
 	case t.phase == Holding:
-		t.lapsed = now
+		t.lapsed = now.Add(m.config.Interval)
 	case t.phase == Taking:
 		m.drop(e.Token, LeaseExpired)
 	}
@@ -115,14 +124,20 @@ func (m *Machine) ended(now clock.Instant, e Ended) {
 // a peer ended what was renewed alone, or that ran out. The kernel is told, but the token
 // is kept for an interval: as a rule the peer has not taken it, and its next echo
 // says so; or it has just taken, and the meeting says who goes. So a cut of about
-// D moves nothing.
+// D moves nothing. One that ran out as it was, since the first echo after a cut or a
+// freeze came too late for it, is kept until halfway to the instant at which the peer
+// may take: there the hands remove it in time also where no kernel is told.
 func (m *Machine) lapse(now clock.Instant, i int, limit clock.Instant) renewal {
 	t := &m.tokens[i]
-	if t.lapsed == 0 && limit < t.limit && t.phase == Holding {
-		t.lapsed, t.limit = now, limit
+	if t.lapsed == 0 && t.phase == Holding {
+		t.lapsed = now.Add((m.config.Dead - m.config.Lease) / 2)
+		if limit < t.limit {
+			t.lapsed = now.Add(m.config.Interval)
+		}
+		t.limit = limit
 		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
 	}
-	if t.lapsed == 0 || m.reached(now, t.lapsed.Add(m.config.Interval)) {
+	if t.lapsed == 0 || m.reached(now, t.lapsed) {
 		return over
 	}
 	return lapsed

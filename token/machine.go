@@ -34,7 +34,7 @@ type state struct {
 	cause    Cause
 	from     uint8         // who had it before
 	limit    clock.Instant // of the lease, as last told
-	lapsed   clock.Instant // the lease went back into the past then, 0 if not
+	lapsed   clock.Instant // the lease has run out; what is held may come back until then; 0 if not
 	pinned   bool
 	proved   bool          // to a neighbour, since it was taken
 	held     bool          // gave it up in this run: an ex-holder

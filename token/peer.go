@@ -17,6 +17,7 @@ type peer struct {
 	dead    time.Duration // its own dead time: it may rely on a longer one than ours
 	since   clock.Instant // heard without a gap of D since
 	resumed clock.Instant // first word after it was taken to be silent
+	parted  clock.Instant // first word after it could have taken what we hold
 	began   clock.Instant // its session, as far as we know
 	echo    clock.Instant // our newest send that it has echoed
 	proof   clock.Instant // the same, by a word that its present claims go with
@@ -81,7 +82,7 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 		return
 	}
 	p.bridge = 0
-	m.endSolo(now, p, w)
+	back := m.endSolo(now, p, w)
 	m.refresh(now, p, i, w)
 	if w.Changed {
 		p.proof, p.knows = 0, 0
@@ -92,6 +93,9 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	p.known = w.Current && (p.known || w.Changed)
 	if w.Current && w.Echoed != 0 {
 		p.proof, p.knows = w.Echoed, max(p.knows, w.Knows)
+	}
+	if back || w.New {
+		m.reannounce(i)
 	}
 }
 
@@ -119,24 +123,23 @@ func (m *Machine) standsUntil(now clock.Instant, p *peer) clock.Instant {
 // the last send that it heard; unless the silence was so long that it took
 // long ago, or it has just started: then the lease stands as it is, and only
 // echoes renew it.
-func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) {
-	back := p.quiet && w.Silence > m.config.Dead
+func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) (back bool) {
+	back = p.quiet && w.Silence > m.config.Dead
 	if back {
-		p.grace = m.standsUntil(now, p)
-	}
-	if back || w.New {
-		m.reannounce()
+		p.grace, p.parted = m.standsUntil(now, p), now
 	}
 	if p.quiet {
 		p.quiet, p.resumed = false, now
 	}
+	return back
 }
 
 // reannounce tells the neighbours anew whose the held tokens are: after a
-// silence the other side may have told them something else.
-func (m *Machine) reannounce() {
+// silence the peer may have told them something else. Where it holds too, who
+// stays tells them after the meeting.
+func (m *Machine) reannounce(peer int) {
 	for i := range m.tokens {
-		if t := &m.tokens[i]; t.phase == Holding {
+		if t := &m.tokens[i]; t.phase == Holding && !(m.peers[peer].known && t.views[peer].holds()) {
 			m.do(Announce{Token: i, Epoch: t.epoch})
 		}
 	}
@@ -235,7 +238,7 @@ func (m *Machine) oneWay(now clock.Instant, t *state) bool {
 	}
 	for i := range m.peers {
 		p, v := &m.peers[i], &t.views[i]
-		if !m.alive(now, p) || v.unfitAt != 0 {
+		if !m.alive(now, p) || v.unfitAt != 0 || t.phase == Holding && m.deafRival(now, t, i) {
 			continue
 		}
 		if p.heard.Sub(max(p.since, p.resumed, p.echo)) > m.config.Dead {

@@ -16,13 +16,17 @@ import (
 // how exact the figures are.
 const sweepEvery = 2 * time.Millisecond
 
-// extraAddress is the i-th shared address besides the first, of up to 200; none is that
-// of a host.
-func extraAddress(i int) netip.Addr {
-	if i < 79 {
-		return netip.AddrFrom4([4]byte{192, 0, 2, byte(20 + i)})
+// extraAddress is the i-th shared address besides the first, the first 199 in the
+// network of the service LAN; none is that of a host.
+func extraAddress(i int) netip.Prefix {
+	b := [4]byte{192, 0, 2, byte(20 + i)}
+	switch {
+	case i >= 199:
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 7, byte((i - 198) / 256), byte((i - 198) % 256)}), wide.Bits())
+	case i >= 79:
+		b[3] = byte(101 + i - 79)
 	}
-	return netip.AddrFrom4([4]byte{192, 0, 2, byte(101 + i - 79)})
+	return netip.PrefixFrom(netip.AddrFrom4(b), pair.Shared.Bits())
 }
 
 // manyAddresses waits until hist-a answers on every address, cuts its power and waits
@@ -30,14 +34,23 @@ func extraAddress(i int) netip.Addr {
 func (t *trial) manyAddresses() error {
 	addresses := []netip.Addr{pair.Shared.Addr()}
 	for i := range 199 {
-		addresses = append(addresses, extraAddress(i))
+		addresses = append(addresses, extraAddress(i).Addr())
 	}
-	sweep := &sweep{addresses: addresses}
+	return t.sweepAddresses(&sweep{addresses: addresses, every: sweepEvery})
+}
+
+func (t *trial) sweepAddresses(sweep *sweep) error {
 	if err := t.Client.Do(sweep.open); err != nil {
 		return err
 	}
 	defer sweep.close()
+	if err := t.askBy(t.A); err != nil {
+		return err
+	}
 	if _, err := sweep.until(t.ctx, nameA); err != nil {
+		return err
+	}
+	if err := t.askBy(t.B); err != nil {
 		return err
 	}
 	from := time.Now()
@@ -63,6 +76,7 @@ func (t *trial) manyAddresses() error {
 // sweep asks many addresses for the name of their host.
 type sweep struct {
 	addresses []netip.Addr
+	every     time.Duration
 	socket    *net.UDPConn
 	reading   sync.WaitGroup
 
@@ -109,7 +123,7 @@ func (s *sweep) until(ctx context.Context, want string) ([]time.Time, error) {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 2*pair.StepLimit)
 	defer cancel()
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(s.every)
 	defer tick.Stop()
 	for {
 		missing := s.missing()

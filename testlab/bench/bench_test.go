@@ -126,7 +126,7 @@ addresses = ["192.0.2.12"]
 [vip.front]
 address = "192.0.2.10/24"
 `
-	for more, want := range map[string]time.Duration{"": normalInterval, fastProfile: fastInterval} {
+	for more, want := range map[string]time.Duration{"": normalInterval, fastProfile: fastInterval, fastAlone: fastInterval} {
 		settings, err := config.Parse("vipd.toml", []byte(pair+more))
 		if err != nil || settings.Heartbeat.Interval != want || settings.Heartbeat.Tolerance != 3 {
 			t.Errorf("%q is %+v, %v; want %v x 3", more, settings.Heartbeat, err, want)
@@ -136,12 +136,15 @@ address = "192.0.2.10/24"
 
 func TestManyAddressesAreDistinctAndNoHosts(t *testing.T) {
 	taken := map[string]bool{pair.Shared.Addr().String(): true, "192.0.2.11": true, "192.0.2.12": true, "192.0.2.99": true, "192.0.2.100": true}
-	for i := range 199 {
-		a := extraAddress(i).String()
-		if taken[a] || !pair.Shared.Contains(extraAddress(i)) {
+	for i := range 999 {
+		a, network := extraAddress(i).Addr(), pair.Shared
+		if i >= 199 {
+			network = wide
+		}
+		if taken[a.String()] || !network.Contains(a) || extraAddress(i).Bits() != network.Bits() {
 			t.Errorf("address %d, %s, is taken or elsewhere", i, a)
 		}
-		taken[a] = true
+		taken[a.String()] = true
 	}
 	if text := manyVIPs(199); strings.Count(text, "[vip.") != 4 || strings.Count(text, "/24") != 199 {
 		t.Errorf("configured\n%s", text)

@@ -70,7 +70,7 @@ func keepalivedText(node string, priority int, interval time.Duration, global st
 	if s.addresses > 0 {
 		more.WriteString("	virtual_ipaddress_excluded {\n")
 		for i := range s.addresses {
-			fmt.Fprintf(&more, "		%s/24 dev eth0\n", extraAddress(i))
+			fmt.Fprintf(&more, "		%s dev eth0\n", extraAddress(i))
 		}
 		more.WriteString("	}\n")
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vipd/testlab/whole"
 )
 
@@ -103,4 +105,17 @@ func running(program, words string) (list []string) {
 		}
 	}
 	return list
+}
+
+// What becomes of this program without the right to run before others can't.
+func TestOrdinary(t *testing.T) {
+	if unix.Geteuid() != 0 {
+		t.Skip("an ordinary user has no such right to lose")
+	}
+	exe := whole.Build(t, "vipd/testlab/bench")
+	cmd := exec.Command(exe, "-n", "-5", "true")
+	cmd.Env = append(os.Environ(), ordinaryVariable+"=/usr/bin/nice")
+	if out, err := cmd.CombinedOutput(); !strings.Contains(string(out), "Permission denied") {
+		t.Errorf("nice -n -5: %v, %s", err, out)
+	}
 }

@@ -52,6 +52,9 @@ func main() {
 	if core := os.Getenv(coreVariable); core != "" {
 		fail(burn(core))
 	}
+	if path := os.Getenv(ordinaryVariable); path != "" {
+		fail(become(path))
+	}
 	var o options
 	flag.IntVar(&o.n, "n", 10, "repetitions of each scenario")
 	flag.StringVar(&o.scenarios, "scenario", "", "only these, separated by commas; \"list\" names them")

@@ -121,6 +121,16 @@ var scenarios = []scenario{
 		play:    (*trial).partitionHeals,
 	},
 	{
+		name: "heals-forth", what: "of a total cut hist-a to hist-b heals 1 s before the other way", peers: true,
+		figures: []figure{{outage, "ms", never(5)}, {dual, "ms", none}},
+		play:    (*trial).healsForth,
+	},
+	{
+		name: "heals-back", what: "of a total cut hist-b to hist-a heals 1 s before the other way", peers: true,
+		figures: []figure{{outage, "ms", never(5)}, {dual, "ms", none}},
+		play:    (*trial).healsBack,
+	},
+	{
 		name: "one-way", what: "hist-b doesn't hear hist-a, 4 s", peers: true,
 		figures: []figure{{dual, "ms", atMost(100, 10)}, {shouted + " a second", "", never(10)}, {outage, "ms", none}},
 		play:    (*trial).oneWay,
@@ -131,8 +141,18 @@ var scenarios = []scenario{
 		play:    (*trial).manyAddresses,
 	},
 	{
+		name: "addresses-1000", what: "1000 addresses after host death", peers: true, scene: scene{addresses: 999},
+		figures: []figure{{"first to last", "ms", atMost(40, 40)}, {"all answer after", "ms", none}},
+		play:    (*trial).thousandAddresses,
+	},
+	{
 		name: "load", what: "two busy loops on each core", peers: true, most: 2, lasts: loadedFor,
 		figures: []figure{{flips, "", never(0)}, {dual, "ms", never(0)}, {outage, "ms", none}},
+		play:    (*trial).load,
+	},
+	{
+		name: "load-ordinary", what: "two busy loops on each core, and no right to run before others", peers: true, scene: scene{ordinary: true}, most: 2, lasts: loadedFor,
+		figures: []figure{{flips, "", never(2)}, {dual, "ms", never(0)}, {outage, "ms", none}},
 		play:    (*trial).load,
 	},
 	{

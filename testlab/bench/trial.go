@@ -45,8 +45,12 @@ func try(ctx context.Context, s scenario, who subject, program *program) (got va
 		if err := who.write(s.scene); err != nil {
 			return err
 		}
+		run := who.run(program)
+		if s.scene.ordinary {
+			run = ordinary(run)
+		}
 		t := &trial{
-			Pair: pair.New(lab, who.run(program), s.scene.onePath),
+			Pair: pair.New(lab, run, s.scene.onePath),
 			ctx:  ctx, lab: lab, subject: &who, program: program, lasts: s.lasts, values: values{},
 		}
 		defer t.Close()

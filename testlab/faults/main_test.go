@@ -23,39 +23,47 @@ func TestMain(m *testing.M) {
 	os.Exit(rig.Main(whole{m}))
 }
 
-// whole runs the tests and takes away the program that they built.
+// whole runs the tests and takes away the programs that they built.
 type whole struct{ *testing.M }
 
 func (w whole) Run() int {
 	code := w.M.Run()
-	if program.dir != "" {
-		os.RemoveAll(program.dir)
+	for _, b := range []*build{&program, &wedgeable} {
+		if b.dir != "" {
+			os.RemoveAll(b.dir)
+		}
 	}
 	return code
 }
 
 // program is the real one, built once when the first test needs it.
-var program struct {
+var program build
+
+// build is a program on its way from the source.
+type build struct {
 	once sync.Once
 	dir  string
 	path string
 	err  error
 }
 
-func vipd(t *testing.T) string {
+func vipd(t *testing.T) string { return program.from(t) }
+
+// from builds the program, with more arguments for the Go command.
+func (b *build) from(t *testing.T, more ...string) string {
 	t.Helper()
-	p := &program
-	p.once.Do(func() {
-		if p.dir, p.err = os.MkdirTemp("", "vipd-faults"); p.err != nil {
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "vipd-faults"); b.err != nil {
 			return
 		}
-		p.path = filepath.Join(p.dir, "vipd")
-		if out, err := exec.Command("go", "build", "-o", p.path, "vipd/vipd").CombinedOutput(); err != nil {
-			p.err = fmt.Errorf("%w: %s", err, out)
+		b.path = filepath.Join(b.dir, "vipd")
+		args := append([]string{"build", "-o", b.path}, more...)
+		if out, err := exec.Command("go", append(args, "vipd/vipd")...).CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("%w: %s", err, out)
 		}
 	})
-	if p.err != nil {
-		t.Fatalf("build vipd: %v", p.err)
+	if b.err != nil {
+		t.Fatalf("build vipd: %v", b.err)
 	}
-	return p.path
+	return b.path
 }

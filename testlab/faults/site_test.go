@@ -76,6 +76,7 @@ type node struct {
 	name   string
 	config string
 	state  string
+	exe    string // "": the program as it is
 	addrs  [2]netip.Prefix
 	host   *rig.Host
 	lan    *rig.Port
@@ -142,7 +143,11 @@ func (n *node) run() {
 
 func (n *node) runInto(log io.Writer) {
 	n.site.t.Helper()
-	proc, err := n.host.Start(rig.Process{Path: vipd(n.site.t), Stdout: log, Stderr: log, Args: []string{
+	exe := n.exe
+	if exe == "" {
+		exe = vipd(n.site.t)
+	}
+	proc, err := n.host.Start(rig.Process{Path: exe, Stdout: log, Stderr: log, Args: []string{
 		"run", "--config", n.config, "--node", n.name, "--run-dir", runDir, "--state-dir", n.state}})
 	if err != nil {
 		n.site.t.Fatal(err)

@@ -38,6 +38,9 @@ func newNode(lab *rig.Lab, program Program, name string, onePath bool, service, 
 // Name is the host's name.
 func (n *Node) Name() string { return n.name }
 
+// Address is the host's own on the service LAN.
+func (n *Node) Address() netip.Prefix { return n.addrs[0] }
+
 // Host is the machine of this boot, nil without power.
 func (n *Node) Host() *rig.Host { return n.host.Load() }
 

@@ -16,6 +16,9 @@ func (w *Witness) closeRound(next time.Time) {
 		case len(w.spans) < maxSpans:
 			w.spans = append(w.spans, Span{From: w.opened, To: next, Owners: slices.Clone(w.round)})
 		}
+		for _, owner := range w.round {
+			w.last[owner] = w.opened
+		}
 	}
 	w.opened, w.round = next, w.round[:0]
 }
@@ -42,6 +45,14 @@ func (w *Witness) Holders(from, to time.Time) []Span {
 		}
 	}
 	return within
+}
+
+// LastAsked is when the newest ask that the owner answered was sent; zero if it never
+// answered any.
+func (w *Witness) LastAsked(owner string) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last[owner]
 }
 
 // Dual is the total time between from and to in which two or more owners answered: the

@@ -41,6 +41,7 @@ type Witness struct {
 	spans     []Span
 	round     []string  // owners that answered the round that is open
 	opened    time.Time // zero before the first round
+	last      map[string]time.Time
 	announced []Announcement
 }
 
@@ -62,7 +63,7 @@ func (p *Port) Witness(address netip.Addr, every time.Duration) *Witness {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &Witness{
 		lab: p.host.lab, address: address, start: time.Now(), every: every,
-		stop: stop, ended: ctx.Done(),
+		stop: stop, ended: ctx.Done(), last: make(map[string]time.Time),
 	}
 	var err error
 	if w.asks, err = p.asker(address); err == nil {

@@ -57,6 +57,12 @@ func TestWitnessSeesTwoOwners(t *testing.T) {
 			if dual := w.Dual(both, alone); dual < 50*time.Millisecond || dual > alone.Sub(both) {
 				t.Errorf("two answered for %v of %v", dual, alone.Sub(both))
 			}
+			if last := w.LastAsked("hist-a"); last.Before(both) || last.After(alone) {
+				t.Errorf("the last ask that hist-a answered was sent %v before it went", alone.Sub(last))
+			}
+			if !w.LastAsked("hist-b").After(alone) || !w.LastAsked("client").IsZero() {
+				t.Error("the other one has answered since, and a third never")
+			}
 			if n := len(w.Announcements(begin, time.Now())); n != 0 {
 				t.Errorf("%d announcements, but nobody announced", n)
 			}

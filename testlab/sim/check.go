@@ -86,16 +86,21 @@ func (c *checker) heard(h *Host) {
 }
 
 // excused reports whether the pair may both hold the token now: they were cut both ways,
-// and have not been together again for long enough to settle it.
+// and have not been together again for long enough to settle it. Who is heard, but does
+// not hear, may be waited for until it has led clients to itself.
 func (c *checker) excused(a, b, i int) bool {
-	if c.w.specs[i].Askable && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > int64(settle)) {
+	limit := int64(settle)
+	if c.w.specs[i].Askable && !(c.w.open(a, b) && c.w.open(b, a)) {
+		limit += int64(leading)
+	}
+	if c.w.specs[i].Askable && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > limit) {
 		return false // each could ask who has it
 	}
 	if !c.w.open(a, b) && !c.w.open(b, a) {
 		return true
 	}
 	t := c.severed[a][b]
-	return t >= 0 && c.w.Now-t < int64(settle)
+	return t >= 0 && c.w.Now-t < limit
 }
 
 // Answers reports whether the host's kernel answers for the token.

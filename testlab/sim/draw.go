@@ -169,5 +169,9 @@ func (p *Plan) begin() time.Duration {
 // settle is how long a meeting of two holders, or a move, may take.
 const settle = time.Second
 
+// leading is how much longer than settle it may take who is alone to tell clients anew
+// where the address is: once a second, by a clock that is slow.
+const leading = 200 * time.Millisecond
+
 // muteFor is how long a node's last n beats are lost before it is killed.
 func muteFor(p *Plan, n int) time.Duration { return time.Duration(n) * p.Interval }
