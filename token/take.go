@@ -57,7 +57,7 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 	if t.spec.Bits&AllowMultiple != 0 {
 		return Priority, true
 	}
-	cause, ok := PeerResigned, true
+	cause, ok := Priority, true // nobody had it, or we did
 	if t.handover.verb == Accept {
 		cause = t.handover.cause
 	}
@@ -70,6 +70,10 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 			ok = false // the others are asked all the same: they may set the next deadline
 		case bySilence:
 			cause = PeerSilent
+		case byWord:
+			if cause == Priority && t.handover.verb != Accept && t.views[i].Epoch == t.seen {
+				cause = PeerResigned
+			}
 		}
 	}
 	return cause, ok
