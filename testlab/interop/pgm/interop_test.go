@@ -3,6 +3,7 @@ package pgm
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func TestOpenPGMToGo(t *testing.T) {
 		watch := l.capture(1)
 		r := l.receiver(2, c.w, pgm.ReceiverOptions{})
 		peer := l.openpgm(1, c.w, "send", arg("count", c.count), arg("size", c.size), arg("mps", int(c.perSecond)), arg("delay", 50))
+		watch.wait.of(strconv.Itoa(peer.proc.PID()))
 		all, err := hear(ctx, r, c.count, c.size, 1)
 		l.complete(all, err, c.count, 1)
 		peer.reports()
