@@ -27,6 +27,7 @@ type Receiver struct {
 	clock clock
 	flow  FlowConn // nil without flow control
 	queue int      // packets that may wait in the socket
+	ears  *ears    // nil when the kernel does not know the link: then each input has a goroutine
 
 	mu       sync.Mutex
 	sessions map[packet.TSI]*session
@@ -72,14 +73,32 @@ func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
 		}
 		r.flow = c
 	}
-	for _, in := range l.Inputs() {
-		r.tasks.Go(func() { r.listen(in) })
+	ears, err := newEars(l)
+	if err != nil {
+		l.Close()
+		if r.flow != nil {
+			r.flow.Close()
+		}
+		return nil, err
+	}
+	r.ears = ears
+	r.start()
+	return r, nil
+}
+
+// start starts the receiver's goroutines; all of them end with the link.
+func (r *Receiver) start() {
+	if r.ears != nil {
+		r.tasks.Go(r.standIn)
+	} else {
+		for _, in := range r.link.Inputs() {
+			r.tasks.Go(func() { r.listen(in) })
+		}
 	}
 	r.tasks.Go(r.work)
 	if r.flow != nil {
 		r.tasks.Go(r.hearPolls)
 	}
-	return r, nil
 }
 
 // Receive returns the next message of any source; those of one source come in
@@ -106,6 +125,13 @@ func (r *Receiver) Receive(ctx context.Context) (Message, error) {
 		if r.fill() {
 			continue
 		}
+		if r.ears != nil {
+			if err := ctx.Err(); err != nil {
+				return Message{}, err
+			}
+			r.hearMyself(ctx)
+			continue
+		}
 		select {
 		case <-r.ready:
 		case <-ctx.Done():
@@ -123,6 +149,10 @@ func (r *Receiver) fill() bool {
 	r.taken, r.next = r.taken[:0], 0
 	now := r.clock.now()
 	r.mu.Lock()
+	select {
+	case <-r.ready: // about what is pulled now
+	default:
+	}
 	for _, err := range r.events {
 		r.taken = append(r.taken, delivery{err: err})
 	}
@@ -141,11 +171,20 @@ func (r *Receiver) fill() bool {
 	return len(r.taken) > 0
 }
 
-// notifyReader wakes Receive.
+// notifyReader lets Receive look; it needs mu.
 func (r *Receiver) notifyReader() {
 	select {
 	case r.ready <- struct{}{}:
 	default:
+	}
+}
+
+// wakeReader is notifyReader for those who do not read the sockets: Receive may
+// sleep over them. It needs mu.
+func (r *Receiver) wakeReader() {
+	r.notifyReader()
+	if r.ears != nil && r.ears.inside {
+		r.ears.ring()
 	}
 }
 
@@ -155,11 +194,19 @@ func (r *Receiver) Close() error {
 	var err error
 	r.once.Do(func() {
 		close(r.done)
+		if r.ears != nil {
+			r.mu.Lock()
+			r.ears.ring()
+			r.mu.Unlock()
+		}
 		err = r.link.Close()
 		if r.flow != nil {
 			r.flow.Close()
 		}
 		r.tasks.Wait()
+		if r.ears != nil {
+			r.ears.close(&r.mu)
+		}
 	})
 	return err
 }
@@ -184,7 +231,7 @@ func (r *Receiver) work() {
 			ready = ready || s.w.Ready()
 		}
 		if ready {
-			r.notifyReader()
+			r.wakeReader()
 		}
 		r.armed = r.deadline(now)
 		next := r.clock.until(r.armed)

@@ -45,6 +45,7 @@ type Sender struct {
 	failed   error
 	idleAt   window.Instant // when the last write ended
 	prompt   int            // messages that their callers may still write at once
+	full     bool           // a caller had a full batch to write since the writer looked
 	armed    window.Instant // when tick comes next
 	spmrAt   window.Instant // when an SPMR was last answered
 	waiters  int
@@ -263,7 +264,9 @@ func (s *Sender) dueNow(now window.Instant, count int) bool {
 		s.prompt--
 		return true
 	}
-	return n >= min(batchPackets, s.o.Window/2+1)
+	full := n >= min(batchPackets, s.o.Window/2+1)
+	s.full = s.full || full
+	return full
 }
 
 // wakeWriter lets the sender's own goroutine write soon.

@@ -24,7 +24,7 @@ func (s *Sender) write(enough func() bool) error {
 		return nil
 	}
 	s.writing = true
-	defer func() { s.writing = false; s.rested.Broadcast() }()
+	defer s.rest()
 	for {
 		s.load(s.clock.now())
 		if len(s.out.batch) == 0 {
@@ -37,13 +37,20 @@ func (s *Sender) write(enough func() bool) error {
 			s.fail(err)
 			return err
 		}
-		if enough() {
+		if len(s.control) == 0 && enough() {
 			if s.waits() {
 				s.wakeWriter()
+				s.wakeSenders() // one of them may have to write now
 			}
 			return nil
 		}
 	}
+}
+
+// rest ends writing; it needs mu.
+func (s *Sender) rest() {
+	s.writing, s.idleAt = false, s.clock.now()
+	s.rested.Broadcast()
 }
 
 // writeTo writes until the packets before end are written.
@@ -115,7 +122,6 @@ func (s *Sender) load(now window.Instant) {
 			s.wakeWriter() // its timer would ring too late
 		}
 	}
-	s.idleAt = now
 	s.stats.Refused = s.out.lost
 }
 
@@ -145,13 +151,31 @@ func (s *Sender) work() {
 		case <-s.done:
 			return
 		case <-s.kick:
+			s.standBack()
 		case <-t.C:
 			s.tick()
 		}
-		if s.flush() != nil {
+		if s.writeRound() != nil {
 			return
 		}
 		t.Reset(s.nextTick())
+	}
+}
+
+// standBack leaves writing to callers that write full batches themselves, until
+// they stop: to take what they have just begun makes many small batches of few
+// full ones.
+func (s *Sender) standBack() {
+	const look, looks = 200 * time.Microsecond, 10 // and then tick may be due
+	for range looks {
+		s.mu.Lock()
+		busy := s.full
+		s.full = false
+		s.mu.Unlock()
+		if !busy {
+			return
+		}
+		time.Sleep(look)
 	}
 }
 
