@@ -58,6 +58,10 @@ type delivery struct {
 
 // NewReceiver hears the group of a link, which it owns from now on.
 func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
+	if err := o.check(); err != nil {
+		l.Close()
+		return nil, err
+	}
 	o = o.withDefaults()
 	r := &Receiver{o: o, link: l, clock: newClock(), sessions: map[packet.TSI]*session{}, armed: window.Never,
 		queue: o.Window.Packets, turn: make(chan struct{}, 1), ready: make(chan struct{}, 1), rearm: make(chan struct{}, 1), done: make(chan struct{})}
@@ -193,6 +197,7 @@ func (r *Receiver) wakeReader() {
 func (r *Receiver) Close() error {
 	var err error
 	r.once.Do(func() {
+		r.tellLast()
 		close(r.done)
 		if r.ears != nil {
 			r.mu.Lock()
@@ -209,6 +214,18 @@ func (r *Receiver) Close() error {
 		}
 	})
 	return err
+}
+
+// tellLast tells the senders that know this receiver how far the program came,
+// so that they need not wait for more.
+func (r *Receiver) tellLast() {
+	r.mu.Lock()
+	now := r.clock.now()
+	for _, s := range r.order {
+		r.tell(s, now)
+	}
+	r.mu.Unlock()
+	r.writeOut()
 }
 
 // work does what time makes due.

@@ -63,6 +63,10 @@ type Sender struct {
 // NewSender starts a session on a link, which it owns from now on. Three SPMs
 // go out before it returns, so that receivers can ask for the first packet.
 func NewSender(l Link, o SenderOptions) (*Sender, error) {
+	if err := o.check(); err != nil {
+		l.Close()
+		return nil, err
+	}
 	o = o.withDefaults()
 	s := &Sender{o: o, link: l, clock: newClock(), out: newOutbox(l), criers: criers{},
 		wake: make(chan struct{}), kick: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{})}
