@@ -52,7 +52,7 @@ func TestGoToOpenPGM(t *testing.T) {
 		defer cancel()
 		watch := l.capture(1)
 		peer := l.openpgm(2, c.w, "recv", arg("count", c.count), arg("size", c.size))
-		s := l.sender(1, c.w, pgm.SenderOptions{MaxFragments: 16, Linger: 100 * time.Millisecond})
+		s := l.sender(1, c.w, pgm.SenderOptions{MaxFragments: 16, Linger: 300 * time.Millisecond})
 		if err := sendAll(ctx, s, c.count, c.size, c.perSecond); err != nil {
 			l.t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestOpenPGMToGo(t *testing.T) {
 		defer cancel()
 		watch := l.capture(1)
 		r := l.receiver(2, c.w, pgm.ReceiverOptions{})
-		peer := l.openpgm(1, c.w, "send", arg("count", c.count), arg("size", c.size), arg("mps", int(c.perSecond)), arg("delay", 50), arg("linger", 60000))
+		peer := l.openpgm(1, c.w, "send", arg("count", c.count), arg("size", c.size), arg("mps", int(c.perSecond)), arg("delay", 50), arg("untiltold", 60000))
 		watch.wait.of(strconv.Itoa(peer.proc.PID()))
 		all, err := hear(ctx, r, c.count, c.size, 1)
 		l.complete(all, err, c.count, 1)

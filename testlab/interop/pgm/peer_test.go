@@ -155,7 +155,7 @@ func (l *lan) openpgm(n int, w way, mode string, args ...string) *run {
 	return r
 }
 
-// end tells a sender that it need not linger.
+// end tells a sender that everybody has everything: it still answers for a while.
 func (r *run) end() { r.proc.Signal(syscall.SIGTERM) } //nolint:errcheck // it has ended by itself
 
 // reports waits for the peer's end and returns what it prints.

@@ -182,7 +182,7 @@ static void fill(unsigned char *m, long i, long size)
 		m[k] = i + k;
 }
 
-static volatile sig_atomic_t enough; /* told to linger no longer */
+static volatile sig_atomic_t enough; /* told that everybody has everything */
 
 static void stop(int signal)
 {
@@ -221,7 +221,11 @@ static int run_send(int argc, char **argv)
 	}
 	uint64_t end = now();
 	double used = cpu();
-	while (!enough && now() < end + linger * 1000000ull)
+	uint64_t told = now() + num(argc, argv, "untiltold", 0) * 1000000ull;
+	while (!enough && now() < told)
+		rest(s, serve(s), 1000);
+	told = now();
+	while (now() < told + linger * 1000000ull)
 		rest(s, serve(s), 1000); /* one repair a call is all OpenPGM does */
 	printf("{\"messages\":%ld,\"seconds\":%.6f,\"cpu_seconds\":%.6f}\n", count, (end - start) / 1e9, used);
 	pgm_close(s, TRUE);
