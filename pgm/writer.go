@@ -162,23 +162,6 @@ func (s *Sender) work() {
 	}
 }
 
-// standBack leaves writing to callers that write full batches themselves, until
-// they stop: to take what they have just begun makes many small batches of few
-// full ones.
-func (s *Sender) standBack() {
-	const look, looks = 200 * time.Microsecond, 10 // and then tick may be due
-	for range looks {
-		s.mu.Lock()
-		busy := s.full
-		s.full = false
-		s.mu.Unlock()
-		if !busy {
-			return
-		}
-		time.Sleep(look)
-	}
-}
-
 // tick does what time makes due.
 func (s *Sender) tick() {
 	now := s.clock.now()
