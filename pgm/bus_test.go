@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,6 +256,29 @@ func TestContextsAndLimits(t *testing.T) {
 			t.Errorf("receive after close: %v", err)
 		}
 	})
+}
+
+// TestNegativeOptions are refused, and the link closed.
+func TestNegativeOptions(t *testing.T) {
+	bus := NewBus(BusOptions{})
+	for want, open := range map[string]func(l Link) error{
+		"Window is": func(l Link) error { _, err := NewSender(l, SenderOptions{Window: -1}); return err },
+		"Rate is":   func(l Link) error { _, err := NewSender(l, SenderOptions{Rate: -1}); return err },
+		"Linger is": func(l Link) error { _, err := NewSender(l, SenderOptions{Linger: -1}); return err },
+		"Window.Packets is": func(l Link) error {
+			_, err := NewReceiver(l, ReceiverOptions{Window: window.ReceiveConfig{Packets: -1}})
+			return err
+		},
+		"Expiry is": func(l Link) error { _, err := NewReceiver(l, ReceiverOptions{Expiry: -1}); return err },
+	} {
+		l := bus.Link(addrA, group)
+		if err := open(l); err == nil || !strings.Contains(err.Error(), want+" negative") {
+			t.Errorf("%v, want %q", err, want)
+		}
+		if _, err := l.Write(nil); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s negative: the link is open", want)
+		}
+	}
 }
 
 // TestSilentSourceExpires forgets a source that went without a word.

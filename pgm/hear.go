@@ -8,13 +8,18 @@ import (
 	"vipd/pgm/window"
 )
 
+// newBatch makes what a receiver reads into.
+func newBatch(l Link) []multicast.Datagram {
+	if l.Segments() {
+		const joined = 32 // datagrams that the kernel may have joined of many
+		return multicast.NewBatch(joined, 1<<16)
+	}
+	return multicast.NewBatch(multicast.MaxBatch, max(l.MaxPacket()+ipv6Header, 2048))
+}
+
 // listen hears one input, until the link closes.
 func (r *Receiver) listen(in Input) {
-	batch := multicast.NewBatch(multicast.MaxBatch, max(r.link.MaxPacket()+ipv6Header, 2048))
-	if r.link.Segments() {
-		const joined = 32 // datagrams that the kernel may have joined of many
-		batch = multicast.NewBatch(joined, 1<<16)
-	}
+	batch := newBatch(r.link)
 	var p packet.Packet
 	for {
 		n, err := in.Read(batch)

@@ -165,9 +165,25 @@ func TestHostileToSender(t *testing.T) {
 		if err := expect(t.Context(), r, 50, 89, 100); err != nil {
 			t.Errorf("the other receiver is harmed: %v", err)
 		}
-		for range 100 { // an SPMR storm is answered at most each 10 ms
-			p := packet.Packet{Type: packet.SPMR, SourcePort: s.o.Port, DestPort: s.tsi.Port, GSI: s.tsi.GSI}
+	})
+}
+
+// TestSPMRStorm asks a quiet sender for an SPM 500 times within 50 ms: it
+// answers at most each 10 ms, beside the SPMs it sends anyway.
+func TestSPMRStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := NewBus(BusOptions{})
+		s := newSender(t, bus.Link(addrA, group), SenderOptions{})
+		time.Sleep(1500 * time.Millisecond) // between two ambient SPMs
+		x := newIntruder(t, bus)
+		p := packet.Packet{Type: packet.SPMR, SourcePort: s.o.Port, DestPort: s.tsi.Port, GSI: s.tsi.GSI}
+		for range 500 {
 			x.send(p.Append(nil), addrA)
+			time.Sleep(100 * time.Microsecond)
+		}
+		synctest.Wait()
+		if n := x.seen[packet.SPM]; n < 4 || n > 6 || s.Stats().SPMRs != 500 {
+			t.Errorf("%d SPMs for %d SPMRs in 50 ms, want about 5", n, s.Stats().SPMRs)
 		}
 	})
 }

@@ -15,7 +15,8 @@ type Link interface {
 	// sent; the error is about the next.
 	Write(batch []multicast.Datagram) (int, error)
 
-	// Inputs are where packets come in; each is read by a goroutine of its own.
+	// Inputs are where packets come in. A goroutine reads each, or, of a Receiver
+	// whose inputs are all sockets, the goroutine that waits in Receive.
 	Inputs() []Input
 
 	// Local is this host's address as others reach it: the path NLA of SPMs.

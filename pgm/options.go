@@ -1,6 +1,7 @@
 package pgm
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -84,6 +85,27 @@ func (o SenderOptions) withDefaults() SenderOptions {
 	return o
 }
 
+// check refuses what would be nonsense to carry out.
+func (o SenderOptions) check() error {
+	return refuse("sender", []negative{{"Window", o.Window < 0}, {"Keep", o.Keep < 0}, {"Rate", o.Rate < 0}, {"Burst", o.Burst < 0},
+		{"MaxFragments", o.MaxFragments < 0}, {"LeaveBehind", o.LeaveBehind < 0}, {"RepairRate", o.RepairRate < 0}, {"Linger", o.Linger < 0}})
+}
+
+// negative says whether an option is less than nothing.
+type negative struct {
+	name string
+	is   bool
+}
+
+func refuse(whose string, options []negative) error {
+	for _, n := range options {
+		if n.is {
+			return fmt.Errorf("pgm: %s option %s is negative", whose, n.name)
+		}
+	}
+	return nil
+}
+
 // ReceiverOptions shape a Receiver. The zero value suits a fast local network.
 type ReceiverOptions struct {
 	Port uint16 // data-destination port, default DefaultPort
@@ -123,6 +145,12 @@ func (o ReceiverOptions) withDefaults() ReceiverOptions {
 		o.Window.Packets = 16384
 	}
 	return o
+}
+
+// check refuses what would be nonsense to carry out.
+func (o ReceiverOptions) check() error {
+	return refuse("receiver", []negative{{"Window.Packets", o.Window.Packets < 0}, {"Window.BackOff", o.Window.BackOff < 0},
+		{"MaxSources", o.MaxSources < 0}, {"Expiry", o.Expiry < 0}, {"SPMRWait", o.SPMRWait < 0}})
 }
 
 // Notice tells a sender what happened to one of its known receivers.

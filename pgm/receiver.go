@@ -27,6 +27,7 @@ type Receiver struct {
 	clock clock
 	flow  FlowConn // nil without flow control
 	queue int      // packets that may wait in the socket
+	ears  *ears    // nil when the kernel does not know the link: then each input has a goroutine
 
 	mu       sync.Mutex
 	sessions map[packet.TSI]*session
@@ -57,6 +58,10 @@ type delivery struct {
 
 // NewReceiver hears the group of a link, which it owns from now on.
 func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
+	if err := o.check(); err != nil {
+		l.Close()
+		return nil, err
+	}
 	o = o.withDefaults()
 	r := &Receiver{o: o, link: l, clock: newClock(), sessions: map[packet.TSI]*session{}, armed: window.Never,
 		queue: o.Window.Packets, turn: make(chan struct{}, 1), ready: make(chan struct{}, 1), rearm: make(chan struct{}, 1), done: make(chan struct{})}
@@ -72,14 +77,32 @@ func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
 		}
 		r.flow = c
 	}
-	for _, in := range l.Inputs() {
-		r.tasks.Go(func() { r.listen(in) })
+	ears, err := newEars(l)
+	if err != nil {
+		l.Close()
+		if r.flow != nil {
+			r.flow.Close()
+		}
+		return nil, err
+	}
+	r.ears = ears
+	r.start()
+	return r, nil
+}
+
+// start starts the receiver's goroutines; all of them end with the link.
+func (r *Receiver) start() {
+	if r.ears != nil {
+		r.tasks.Go(r.standIn)
+	} else {
+		for _, in := range r.link.Inputs() {
+			r.tasks.Go(func() { r.listen(in) })
+		}
 	}
 	r.tasks.Go(r.work)
 	if r.flow != nil {
 		r.tasks.Go(r.hearPolls)
 	}
-	return r, nil
 }
 
 // Receive returns the next message of any source; those of one source come in
@@ -106,6 +129,13 @@ func (r *Receiver) Receive(ctx context.Context) (Message, error) {
 		if r.fill() {
 			continue
 		}
+		if r.ears != nil {
+			if err := ctx.Err(); err != nil {
+				return Message{}, err
+			}
+			r.hearMyself(ctx)
+			continue
+		}
 		select {
 		case <-r.ready:
 		case <-ctx.Done():
@@ -123,6 +153,10 @@ func (r *Receiver) fill() bool {
 	r.taken, r.next = r.taken[:0], 0
 	now := r.clock.now()
 	r.mu.Lock()
+	select {
+	case <-r.ready: // about what is pulled now
+	default:
+	}
 	for _, err := range r.events {
 		r.taken = append(r.taken, delivery{err: err})
 	}
@@ -141,11 +175,20 @@ func (r *Receiver) fill() bool {
 	return len(r.taken) > 0
 }
 
-// notifyReader wakes Receive.
+// notifyReader lets Receive look; it needs mu.
 func (r *Receiver) notifyReader() {
 	select {
 	case r.ready <- struct{}{}:
 	default:
+	}
+}
+
+// wakeReader is notifyReader for those who do not read the sockets: Receive may
+// sleep over them. It needs mu.
+func (r *Receiver) wakeReader() {
+	r.notifyReader()
+	if r.ears != nil && r.ears.inside {
+		r.ears.ring()
 	}
 }
 
@@ -154,14 +197,35 @@ func (r *Receiver) notifyReader() {
 func (r *Receiver) Close() error {
 	var err error
 	r.once.Do(func() {
+		r.tellLast()
 		close(r.done)
+		if r.ears != nil {
+			r.mu.Lock()
+			r.ears.ring()
+			r.mu.Unlock()
+		}
 		err = r.link.Close()
 		if r.flow != nil {
 			r.flow.Close()
 		}
 		r.tasks.Wait()
+		if r.ears != nil {
+			r.ears.close(&r.mu)
+		}
 	})
 	return err
+}
+
+// tellLast tells the senders that know this receiver how far the program came,
+// so that they need not wait for more.
+func (r *Receiver) tellLast() {
+	r.mu.Lock()
+	now := r.clock.now()
+	for _, s := range r.order {
+		r.tell(s, now)
+	}
+	r.mu.Unlock()
+	r.writeOut()
 }
 
 // work does what time makes due.
@@ -184,7 +248,7 @@ func (r *Receiver) work() {
 			ready = ready || s.w.Ready()
 		}
 		if ready {
-			r.notifyReader()
+			r.wakeReader()
 		}
 		r.armed = r.deadline(now)
 		next := r.clock.until(r.armed)

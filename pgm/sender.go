@@ -26,10 +26,10 @@ type Sender struct {
 
 	wholeRoom, partRoom int // octets of a message, or of a fragment, in one packet
 
-	io  sync.Mutex // held while writing to the link; taken before mu
-	out *outbox
-
 	mu       sync.Mutex
+	writing  bool      // somebody writes to the link: out is theirs
+	rested   sync.Cond // on mu: somebody has stopped writing
+	out      *outbox
 	w        *window.Send
 	spm      *window.SPMTimer
 	flow     *window.Flow
@@ -45,6 +45,7 @@ type Sender struct {
 	failed   error
 	idleAt   window.Instant // when the last write ended
 	prompt   int            // messages that their callers may still write at once
+	full     bool           // a caller had a full batch to write since the writer looked
 	armed    window.Instant // when tick comes next
 	spmrAt   window.Instant // when an SPMR was last answered
 	waiters  int
@@ -62,9 +63,14 @@ type Sender struct {
 // NewSender starts a session on a link, which it owns from now on. Three SPMs
 // go out before it returns, so that receivers can ask for the first packet.
 func NewSender(l Link, o SenderOptions) (*Sender, error) {
+	if err := o.check(); err != nil {
+		l.Close()
+		return nil, err
+	}
 	o = o.withDefaults()
 	s := &Sender{o: o, link: l, clock: newClock(), out: newOutbox(l), criers: criers{},
 		wake: make(chan struct{}), kick: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{})}
+	s.rested.L = &s.mu
 	s.measure()
 	now := s.clock.now()
 	s.tsi = chooseTSI(o, l.Local())
@@ -150,10 +156,10 @@ func (s *Sender) Send(ctx context.Context, m []byte) error {
 		now = s.clock.now()
 	}
 	s.take(now, m)
-	write := s.dueNow(now, count)
+	write, end := s.dueNow(now, count), s.w.Next()
 	s.mu.Unlock()
 	if write {
-		return s.flush()
+		return s.writeTo(end)
 	}
 	s.wakeWriter()
 	return nil
@@ -169,7 +175,7 @@ func (s *Sender) admit(now window.Instant, count, n int) (time.Duration, bool) {
 	switch {
 	case s.closed || s.failed != nil:
 		return 0, false
-	case s.w.Pinned(), s.w.Next().From(s.unsent)+count > max(s.o.Window/2, count):
+	case s.w.Pinned(), s.w.Next().From(s.unsent)+count > max(min(maxUnsent, s.o.Window/2), count):
 		return 0, false // write first
 	case !s.flow.MaySend(now, s.w.Next(), count):
 		s.stats.Blocked++
@@ -181,28 +187,33 @@ func (s *Sender) admit(now window.Instant, count, n int) (time.Duration, bool) {
 	return 0, true
 }
 
-// await writes what waits, lets d pass or something change, with mu released.
+// await writes what waits, lets d pass or something change, with mu released;
+// d 0 is as long as another goroutine writes.
 func (s *Sender) await(ctx context.Context, d time.Duration) error {
 	if err := s.broken(); err != nil {
 		return err
 	}
-	wake := s.wake
+	wake, end := s.wake, s.w.Next()
 	s.waiters++
 	s.mu.Unlock()
 	defer func() { s.mu.Lock(); s.waiters-- }()
-	if err := s.flush(); err != nil || d == 0 {
+	if err := s.writeTo(end); err != nil {
 		return err
 	}
-	if s.known != nil {
-		s.known.poll(s) // an answer may be lost: ask again
+	var over <-chan time.Time // never, when it is the writer who is waited for
+	if d > 0 {
+		if s.known != nil {
+			s.known.poll(s) // an answer may be lost: ask again
+		}
+		t := time.NewTimer(d)
+		defer t.Stop()
+		over = t.C
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-wake:
-	case <-t.C:
+	case <-over:
 	}
 	return nil
 }
@@ -224,36 +235,6 @@ func (s *Sender) wakeSenders() {
 		close(s.wake)
 		s.wake = make(chan struct{})
 	}
-}
-
-// idle is how long the sender must have been quiet for messages to be written
-// by their own callers at once; a busy sender gathers a batch instead. It is
-// some times what a program in a hurry takes from one message to the next, and
-// less than the sender's goroutine takes to wake.
-const idle = 40 * time.Microsecond
-
-// promptMessages is how many messages in a row are written at once after the
-// sender was quiet: a few, as paced programs that are late catch up.
-const promptMessages = 8
-
-// batchPackets is how many packets make a batch worth writing by the caller.
-const batchPackets = 64
-
-// dueNow reports whether the caller, who has pushed count packets, is to write
-// what waits.
-func (s *Sender) dueNow(now window.Instant, count int) bool {
-	n := s.w.Next().From(s.unsent)
-	if now.Sub(s.idleAt) > idle {
-		s.prompt = promptMessages
-	}
-	if n > count {
-		s.prompt = 0 // others wait already: a batch grows
-	}
-	if s.prompt > 0 {
-		s.prompt--
-		return true
-	}
-	return n >= min(batchPackets, s.o.Window/2+1)
 }
 
 // wakeWriter lets the sender's own goroutine write soon.
@@ -291,9 +272,11 @@ func (s *Sender) queueSPM() {
 const maxControl = 256
 
 func (s *Sender) queueControl(p []byte) {
-	if len(s.control) < maxControl {
-		s.control = append(s.control, p)
+	if len(s.control) == maxControl {
+		s.stats.Overrun++
+		return
 	}
+	s.control = append(s.control, p)
 }
 
 // be is the octet order of PGM and of what this package adds.

@@ -213,7 +213,7 @@ func (r *Receiver) expire(now window.Instant, i int) {
 	}
 	s.w.Abandon()
 	s.heard = now
-	r.notifyReader()
+	r.wakeReader()
 }
 
 // maxEvents is how many warnings may wait for a slow application.
@@ -224,7 +224,7 @@ func (r *Receiver) tellApplication(err error) {
 	if len(r.events) < maxEvents {
 		r.events = append(r.events, err)
 	}
-	r.notifyReader()
+	r.wakeReader()
 }
 
 // deadline is when work must look again.

@@ -28,6 +28,8 @@ type SenderStats struct {
 	Refused     uint64                `json:"refused"`      // datagrams the network refused to take
 	Faults      [packet.Faults]uint64 `json:"-"`            // packets that could not be read, by packet.Fault
 
+	Overrun uint64 `json:"overrun"` // SPMs and NCFs not sent, as too many waited for a slow link
+
 	Window    int                `json:"window"` // packets in the window now
 	Receivers []ReceiverProgress `json:"receivers"`
 }

@@ -26,7 +26,7 @@ func (s *Sender) listen(in Input) {
 				s.hear(&p, b, d)
 			}
 		}
-		if s.flush() != nil {
+		if s.writeRound() != nil {
 			return
 		}
 	}

@@ -6,32 +6,87 @@ import (
 	"net/netip"
 	"time"
 
+	"vipd/pgm/packet"
 	"vipd/pgm/window"
 )
 
 // flush writes what waits: SPMs and NCFs first, then repairs, then new data.
-// One caller writes; others that come meanwhile wait and find nothing left.
-func (s *Sender) flush() error {
-	s.io.Lock()
-	defer s.io.Unlock()
+func (s *Sender) flush() error { return s.write(func() bool { return false }) }
+
+// write is flush that stops early, after a round with which it was enough; the
+// rest is then the sender's own goroutine's. One goroutine writes at a time.
+// Another that comes meanwhile goes away at once, for the writer looks again
+// before it stops: nobody who hears NAKs or has a deadline waits for the link.
+func (s *Sender) write(enough func() bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writing {
+		return nil
+	}
+	s.writing = true
+	defer s.rest()
 	for {
-		s.mu.Lock()
 		s.load(s.clock.now())
-		s.mu.Unlock()
 		if len(s.out.batch) == 0 {
 			return nil
 		}
-		if err := s.out.send(); err != nil {
+		s.mu.Unlock()
+		err := s.out.send()
+		s.mu.Lock()
+		if err != nil {
 			s.fail(err)
+			return err
+		}
+		if len(s.control) == 0 && enough() {
+			if s.waits() {
+				s.wakeWriter()
+				s.wakeSenders() // one of them may have to write now
+			}
+			return nil
+		}
+	}
+}
+
+// rest ends writing; it needs mu.
+func (s *Sender) rest() {
+	s.writing, s.idleAt = false, s.clock.now()
+	s.rested.Broadcast()
+}
+
+// writeTo writes until the packets before end are written.
+func (s *Sender) writeTo(end packet.Seq) error {
+	return s.write(func() bool { return !s.unsent.Before(end) })
+}
+
+// writeRound writes once.
+func (s *Sender) writeRound() error { return s.write(func() bool { return true }) }
+
+// drain writes until nothing waits, whoever does it.
+func (s *Sender) drain() error {
+	for {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		for s.writing {
+			s.rested.Wait()
+		}
+		done := !s.waits() || s.failed != nil
+		err := s.failed
+		s.mu.Unlock()
+		if done {
 			return err
 		}
 	}
 }
 
-// fail notes an error that ends the session, unless Close caused it.
+// waits reports whether there is something to write; it needs mu.
+func (s *Sender) waits() bool {
+	return len(s.control) > 0 || s.w.Repairs() > 0 || s.unsent != s.w.Next() || len(s.packed) > 0
+}
+
+// fail notes an error that ends the session, unless Close caused it; it needs mu.
 func (s *Sender) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.failed == nil && !errors.Is(err, net.ErrClosed) {
 		s.failed = err
 	}
@@ -67,7 +122,6 @@ func (s *Sender) load(now window.Instant) {
 			s.wakeWriter() // its timer would ring too late
 		}
 	}
-	s.idleAt = now
 	s.stats.Refused = s.out.lost
 }
 
@@ -97,10 +151,11 @@ func (s *Sender) work() {
 		case <-s.done:
 			return
 		case <-s.kick:
+			s.standBack()
 		case <-t.C:
 			s.tick()
 		}
-		if s.flush() != nil {
+		if s.writeRound() != nil {
 			return
 		}
 		t.Reset(s.nextTick())
@@ -154,7 +209,7 @@ func (s *Sender) Abort(code uint8) error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	s.flush() //nolint:errcheck // the next one fails alike
+	s.drain() //nolint:errcheck // the next one fails alike
 	s.mu.Lock()
 	s.rst, s.code = true, code
 	for range 3 {
@@ -162,7 +217,7 @@ func (s *Sender) Abort(code uint8) error {
 	}
 	s.wakeSenders()
 	s.mu.Unlock()
-	err := s.flush()
+	err := s.drain()
 	s.shut()
 	return err
 }
@@ -180,7 +235,7 @@ func (s *Sender) Close() error {
 	s.closed = true
 	s.wakeSenders()
 	s.mu.Unlock()
-	err := s.flush()
+	err := s.drain()
 	s.mu.Lock()
 	s.fin = true
 	for range 3 {
@@ -189,7 +244,7 @@ func (s *Sender) Close() error {
 	s.spm.Data(s.clock.now()) // so the heartbeats start again, with the FIN
 	s.mu.Unlock()
 	s.wakeWriter()
-	if flushed := s.flush(); err == nil {
+	if flushed := s.drain(); err == nil {
 		err = flushed
 	}
 	if err == nil {

@@ -2,8 +2,8 @@
 // LAN of namespaces, in alternating runs, so that what disturbs one disturbs
 // all. Read ratios, not figures.
 //
-// It knows how to start contestants and how to print medians; it judges
-// nothing. OpenPGM's part is testlab/interop/pgm/peer/openpgm.c, which it
+// It knows how to start contestants, how to print medians, and what ours is to
+// reach beside the others. OpenPGM's part is testlab/interop/pgm/peer/openpgm.c, which it
 // compiles.
 //
 //	 .--------.   .--------.   .--------.
@@ -12,6 +12,8 @@
 //	-----+------------+------------+------  loses frames to receivers
 //
 //	go run ./testlab/bench/pgm                     everything: half an hour
+//	go run ./testlab/bench/pgm -others 1           the same, most of it measured once
+//	go run ./testlab/bench/pgm -goals              what the goals need: some six minutes
 //	go run ./testlab/bench/pgm -runs 1 -sizes 1000 -losses 0,10 -receivers 1
 package main
 
@@ -33,6 +35,8 @@ type settings struct {
 	receivers []int
 	only      []string
 	super     bool
+	goals     bool
+	others    int
 	count     int
 	peer      string // compiled openpgm.c, "" where it can't be had
 }
@@ -73,13 +77,18 @@ func parse() settings {
 	var s settings
 	var sizes, losses, receivers, only string
 	flag.IntVar(&s.runs, "runs", 5, "runs of each contestant, alternating; medians are printed")
+	flag.IntVar(&s.others, "others", 0, "runs of what no goal needs; 0: as many")
 	flag.StringVar(&sizes, "sizes", "100,1000,8000", "octets of messages")
 	flag.StringVar(&losses, "losses", "0,1,10,50", "frames in 1000 lost on the way to each receiver")
 	flag.StringVar(&receivers, "receivers", "1,2", "how many receivers")
 	flag.StringVar(&only, "only", "", "contestants by name; all by default")
 	flag.BoolVar(&s.super, "super", false, "let super-packets cross the switch, as between virtual machines")
+	flag.BoolVar(&s.goals, "goals", false, "only what the goals need, with and without super-packets")
 	flag.IntVar(&s.count, "count", 150_000, "messages of a run; a seventh of them when they are longer than a packet")
 	flag.Parse()
+	if s.others == 0 {
+		s.others = s.runs
+	}
 	s.sizes, s.losses, s.receivers = numbers(sizes), numbers(losses), numbers(receivers)
 	if only != "" {
 		s.only = strings.Split(only, ",")

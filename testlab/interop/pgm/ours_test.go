@@ -108,8 +108,16 @@ func numbered(i, n int) []byte {
 	return m
 }
 
-// send sends count messages at a rate, then lingers like openpgm.c.
+// send sends count messages at a rate, then lingers.
 func send(ctx context.Context, s *pgm.Sender, count, size int, perSecond float64) error {
+	if err := sendAll(ctx, s, count, size, perSecond); err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// sendAll sends count messages at a rate.
+func sendAll(ctx context.Context, s *pgm.Sender, count, size int, perSecond float64) error {
 	start := time.Now()
 	for i := range count {
 		if ahead := time.Duration(float64(i)/perSecond*1e9) - time.Since(start); ahead > 0 {
@@ -119,7 +127,7 @@ func send(ctx context.Context, s *pgm.Sender, count, size int, perSecond float64
 			return fmt.Errorf("send %d: %w", i, err)
 		}
 	}
-	return s.Close()
+	return nil
 }
 
 // heard is what one of our receivers got of one source.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,6 +154,9 @@ func (l *lan) openpgm(n int, w way, mode string, args ...string) *run {
 	}
 	return r
 }
+
+// end tells a sender that everybody has everything: it still answers for a while.
+func (r *run) end() { r.proc.Signal(syscall.SIGTERM) } //nolint:errcheck // it has ended by itself
 
 // reports waits for the peer's end and returns what it prints.
 func (r *run) reports() []peerReport {

@@ -1,0 +1,245 @@
+package pgm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vipd/multicast"
+	"vipd/pgm/packet"
+)
+
+// pollable is an input that the kernel can be asked about.
+type pollable interface {
+	Input
+	SyscallConn() (syscall.RawConn, error)
+	SetReadDeadline(time.Time) error
+}
+
+// ears read the sockets of a receiver, one goroutine at a time: the one that
+// waits in Receive, so that a packet wakes the thread that wants it and no
+// other. While the program is busy elsewhere a stand-in reads, for NAKs must not
+// wait for it.
+//
+//	Receive --- nothing here ---> sleeps in poll --- packet ---> reads, returns
+//	stand-in --- nobody read for a while ---> the same, until Receive comes
+//
+// The sleeper is woken by a bell: for Close, the end of a context, what time
+// made ready, or Receive coming for its sockets.
+type ears struct {
+	inputs []pollable
+	fds    []unix.PollFd // of the inputs, then of the bell; duplicates, ours to close
+
+	reading sync.Mutex // held by who reads
+	batch   []multicast.Datagram
+	p       packet.Packet
+
+	// Guarded by Receiver.mu:
+
+	asleep  bool   // somebody sleeps or reads: the bell is heard
+	rung    bool   // the bell, and the inputs' deadlines, are set
+	closed  bool   // fds are
+	inside  bool   // Receive reads, or wants to
+	visits  uint64 // how often it has
+	seen    uint64 // of visits, by the stand-in
+	offDuty bool   // the stand-in waits for a call
+
+	call chan struct{}
+}
+
+// newEars makes ears of a link's inputs; nil, without an error, when the kernel
+// does not know them.
+func newEars(l Link) (*ears, error) {
+	e := &ears{batch: newBatch(l), call: make(chan struct{}, 1)}
+	for _, in := range l.Inputs() {
+		p, ok := in.(pollable)
+		if !ok {
+			return nil, nil
+		}
+		e.inputs = append(e.inputs, p)
+	}
+	for _, in := range e.inputs {
+		err := control(in, func(fd int) error {
+			return e.add(unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0))
+		})
+		if err != nil {
+			e.closeFDs()
+			return nil, fmt.Errorf("listen to socket: %w", err)
+		}
+	}
+	if err := e.add(unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)); err != nil {
+		e.closeFDs()
+		return nil, fmt.Errorf("make eventfd: %w", err)
+	}
+	return e, nil
+}
+
+func (e *ears) add(fd int, err error) error {
+	if err == nil {
+		e.fds = append(e.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	return err
+}
+
+func (e *ears) closeFDs() {
+	for _, f := range e.fds {
+		unix.Close(int(f.Fd)) //nolint:errcheck // -1 is closed already
+	}
+}
+
+// ring wakes who sleeps; it needs mu.
+func (e *ears) ring() {
+	if !e.asleep || e.rung || e.closed {
+		return
+	}
+	e.rung = true
+	one := [8]byte{7: 1}
+	unix.Write(e.bell(), one[:]) //nolint:errcheck // any value but 0 rings
+	for _, in := range e.inputs {
+		// The kernel may say that there is something and have nothing, such as
+		// a datagram with a bad checksum: then the reader waits for the next.
+		in.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // closed: it is awake
+	}
+}
+
+func (e *ears) bell() int { return int(e.fds[len(e.inputs)].Fd) }
+
+// hush takes a ring back; it needs mu.
+func (e *ears) hush() {
+	e.asleep = false
+	if !e.rung {
+		return
+	}
+	e.rung = false
+	var count [8]byte
+	unix.Read(e.bell(), count[:]) //nolint:errcheck // it was written
+	for _, in := range e.inputs {
+		in.SetReadDeadline(time.Time{}) //nolint:errcheck // closed: the next Read says so
+	}
+}
+
+// sleep waits for a packet unless stay, asked with mu, says that there is
+// something better to do, and takes what came. It needs reading.
+func (r *Receiver) sleep(stay func() bool) {
+	e := r.ears
+	r.mu.Lock()
+	if e.closed || isClosed(r.done) || !stay() {
+		r.mu.Unlock()
+		return
+	}
+	e.asleep = true
+	r.mu.Unlock()
+	_, err := unix.Poll(e.fds, -1)
+	for i, in := range e.inputs {
+		if err == nil && e.fds[i].Revents != 0 {
+			r.read(i, in)
+		}
+	}
+	r.mu.Lock()
+	e.hush()
+	r.mu.Unlock()
+}
+
+// read takes what one input has.
+func (r *Receiver) read(i int, in Input) {
+	n, err := in.Read(r.ears.batch)
+	switch {
+	case err == nil:
+		r.hearBatch(&r.ears.p, r.ears.batch[:n])
+		r.writeOut()
+	case !errors.Is(err, os.ErrDeadlineExceeded) && !multicast.Transient(err):
+		f := &r.ears.fds[i] // nothing comes from there any more
+		unix.Close(int(f.Fd))
+		f.Fd = -1 // poll skips it
+	}
+}
+
+// hearMyself lets the caller of Receive read the sockets, until something came
+// or ctx ends.
+func (r *Receiver) hearMyself(ctx context.Context) {
+	e := r.ears
+	r.mu.Lock()
+	e.inside = true
+	e.ring() // the stand-in, if it reads
+	r.mu.Unlock()
+	e.reading.Lock()
+	stop := func() bool { return false }
+	if ctx.Done() != nil {
+		stop = context.AfterFunc(ctx, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			e.ring()
+		})
+	}
+	r.sleep(func() bool { return ctx.Err() == nil && len(r.ready) == 0 })
+	stop()
+	e.reading.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.inside = false
+	e.visits++
+	if e.offDuty {
+		e.offDuty = false
+		e.call <- struct{}{}
+	}
+}
+
+// away is how long nobody reads before the stand-in does.
+const away = 5 * time.Millisecond
+
+// standIn reads while the program is away.
+func (r *Receiver) standIn() {
+	e := r.ears
+	t := time.NewTimer(0) // nobody has come yet
+	defer t.Stop()
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-e.call:
+		case <-t.C:
+		}
+		r.mu.Lock()
+		came := e.visits != e.seen
+		e.seen = e.visits
+		e.offDuty = e.inside && !came
+		gone, rest := !e.inside && !came, e.offDuty
+		r.mu.Unlock()
+		if gone {
+			r.readAlone()
+		}
+		if !rest {
+			t.Reset(away)
+		}
+	}
+}
+
+// readAlone reads until Receive comes.
+func (r *Receiver) readAlone() {
+	e := r.ears
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	for !isClosed(r.done) {
+		came := false
+		r.sleep(func() bool { came = e.inside; return !came })
+		if came {
+			return
+		}
+	}
+}
+
+// close lets the sockets go; the link is closed, and who read has been woken.
+func (e *ears) close(mu *sync.Mutex) {
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	mu.Lock()
+	defer mu.Unlock()
+	e.closed = true
+	e.closeFDs()
+}
