@@ -26,7 +26,9 @@ func (m *Machine) keep(now clock.Instant, i int) {
 		m.drop(i, LeaseExpired)
 		return
 	case lapsed:
-		m.meet(now, i)
+		if !m.meet(now, i) && m.rival(now, t) {
+			t.rivalled = true // it may be gone before the lease is back
+		}
 		return
 	}
 	if t.spec.Bits&AllowMultiple != 0 || m.meet(now, i) {

@@ -51,6 +51,7 @@ func TestSchedules(t *testing.T) {
 // found are seeds beyond those usually played whose schedules once failed.
 var found = []uint64{
 	202947, // a cut of two thirds of a dead time, healed just before the lease's end
+	117509, // a rival comes and goes while the lease has run out
 	39792,  // a group leaves the configuration in the instant of a thaw, its lease run out
 	131469, // a rival that does not hear is waited for, by a slow clock
 }
