@@ -87,16 +87,24 @@ func deaf(t *testing.T) string {
 	return ""
 }
 
-// refused is an address at which nobody listens.
+// refused is an address at which nobody listens, and nobody can begin to: the port is
+// kept by a socket that does not.
 func refused(t *testing.T) string {
 	t.Helper()
 	rig.Need(t, rig.Netns)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
 }
 
 func TestPort(t *testing.T) {
