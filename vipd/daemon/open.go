@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/lease"

@@ -91,19 +91,24 @@ func (p *path) tend(in *inlet, log *slog.Logger) {
 	if !p.stale() {
 		return
 	}
-	if conn := p.conn.Swap(nil); conn != nil {
-		in.forget(p.number)
-		conn.Close()
-	}
+	p.close(in)
 	if p.open() != nil {
 		return
 	}
 	if err := in.hear(p.number, p.conn.Load()); err != nil {
 		log.Error("can't hear a path", "err", err)
-		p.conn.Swap(nil).Close()
+		p.close(in)
 		return
 	}
 	log.Info("path is back", "address", p.options.Local)
+}
+
+// close closes the sockets, if there are any, and has the inlet forget them.
+func (p *path) close(in *inlet) {
+	if conn := p.conn.Swap(nil); conn != nil {
+		in.forget(p.number)
+		conn.Close()
+	}
 }
 
 // send sends one datagram; a path that can't now is the peers' to notice.
