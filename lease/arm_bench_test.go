@@ -2,15 +2,17 @@ package lease
 
 import "testing"
 
-// The time to arm an address and to let go of it, as each take and drop does.
+// The time to arm two hundred addresses and to let go of them, as the take and the drop
+// of a large token do.
 func BenchmarkArm(b *testing.B) {
+	addresses := manyAddresses(200)
 	for _, layer := range layers {
 		b.Run(string(layer), func(b *testing.B) {
 			l, _ := manyLeases(b, layer, 0)
 			for b.Loop() {
-				x, err := l.Arm(shared4, 1)
+				list, err := l.Arm(addresses, 1)
 				if err == nil {
-					err = x.Disarm()
+					err = l.Disarm(list...)
 				}
 				if err != nil {
 					b.Fatal(err)

@@ -14,16 +14,9 @@ import (
 // nothing is the floor.
 func BenchmarkPacket(b *testing.B) {
 	p := openBPF(b)
-	others := make([]netip.Addr, 0, 1000)
-	for i := range cap(others) {
-		others = append(others, netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}))
-	}
-	for _, address := range append(others, shared4, shared6) {
-		cell, err := p.enter(address)
-		if err != nil {
-			b.Fatal(err)
-		}
-		cell.Store(0)
+	others := manyAddresses(1000)
+	if _, err := p.enter(append(others, shared4, shared6)); err != nil {
+		b.Fatal(err)
 	}
 	b.Run("nothing done", func(b *testing.B) {
 		empty, err := ebpf.NewProgram(&ebpf.ProgramSpec{
@@ -50,8 +43,8 @@ func BenchmarkPacket(b *testing.B) {
 		{"NS valid", frame(typeIP6, discovery(135, other6, other6, shared6)), true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			for _, address := range []netip.Addr{shared4, shared6} {
-				cell, _ := p.enter(address)
+			cells, _ := p.enter([]netip.Addr{shared4, shared6})
+			for _, cell := range cells {
 				cell.Store(0)
 				if c.valid {
 					cell.Store(int64(bootNow().Add(time.Hour)))
@@ -97,7 +90,7 @@ func BenchmarkRenew(b *testing.B) {
 func BenchmarkRenewByCall(b *testing.B) {
 	p := openBPF(b)
 	k := addressKey(shared4)
-	if _, err := p.enter(shared4); err != nil {
+	if _, err := p.enter([]netip.Addr{shared4}); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -105,6 +98,14 @@ func BenchmarkRenewByCall(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// manyAddresses is so many addresses of the benchmarking network (RFC 2544).
+func manyAddresses(count int) (list []netip.Addr) {
+	for i := range count {
+		list = append(list, netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}))
+	}
+	return list
 }
 
 func manyLeases(t testing.TB, layer Layer, count int) (*Leases, []Renewal) {
@@ -122,12 +123,12 @@ func manyLeases(t testing.TB, layer Layer, count int) (*Leases, []Renewal) {
 	if l.Layer() != layer {
 		t.Skip(l.Why())
 	}
+	list, err := l.Arm(manyAddresses(count), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	rs := make([]Renewal, 0, count)
-	for i := range count {
-		x, err := l.Arm(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, x := range list {
 		rs = append(rs, Renewal{x, 0})
 	}
 	return l, rs

@@ -39,6 +39,9 @@ func (p *programs) guardLeft(index int) error {
 func (p *programs) guard(index int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.guards[index] != nil {
+		return nil
+	}
 	link, err := p.filters.netlink.LinkByIndex(index)
 	if err != nil {
 		return err

@@ -247,11 +247,11 @@ func TestNotAnInterface(t *testing.T) {
 		t.Run(string(layer), func(t *testing.T) {
 			owner, _ := pair(t)
 			l := open(t, owner.Host(), Options{Prefer: layer})
-			if _, err := l.Arm(shared4, 12345); err == nil {
+			if _, err := l.Arm([]netip.Addr{shared4}, 12345); err == nil {
 				t.Error("armed on an interface that doesn't exist")
 			}
 			for _, wrong := range []netip.Addr{{}, netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("fe80::1%eth0")} {
-				if _, err := l.Arm(wrong, owner.Index()); err == nil {
+				if _, err := l.Arm([]netip.Addr{shared4, wrong}, owner.Index()); err == nil {
 					t.Errorf("armed %s", wrong)
 				}
 			}

@@ -26,12 +26,13 @@ const (
 type enforcer interface {
 	// adopted is where the expiries are that an earlier daemon left.
 	adopted() (map[netip.Addr]*atomic.Int64, error)
-	// enter makes the kernel know the address, expired if it is new, and says
-	// where its expiry is.
-	enter(netip.Addr) (*atomic.Int64, error)
+	// enter makes the kernel know the addresses, expired where they are new, and
+	// says where the expiry of each is.
+	enter([]netip.Addr) ([]*atomic.Int64, error)
 	// forget undoes enter.
-	forget(netip.Addr) error
-	// guard has the layer look at all that passes an interface.
+	forget([]netip.Addr) error
+	// guard has the layer look at all that passes an interface. One that is guarded
+	// already costs nothing: whether it still is, audit asks.
 	guard(index int) error
 	// write makes the expiries true.
 	write([]Renewal) error
@@ -58,12 +59,18 @@ func (e Event) String() string {
 type nothing struct{}
 
 func (nothing) adopted() (map[netip.Addr]*atomic.Int64, error) { return nil, nil }
-func (nothing) enter(netip.Addr) (*atomic.Int64, error)        { return new(atomic.Int64), nil }
-func (nothing) forget(netip.Addr) error                        { return nil }
+func (nothing) forget([]netip.Addr) error                      { return nil }
 func (nothing) guard(int) error                                { return nil }
 func (nothing) write(rs []Renewal) error                       { return store(rs) }
 func (nothing) audit() []Event                                 { return nil }
 func (nothing) close(bool) error                               { return nil }
+
+func (nothing) enter(addresses []netip.Addr) (cells []*atomic.Int64, err error) {
+	for range addresses {
+		cells = append(cells, new(atomic.Int64))
+	}
+	return cells, nil
+}
 
 // store writes the expiries to where they are.
 func store(rs []Renewal) error {

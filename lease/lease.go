@@ -56,9 +56,8 @@ func (x *Lease) Expiry() clock.Instant {
 // keeping the order is the caller's part.
 func (x *Lease) Expire() error { return x.leases.Renew([]Renewal{{Lease: x}}) }
 
-// Disarm makes the kernel forget the lease, so that what it held passes freely.
-// Call it when the address has been removed from its interface.
-func (x *Lease) Disarm() error { return x.leases.disarm(x) }
+// Disarm is Leases.Disarm of this one.
+func (x *Lease) Disarm() error { return x.leases.Disarm(x) }
 
 func (x *Lease) store(until clock.Instant) error {
 	x.mu.Lock()

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -86,39 +87,60 @@ func (l *Leases) Adopted() map[netip.Addr]*Lease {
 	return maps.Clone(l.addresses)
 }
 
-// Arm prepares a lease for the address, to be called before the address is
+// Arm prepares a lease for each of the addresses, to be called before they are
 // added: it is expired unless adopted. The interfaces, by index, are those that
-// would answer for the address: the one it will be on, and others on its LAN.
-func (l *Leases) Arm(address netip.Addr, interfaces ...int) (*Lease, error) {
-	address = address.Unmap()
-	if !address.IsValid() || address.IsMulticast() || address.Zone() != "" {
-		return nil, fmt.Errorf("arm %s: not an address to share", address)
+// would answer for them: those they will be on, and others on their LANs. After an
+// error some may be armed already.
+func (l *Leases) Arm(addresses []netip.Addr, interfaces ...int) ([]*Lease, error) {
+	for _, address := range addresses {
+		if !address.IsValid() || address.Unmap().IsMulticast() || address.Zone() != "" {
+			return nil, fmt.Errorf("arm %s: not an address to share", address)
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	x, err := l.enter(address)
+	list, err := l.enter(addresses)
 	if err != nil {
-		return nil, fmt.Errorf("arm %s: %w", address, err)
+		return nil, fmt.Errorf("arm %s: %w", several(addresses), err)
 	}
 	for _, index := range interfaces {
 		if err := l.in.guard(index); err != nil {
-			return nil, fmt.Errorf("arm %s on interface %d: %w", address, index, err)
+			return nil, fmt.Errorf("arm %s on interface %d: %w", several(addresses), index, err)
 		}
 	}
-	return x, nil
+	return list, nil
 }
 
-func (l *Leases) enter(address netip.Addr) (*Lease, error) {
-	if x := l.addresses[address]; x != nil {
-		return x, nil
+// several names the first of the addresses, and says how many more there are.
+func several(addresses []netip.Addr) string {
+	if len(addresses) == 1 {
+		return addresses[0].String()
 	}
-	cell, err := l.in.enter(address)
+	return fmt.Sprintf("%s and %d more", addresses[0], len(addresses)-1)
+}
+
+// enter finds or makes the lease of each address, in the order given.
+func (l *Leases) enter(addresses []netip.Addr) (list []*Lease, err error) {
+	var fresh []*Lease
+	var unknown []netip.Addr
+	for _, address := range addresses {
+		address = address.Unmap()
+		x := l.addresses[address]
+		if x == nil {
+			x = &Lease{leases: l, address: address}
+			fresh, unknown = append(fresh, x), append(unknown, address)
+		}
+		list = append(list, x)
+	}
+	cells, err := l.in.enter(unknown)
 	if err != nil {
 		return nil, err
 	}
-	x := &Lease{leases: l, address: address, cell: cell}
-	l.addresses[address] = x
-	return x, nil
+	for i, x := range fresh {
+		x.cell = cells[i]
+		l.addresses[x.address] = x
+	}
+	return list, nil
 }
 
 // Renew moves expiries, all in one go. With BPF it is a store for each, without
@@ -126,25 +148,35 @@ func (l *Leases) enter(address netip.Addr) (*Lease, error) {
 // Arm or Disarm of other leases.
 func (l *Leases) Renew(rs []Renewal) error { return l.in.write(rs) }
 
-func (l *Leases) disarm(x *Lease) error {
+// Disarm makes the kernel forget the leases, so that what they held passes freely.
+// Call it when the addresses have been removed from their interfaces. A lease that
+// is not armed is left as it is.
+func (l *Leases) Disarm(list ...*Lease) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.addresses[x.address] != x && l.groups[x.group] != x {
-		return nil
+	var errs []error
+	var addresses []netip.Addr
+	for _, x := range list {
+		switch {
+		case x.address.IsValid() && l.addresses[x.address] == x:
+			delete(l.addresses, x.address)
+			addresses = append(addresses, x.address)
+		case !x.address.IsValid() && l.groups[x.group] == x:
+			delete(l.groups, x.group)
+			if err := l.in.(*programs).forgetGroup(x.group); err != nil {
+				errs = append(errs, fmt.Errorf("disarm %s: %w", x, err))
+			}
+		default:
+			continue
+		}
+		x.end()
 	}
-	x.end()
-	var err error
-	if x.address.IsValid() {
-		delete(l.addresses, x.address)
-		err = l.in.forget(x.address)
-	} else {
-		delete(l.groups, x.group)
-		err = l.in.(*programs).forgetGroup(x.group)
+	if len(addresses) > 0 {
+		if err := l.in.forget(addresses); err != nil {
+			errs = append(errs, fmt.Errorf("disarm %s: %w", several(addresses), err))
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("disarm %s: %w", x, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Close lets go of everything. Leases that are armed stay in force in the

@@ -2,7 +2,9 @@ package lease
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +20,12 @@ func TestMany(t *testing.T) {
 		t.Run(string(layer), func(t *testing.T) {
 			owner, _ := pair(t)
 			l := open(t, owner.Host(), Options{Prefer: layer})
+			addresses := manyAddresses(each)
 			for i := range each {
-				arm(t, l, netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), owner.Index())
-				arm(t, l, netip.AddrFrom16([16]byte{0x20, 1, 13: 1, 14: byte(i >> 8), 15: byte(i)}), owner.Index())
+				addresses = append(addresses, netip.AddrFrom16([16]byte{0x20, 1, 13: 1, 14: byte(i >> 8), 15: byte(i)}))
+			}
+			if list, err := l.Arm(addresses, owner.Index()); err != nil || len(list) != len(addresses) {
+				t.Fatalf("%d leases, %v", len(list), err)
 			}
 			l.Close()
 			l = open(t, owner.Host(), Options{Prefer: layer})
@@ -42,6 +47,13 @@ func TestMany(t *testing.T) {
 					t.Errorf("%s is blocked", r.Lease)
 				}
 			}
+			if err := l.Disarm(slices.Collect(maps.Values(l.Adopted()))...); err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			if l = open(t, owner.Host(), Options{Prefer: layer}); len(l.Adopted()) > 0 {
+				t.Errorf("%d are armed after all were disarmed", len(l.Adopted()))
+			}
 		})
 	}
 }
@@ -49,12 +61,7 @@ func TestMany(t *testing.T) {
 // TestFull arms more than there is room for.
 func TestFull(t *testing.T) {
 	p := openBPF(t)
-	var err error
-	for i := range slots + 1 {
-		if _, err = p.enter(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})); err != nil {
-			break
-		}
-	}
+	_, err := p.enter(manyAddresses(slots + 1))
 	if err == nil || !strings.Contains(err.Error(), "4096") {
 		t.Errorf("%v", err)
 	}

@@ -94,14 +94,14 @@ func take(l *Leases, group string) (renewals []Renewal, err error) {
 		return nil, err
 	}
 	for _, address := range []netip.Addr{shared4, shared6} {
-		x, err := l.Arm(address, link.Attrs().Index)
+		list, err := l.Arm([]netip.Addr{address}, link.Attrs().Index)
 		if err != nil {
 			return nil, err
 		}
 		if err := netlink.AddrReplace(link, hostAddress(address)); err != nil {
 			return nil, err
 		}
-		renewals = append(renewals, Renewal{Lease: x})
+		renewals = append(renewals, Renewal{Lease: list[0]})
 	}
 	return renewals, nil
 }

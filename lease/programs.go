@@ -3,7 +3,9 @@ package lease
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -88,13 +90,14 @@ func (p *programs) succeed() error {
 		}
 		return err
 	}
-	for address, cell := range r.cells {
-		mine, err := p.enter(address)
-		if err != nil {
-			r.close(false)
-			return err
-		}
-		mine.Store(cell.Load())
+	addresses := slices.Collect(maps.Keys(r.cells))
+	mine, err := p.enter(addresses)
+	if err != nil {
+		r.close(false)
+		return err
+	}
+	for i, address := range addresses {
+		mine[i].Store(r.cells[address].Load())
 	}
 	for index := range r.interfaces {
 		if err := p.guardLeft(index); err != nil {
@@ -134,15 +137,24 @@ func (p *programs) adopted() (map[netip.Addr]*atomic.Int64, error) {
 	return left, err
 }
 
-func (p *programs) enter(address netip.Addr) (*atomic.Int64, error) {
-	at, err := p.table.enter(addressKey(address))
-	if err != nil {
-		return nil, err
+func (p *programs) enter(addresses []netip.Addr) (cells []*atomic.Int64, err error) {
+	for _, address := range addresses {
+		at, err := p.table.enter(addressKey(address))
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, p.table.cell(at.Slot))
 	}
-	return p.table.cell(at.Slot), nil
+	return cells, nil
 }
 
-func (p *programs) forget(address netip.Addr) error { return p.table.forget(addressKey(address)) }
+func (p *programs) forget(addresses []netip.Addr) error {
+	var errs []error
+	for _, address := range addresses {
+		errs = append(errs, p.table.forget(addressKey(address)))
+	}
+	return errors.Join(errs...)
+}
 
 func (p *programs) write(rs []Renewal) error { return store(rs) }
 

@@ -3,7 +3,6 @@ package lease
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -29,14 +28,6 @@ func newSets() []family {
 		}
 	}
 	return []family{describe(true, "4", 1, nftables.TypeIPAddr), describe(false, "6", 3, nftables.TypeIP6Addr)}
-}
-
-func familyOf(address netip.Addr) family {
-	sets := newSets()
-	if address.Is4() {
-		return sets[0]
-	}
-	return sets[1]
 }
 
 // Chains of an interface are named by its index, so that a next daemon finds

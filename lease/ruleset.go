@@ -147,34 +147,52 @@ func (r *ruleset) adopted() (map[netip.Addr]*atomic.Int64, error) {
 	return maps.Clone(r.cells), nil
 }
 
-func (r *ruleset) enter(address netip.Addr) (*atomic.Int64, error) {
+func (r *ruleset) enter(addresses []netip.Addr) (cells []*atomic.Int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if cell := r.cells[address]; cell != nil {
-		return cell, nil
-	}
-	s := familyOf(address)
-	r.conn.SetAddElements(s.held, []nftables.SetElement{{Key: address.AsSlice()}})
+	unknown := slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool { return r.cells[a] != nil })
+	eachFamily(unknown, func(s family, part []nftables.SetElement) { r.conn.SetAddElements(s.held, part) })
 	if err := r.conn.Flush(); err != nil {
 		return nil, err
 	}
-	r.cells[address] = new(atomic.Int64)
-	return r.cells[address], nil
+	for _, address := range unknown {
+		r.cells[address] = new(atomic.Int64)
+	}
+	for _, address := range addresses {
+		cells = append(cells, r.cells[address])
+	}
+	return cells, nil
 }
 
-// forget removes the address from both sets. Each is added first, so that the
+// forget removes the addresses from both sets. Each is added first, so that the
 // removal of what someone else removed, or what has timed out, is no error.
-func (r *ruleset) forget(address netip.Addr) error {
+func (r *ruleset) forget(addresses []netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.cells, address)
-	s := familyOf(address)
-	gone := []nftables.SetElement{{Key: address.AsSlice()}}
-	for _, set := range []*nftables.Set{s.held, s.live} {
-		r.conn.SetAddElements(set, gone)
-		r.conn.SetDeleteElements(set, gone)
+	for _, address := range addresses {
+		delete(r.cells, address)
 	}
+	eachFamily(addresses, func(s family, part []nftables.SetElement) {
+		for _, set := range []*nftables.Set{s.held, s.live} {
+			r.conn.SetAddElements(set, part)
+			r.conn.SetDeleteElements(set, part)
+		}
+	})
 	return r.conn.Flush()
+}
+
+// eachFamily gives do the addresses of each family as elements of its sets, no more at
+// a time than fit one message.
+func eachFamily(addresses []netip.Addr, do func(family, []nftables.SetElement)) {
+	for _, s := range newSets() {
+		var elements []nftables.SetElement
+		for _, address := range addresses {
+			if address.Is4() == s.ip4 {
+				elements = append(elements, nftables.SetElement{Key: address.AsSlice()})
+			}
+		}
+		inBatches(elements, func(part []nftables.SetElement) { do(s, part) })
+	}
 }
 
 func (r *ruleset) guard(index int) error {

@@ -120,14 +120,12 @@ var packetCases = []struct {
 
 func TestVerdicts(t *testing.T) {
 	p := openBPF(t)
-	for _, address := range []netip.Addr{shared4, shared6} {
-		if _, err := p.enter(address); err != nil {
-			t.Fatal(err)
-		}
+	cells, err := p.enter([]netip.Addr{shared4, shared6})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, valid := range []bool{false, true} {
-		for _, address := range []netip.Addr{shared4, shared6} {
-			cell, _ := p.enter(address)
+		for _, cell := range cells {
 			cell.Store(0)
 			if valid {
 				cell.Store(int64(bootNow().Add(time.Hour)))

@@ -62,11 +62,11 @@ func open(t *testing.T, h *rig.Host, o Options) *Leases {
 // arm arms a lease or ends the test.
 func arm(t *testing.T, l *Leases, address netip.Addr, interfaces ...int) *Lease {
 	t.Helper()
-	x, err := l.Arm(address, interfaces...)
+	list, err := l.Arm([]netip.Addr{address}, interfaces...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return x
+	return list[0]
 }
 
 // renew renews a lease for so long from now, or ends the test.

@@ -13,14 +13,11 @@ import (
 	"github.com/mdlayher/ndp"
 )
 
-// askBurst is the most addresses of a token that one Ask asks for. They move
-// together, so those of a larger token take turns.
-const askBurst = 64
-
-// Ask asks the LAN who has the addresses of the token, on their interfaces, and
-// returns the time just before. Answers are events; answers of an earlier Ask may
-// still come after it. It asks for addresses that are held here, too: other
-// holders answer.
+// Ask asks who has the token, by one address of each family on each of its
+// interfaces, and returns the time just before: the addresses of a token are on one
+// host together, and questions go to everybody on the LAN. The addresses take turns.
+// Answers are events; answers of an earlier Ask may still come after it. It asks for
+// what is held here, too: other holders answer.
 //
 // An error says that at least one question could not be sent: silence after it
 // means nothing.
@@ -38,11 +35,27 @@ func (h *Hands) Ask(name string) (time.Time, error) {
 	t.said = recent{}
 	asked := time.Now()
 	var errs []error
-	for range min(askBurst, len(t.places)) {
-		t.turn = (t.turn + 1) % len(t.places)
-		errs = append(errs, h.probe(v, t.places[t.turn]))
+	for _, p := range t.sample() {
+		errs = append(errs, h.probe(v, p))
 	}
 	return asked, errors.Join(errs...)
+}
+
+// sample returns one place of each family on each interface, each time the next.
+func (t *token) sample() (sample []*place) {
+	for i := range t.places {
+		p := t.places[(t.turn+i)%len(t.places)]
+		if !slices.ContainsFunc(sample, p.beside) {
+			sample = append(sample, p)
+		}
+	}
+	t.turn++
+	return sample
+}
+
+// beside reports whether both are of one family and on one interface.
+func (p *place) beside(other *place) bool {
+	return p.index == other.index && p.Prefix.Addr().Is4() == other.Prefix.Addr().Is4()
 }
 
 // probe asks for one shared address where it is, or would be.

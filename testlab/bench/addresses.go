@@ -53,8 +53,10 @@ func (t *trial) sweepAddresses(sweep *sweep) error {
 	if err := t.askBy(t.B); err != nil {
 		return err
 	}
+	var cut sync.WaitGroup
+	defer cut.Wait()
 	from := time.Now()
-	t.A.CutPower()
+	cut.Go(t.A.CutPower) // it takes longer than the other host to notice
 	arrived, err := sweep.until(t.ctx, nameB)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type Node struct {
 	onePath bool
 	addrs   [2]netip.Prefix
 	host    atomic.Pointer[rig.Host] // of this boot; nil without power
+	wreck   *rig.Host                // what is left of the boot before; nil if nothing is
 }
 
 // newNode is a machine that is not switched on yet.
@@ -47,6 +48,9 @@ func (n *Node) Host() *rig.Host { return n.host.Load() }
 // Boot switches the machine on, with all that starts by itself. What runs already stays.
 func (n *Node) Boot() error {
 	if n.host.Load() == nil {
+		if n.wreck != nil {
+			n.wreck.Destroy()
+		}
 		host := n.lab.Host(n.name)
 		n.Service = host.Plug(n.lab.Switch(serviceLAN), "eth0", n.addrs[0])
 		if !n.onePath {
@@ -59,14 +63,15 @@ func (n *Node) Boot() error {
 	return n.Daemon.Start()
 }
 
-// CutPower ends the machine; without power already, nothing happens.
+// CutPower ends the machine, whose wreck stays until the next Boot; without power already, nothing happens.
 func (n *Node) CutPower() {
 	host := n.host.Swap(nil)
 	if host == nil {
 		return
 	}
 	n.Daemon.GiveUp()
-	host.Destroy()
+	host.CutPower()
+	n.wreck = host
 }
 
 // Control speaks with the node's vipd; the host must have power.

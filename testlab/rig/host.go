@@ -108,11 +108,12 @@ func (h *Host) Port(name string) *Port {
 	return h.ports[i]
 }
 
-// Destroy cuts the host's power. First no frame passes any more, in either direction
-// and without the host noticing; then its processes are killed, so that no farewell
-// of theirs or of their sockets gets out; then its cards and its kernel state vanish.
-// The lab's Host boots it again, empty.
-func (h *Host) Destroy() {
+// CutPower ends the host as far as anybody else can see. First no frame passes any
+// more, in either direction and without the host noticing; then its processes are
+// killed, so that no farewell of theirs or of their sockets gets out; then its cables
+// are pulled. Its cards and its kernel state are left for Destroy: to take them down
+// would keep the kernel busy that the others share with it.
+func (h *Host) CutPower() {
 	if !h.die() {
 		return
 	}
@@ -122,15 +123,27 @@ func (h *Host) Destroy() {
 	}
 	h.stop()
 	for _, p := range h.ports {
-		p.unplug()
+		p.Down()
 	}
 	all(mend)()
+}
+
+// Destroy cuts the power and clears away what is left of the host. The lab's Host boots
+// it again, empty.
+func (h *Host) Destroy() {
+	h.CutPower()
+	if !h.lab.has(h) {
+		return
+	}
+	for _, p := range h.ports {
+		p.unplug()
+	}
 	h.space.close()
 	h.lab.forget(h)
 }
 
-// die marks the host as without power, and says whether it had any. What Destroy then
-// reads doesn't change any more.
+// die marks the host as without power, and says whether it had any. What CutPower and
+// Destroy then read doesn't change any more.
 func (h *Host) die() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -103,6 +103,13 @@ func (lab *Lab) Heal() {
 	}
 }
 
+// has reports whether that boot of a host has not been cleared away yet.
+func (lab *Lab) has(h *Host) bool {
+	lab.mu.Lock()
+	defer lab.mu.Unlock()
+	return lab.hosts[h.name] == h
+}
+
 // forget makes room for a host's next boot.
 func (lab *Lab) forget(h *Host) {
 	lab.mu.Lock()
@@ -116,8 +123,8 @@ func (lab *Lab) close() {
 	for _, h := range lab.allHosts() {
 		if h.die() {
 			h.stop()
-			h.space.close()
 		}
+		h.space.close()
 	}
 	for _, sw := range lab.allSwitches() {
 		sw.space.close()

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,13 +109,11 @@ func (d *deadman) arm(name string) error {
 	if err != nil {
 		return err
 	}
-	var list []*lease.Lease
-	for address, index := range places {
-		l, err := d.leases.Arm(address, index)
-		if err != nil {
-			return fmt.Errorf("lease of %s: %w", name, err)
-		}
-		list = append(list, l)
+	interfaces := slices.Collect(maps.Values(places))
+	slices.Sort(interfaces)
+	list, err := d.leases.Arm(slices.Collect(maps.Keys(places)), slices.Compact(interfaces)...)
+	if err != nil {
+		return fmt.Errorf("lease of %s: %w", name, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -126,11 +126,7 @@ func (d *deadman) disarm(name string) error {
 	list := d.armed[token.ID(name)]
 	delete(d.armed, token.ID(name))
 	d.mu.Unlock()
-	var errs []error
-	for _, l := range list {
-		errs = append(errs, l.Disarm())
-	}
-	return errors.Join(errs...)
+	return d.leases.Disarm(list...)
 }
 
 // write moves the expiry of a token's addresses; 0 ends it.
@@ -168,13 +164,9 @@ func (d *deadman) clear() error {
 		}
 	}
 	d.mu.Unlock()
-	var errs []error
-	for address, l := range d.leases.Adopted() {
-		if !kept[address] {
-			errs = append(errs, l.Disarm())
-		}
-	}
-	return errors.Join(errs...)
+	left := d.leases.Adopted()
+	maps.DeleteFunc(left, func(address netip.Addr, _ *lease.Lease) bool { return kept[address] })
+	return d.leases.Disarm(slices.Collect(maps.Values(left))...)
 }
 
 // watchLease reports when somebody takes away what enforces the leases; it is put
