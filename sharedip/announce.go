@@ -6,14 +6,12 @@ import (
 )
 
 // Announce tells the LAN again where the token's addresses are: at once, after
-// 50 ms and after 150 ms, and proves them anew. Run does it.
+// 50 ms and after 150 ms, and proves them anew. Run does it; Announce does not wait.
 func (h *Hands) Announce(name string) {
-	h.mu.Lock()
-	if t := h.tokens[name]; t != nil && t.held {
-		t.begin(time.Now())
+	if _, p, err := h.prospect(name); err == nil {
+		p.wishes.announce.Store(true)
+		h.rouse()
 	}
-	h.mu.Unlock()
-	h.rouse()
 }
 
 // begin wants all addresses of t announced.
@@ -70,6 +68,9 @@ func (h *Hands) tenuresDue(now time.Time) (due []tenure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.tokens {
+		if t.wishes.announce.Swap(false) && t.held {
+			t.begin(now)
+		}
 		if next := t.nextDue(now); !next.IsZero() && !now.Before(next) {
 			due = append(due, tenure{t.name, t.epoch})
 		}

@@ -17,62 +17,57 @@ import (
 // interfaces, and returns the time just before: the addresses of a token are on one
 // host together, and questions go to everybody on the LAN. The addresses take turns.
 // Answers are events; answers of an earlier Ask may still come after it. It asks for
-// what is held here, too: other holders answer.
+// what is held here, too: other holders answer. It does not wait.
 //
 // An error says that at least one question could not be sent: silence after it
 // means nothing.
 func (h *Hands) Ask(name string) (time.Time, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.tokens[name]
-	if t == nil {
-		return time.Time{}, fmt.Errorf("ask for %s: no such token", name)
-	}
-	v, err := h.look()
+	o, p, err := h.prospect(name)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("ask for %s: %w", name, err)
+		return time.Time{}, fmt.Errorf("ask for %w", err)
 	}
-	t.said = recent{}
+	turn := p.wishes.asks.Add(1)
 	asked := time.Now()
 	var errs []error
-	for _, p := range t.sample() {
-		errs = append(errs, h.probe(v, p))
+	for _, s := range p.sample(turn) {
+		errs = append(errs, h.probe(o.view, s))
 	}
 	return asked, errors.Join(errs...)
 }
 
-// sample returns one place of each family on each interface, each time the next.
-func (t *token) sample() (sample []*place) {
-	for i := range t.places {
-		p := t.places[(t.turn+i)%len(t.places)]
-		if !slices.ContainsFunc(sample, p.beside) {
-			sample = append(sample, p)
+// sample returns one spot of each family on each interface, each turn the next.
+func (p *prospect) sample(turn uint64) (sample []spot) {
+	first := int(turn % uint64(max(len(p.spots), 1)))
+	for _, part := range [][]spot{p.spots[first:], p.spots[:first]} {
+		for _, s := range part {
+			if !slices.ContainsFunc(sample, s.beside) {
+				sample = append(sample, s)
+			}
 		}
 	}
-	t.turn++
 	return sample
 }
 
 // beside reports whether both are of one family and on one interface.
-func (p *place) beside(other *place) bool {
-	return p.index == other.index && p.Prefix.Addr().Is4() == other.Prefix.Addr().Is4()
+func (s spot) beside(other spot) bool {
+	return s.index == other.index && s.Prefix.Addr().Is4() == other.Prefix.Addr().Is4()
 }
 
 // probe asks for one shared address where it is, or would be.
-func (h *Hands) probe(v *view, p *place) error {
-	l, ok := v.byIndex(p.index)
+func (h *Hands) probe(v *view, s spot) error {
+	l, ok := v.byIndex(s.index)
 	if !ok {
-		return fmt.Errorf("ask for %s: no interface is known for it", p.Prefix.Addr())
+		return fmt.Errorf("ask for %s: no interface is known for it", s.Prefix.Addr())
 	}
 	if !l.Carrier {
-		return fmt.Errorf("ask for %s: %s has no carrier", p.Prefix.Addr(), l.Name)
+		return fmt.Errorf("ask for %s: %s has no carrier", s.Prefix.Addr(), l.Name)
 	}
-	f, err := probe(l, probeSource(v, l.Index, h.options.Own), p.Prefix.Addr())
+	f, err := probe(l, probeSource(v, l.Index, h.options.Own), s.Prefix.Addr())
 	if err == nil {
 		err = h.wire.send(l.Index, f)
 	}
 	if err != nil {
-		return fmt.Errorf("ask for %s on %s: %w", p.Prefix.Addr(), l.Name, err)
+		return fmt.Errorf("ask for %s on %s: %w", s.Prefix.Addr(), l.Name, err)
 	}
 	h.counters.asked.Add(1)
 	return nil

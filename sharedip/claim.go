@@ -61,6 +61,9 @@ func (h *Hands) judge(s sighting, o owner, now time.Time) (events []Event) {
 	t, p := o.token, o.place
 	by := h.nodes.owner(s)
 	mac := net.HardwareAddr(slices.Clone(s.mac[:]))
+	if n := t.wishes.asks.Load(); n != t.asked {
+		t.said, t.asked = recent{}, n
+	}
 	if t.said.first(subject{mac: s.mac}, now, answeredEvery) {
 		events = append(events, Answered{t.name, p.Prefix, mac, by, now})
 	}

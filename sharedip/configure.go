@@ -25,7 +25,7 @@ func (h *Hands) Configure(sets []Set) error {
 	for _, set := range sets {
 		t := old[set.Token]
 		if t == nil {
-			t = &token{name: set.Token}
+			t = &token{name: set.Token, wishes: &wishes{}}
 		}
 		delete(old, set.Token)
 		h.tokens[set.Token] = t
@@ -45,6 +45,7 @@ func (h *Hands) Configure(sets []Set) error {
 	clear(h.listened)
 	h.tune(time.Now())
 	h.prejoin(v)
+	h.publish(v)
 	h.seen = nil // Run is to look at the interfaces now in use
 	h.rouse()
 	return errors.Join(errs...)
@@ -55,7 +56,7 @@ func (h *Hands) Configure(sets []Set) error {
 func (t *token) reshape(addresses []Address) (gained, lost []*place) {
 	lost, t.places = t.places, nil
 	for _, a := range addresses {
-		p := &place{Address: a}
+		p := &place{spot: spot{Address: a}}
 		i := slices.IndexFunc(lost, func(p *place) bool { return p.Address == a })
 		if i >= 0 {
 			p, lost = lost[i], slices.Concat(lost[:i], lost[i+1:])

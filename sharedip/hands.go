@@ -59,6 +59,7 @@ type Hands struct {
 	wake     chan struct{}
 	glance   chan struct{}
 	signs    signs
+	outlook  atomic.Pointer[outlook]
 	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined, asked, defended, seen atomic.Uint64 }
 
 	// mu guards all below. Nothing but the kernel's answer to a request is ever
@@ -90,16 +91,16 @@ type token struct {
 	until  time.Time // when the kernel takes the addresses away, unless renewed
 	places []*place
 	prove  []netip.Addr
-	turn   int    // of places: the next to be asked for
-	said   recent // Answered, since the last Ask
+	wishes *wishes
+	said   recent // Answered, since the Ask of that number
+	asked  uint64
 	alarms recent // Claimed
 	probed recent // PeerAsks
 }
 
-// place is one address of a token and where it is, or would be.
+// place is one address of a token where it is, or would be, and what is to be sent for it.
 type place struct {
-	Address
-	index    int // of the interface; 0 = not known
+	spot
 	announce schedule
 	defence  defence
 	proof    proof
@@ -190,6 +191,7 @@ func (h *Hands) look() (*view, error) {
 	v, err := h.kernel.look()
 	if err == nil {
 		h.seen = v
+		h.publish(v)
 	}
 	return v, err
 }

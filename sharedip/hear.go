@@ -3,6 +3,7 @@ package sharedip
 import (
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/bpf"
@@ -23,8 +24,16 @@ const (
 
 // ear is what is known of the traffic on one interface.
 type ear struct {
-	heard  time.Time // zero: nothing since it has a carrier
-	around time.Time // when neighbours were asked last
+	last   atomic.Pointer[time.Time] // heard; nil: nothing since it has a carrier
+	around time.Time                 // when neighbours were asked last
+}
+
+// heard is when something was heard last; zero: nothing since it has a carrier.
+func (e *ear) heard() time.Time {
+	if at := e.last.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // Heard is when a frame of another host was last seen on the interface of the
@@ -32,22 +41,21 @@ type ear struct {
 // It is up to 0.3 s too early, never too late, and zero if nothing was seen since
 // the carrier came: a switch that doesn't forward yet says much, but only of its
 // own (bridge protocols), and that doesn't count. Where it is quiet, the other
-// nodes and the gateway are asked for, twice a second, so that they are heard.
+// nodes and the gateway are asked for, twice a second, so that they are heard. While
+// Run runs it does not wait.
 func (h *Hands) Heard(name string) time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.tokens[name]
-	if t == nil || len(t.places) == 0 {
+	o, p, err := h.prospect(name)
+	if err != nil || len(p.spots) == 0 {
 		return time.Time{}
 	}
 	heard := time.Now()
-	for _, p := range t.places {
-		e := h.hearing[p.index]
+	for _, s := range p.spots {
+		e := o.ears[s.index]
 		if e == nil {
 			return time.Time{}
 		}
-		if e.heard.Before(heard) {
-			heard = e.heard
+		if at := e.heard(); at.Before(heard) {
+			heard = at
 		}
 	}
 	return heard
@@ -101,7 +109,7 @@ func (h *Hands) hear(now time.Time) (next time.Time) {
 
 // patience is how long after one question around the next may be due.
 func (h *Hands) patience(v *view, index int, now time.Time) time.Duration {
-	if now.Sub(h.hearing[index].heard) >= quiet {
+	if now.Sub(h.hearing[index].heard()) >= quiet {
 		return quiet
 	}
 	if h.expects(v, index) {
@@ -114,7 +122,7 @@ func (h *Hands) patience(v *view, index int, now time.Time) time.Duration {
 func (h *Hands) prick(now time.Time) (next time.Time) {
 	var open []int
 	for index, e := range h.hearing {
-		rested := e.heard.Add(earRest)
+		rested := e.heard().Add(earRest)
 		if now.Before(rested) {
 			next = earlier(next, rested)
 			continue
@@ -137,7 +145,7 @@ func (h *Hands) heard(a arrival, now time.Time) {
 	if e == nil || err != nil || len(a.frame) < etherTypeAt || v.isOurs(hardware(a.frame[6:12])) {
 		return
 	}
-	e.heard = now
+	e.last.Store(&now)
 	h.prick(now)
 	h.rouse()
 }

@@ -6,25 +6,20 @@ import (
 )
 
 // Ready returns why the token's addresses could not be reached if they were put
-// on now: no interface is found for one of them, or it carries no signal.
+// on now: no interface is found for one of them, or it carries no signal. While Run
+// runs it does not wait.
 func (h *Hands) Ready(name string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.tokens[name]
-	if t == nil {
-		return fmt.Errorf("%s: no such token", name)
-	}
-	v, err := h.look()
+	o, p, err := h.prospect(name)
 	if err != nil {
 		return err
 	}
-	for _, p := range t.places {
-		l, err := choose(v, h.options.Own, p.Address)
+	for _, s := range p.spots {
+		l, err := choose(o.view, h.options.Own, s.Address)
 		if err != nil {
 			return err
 		}
 		if !l.Carrier {
-			return fmt.Errorf("%s: %s has no carrier", p.Prefix.Addr(), l.Name)
+			return fmt.Errorf("%s: %s has no carrier", s.Prefix.Addr(), l.Name)
 		}
 	}
 	return nil
@@ -32,23 +27,17 @@ func (h *Hands) Ready(name string) error {
 
 // Where returns the interface, by index, of each address of the token.
 func (h *Hands) Where(name string) (map[netip.Addr]int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.tokens[name]
-	if t == nil {
-		return nil, fmt.Errorf("%s: no such token", name)
-	}
-	v, err := h.look()
+	o, p, err := h.prospect(name)
 	if err != nil {
 		return nil, err
 	}
-	where := make(map[netip.Addr]int, len(t.places))
-	for _, p := range t.places {
-		l, err := choose(v, h.options.Own, p.Address)
+	where := make(map[netip.Addr]int, len(p.spots))
+	for _, s := range p.spots {
+		l, err := choose(o.view, h.options.Own, s.Address)
 		if err != nil {
 			return nil, err
 		}
-		where[p.Prefix.Addr()] = l.Index
+		where[s.Prefix.Addr()] = l.Index
 	}
 	return where, nil
 }

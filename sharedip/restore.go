@@ -104,6 +104,7 @@ func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
 		}
 	}
 	h.prejoin(v)
+	h.publish(v)
 	return events, nil
 }
 

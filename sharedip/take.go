@@ -71,12 +71,16 @@ func (h *Hands) hold(t *token, now time.Time) (*view, error) {
 
 // find finds the interface of every place, or names the first without.
 func (h *Hands) find(v *view, places []*place) error {
+	moved := false
 	for _, p := range places {
 		l, err := choose(v, h.options.Own, p.Address)
 		if err != nil {
 			return err
 		}
-		h.move(p, l.Index)
+		moved = h.move(p, l.Index) || moved
+	}
+	if moved {
+		h.publish(v)
 	}
 	return nil
 }
@@ -181,7 +185,7 @@ func (h *Hands) sweep(t *token) error {
 	var left []*place
 	for _, a := range v.shared {
 		if t.has(a.prefix.Addr()) {
-			left = append(left, &place{Address: Address{Prefix: a.prefix}, index: a.index})
+			left = append(left, &place{spot: spot{Address{Prefix: a.prefix}, a.index}})
 		}
 	}
 	return h.takeOff(left)

@@ -100,6 +100,7 @@ func (h *Hands) setWatching(on bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watching, h.seen = on, nil
+	h.outlook.Store(nil)
 }
 
 // tell passes events on. It is never called with h.mu held.

@@ -1,0 +1,84 @@
+package sharedip
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"sync/atomic"
+)
+
+// outlook is the host as it was seen last, and where the addresses would be on it. It
+// is for questions of the owner that may not wait for what is being done for any
+// token: to put a thousand addresses on takes the kernel longer than a heartbeat. It
+// is never changed; whoever changes what it tells of publishes another.
+type outlook struct {
+	view   *view
+	tokens map[string]*prospect
+	ears   map[int]*ear // by interface
+}
+
+// prospect is one token in the outlook.
+type prospect struct {
+	spots  []spot
+	wishes *wishes
+}
+
+// spot is one address and where it is, or would be.
+type spot struct {
+	Address
+	index int // of the interface; 0 = not known
+}
+
+// wishes are what the owner asked for of a token, without waiting.
+type wishes struct {
+	announce atomic.Bool   // again; for Run
+	asks     atomic.Uint64 // so many until now
+}
+
+var errNotConfigured = errors.New("no such token")
+
+// prospect returns the outlook and the token in it.
+func (h *Hands) prospect(name string) (*outlook, *prospect, error) {
+	o := h.outlook.Load()
+	if o == nil { // nobody keeps it up to date
+		var err error
+		if o, err = h.lookOut(); err != nil {
+			return nil, nil, err
+		}
+	}
+	p := o.tokens[name]
+	if p == nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, errNotConfigured)
+	}
+	return o, p, nil
+}
+
+// lookOut makes an outlook of what is so now.
+func (h *Hands) lookOut() (*outlook, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v, err := h.look()
+	if err != nil {
+		return nil, err
+	}
+	return h.picture(v), nil
+}
+
+// publish makes v the outlook while Run keeps it up to date.
+func (h *Hands) publish(v *view) {
+	if h.watching {
+		h.outlook.Store(h.picture(v))
+	}
+}
+
+func (h *Hands) picture(v *view) *outlook {
+	o := &outlook{view: v, tokens: make(map[string]*prospect, len(h.tokens)), ears: maps.Clone(h.hearing)}
+	for name, t := range h.tokens {
+		p := &prospect{wishes: t.wishes}
+		for _, place := range t.places {
+			p.spots = append(p.spots, place.spot)
+		}
+		o.tokens[name] = p
+	}
+	return o
+}
