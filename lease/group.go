@@ -78,12 +78,12 @@ func (p *programs) enterGroup(path string) (*atomic.Int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := p.table.enter(groupKey(g.id))
+	places, err := p.table.enter(groupKey(g.id))
 	if err != nil {
 		g.folder.Close()
 		return nil, err
 	}
-	g.slot, g.number = at.Slot, ebpf.ProgramID(at.Program)
+	g.slot, g.number = places[0].Slot, ebpf.ProgramID(places[0].Program)
 	if err := p.attachGroup(g); err != nil {
 		p.table.forget(groupKey(g.id))
 		g.close()
@@ -209,7 +209,7 @@ func (p *programs) loadGroup(g *group) (err error) {
 	if g.number, err = numberOf(g.program); err != nil {
 		return err
 	}
-	return p.table.keys.Put(groupKey(g.id), place{Slot: g.slot, Program: uint32(g.number)})
+	return p.table.note(groupKey(g.id), place{Slot: g.slot, Program: uint32(g.number)})
 }
 
 // forgetGroup detaches the group's program and frees its slot. If an earlier

@@ -138,14 +138,15 @@ func (p *programs) adopted() (map[netip.Addr]*atomic.Int64, error) {
 }
 
 func (p *programs) enter(addresses []netip.Addr) (cells []*atomic.Int64, err error) {
+	keys := make([]key, 0, len(addresses))
 	for _, address := range addresses {
-		at, err := p.table.enter(addressKey(address))
-		if err != nil {
-			return nil, err
-		}
+		keys = append(keys, addressKey(address))
+	}
+	places, err := p.table.enter(keys...)
+	for _, at := range places {
 		cells = append(cells, p.table.cell(at.Slot))
 	}
-	return cells, nil
+	return cells, err
 }
 
 func (p *programs) forget(addresses []netip.Addr) error {

@@ -40,7 +40,7 @@ func numberOf(program *ebpf.Program) (ebpf.ProgramID, error) {
 // is not so inside a time namespace.
 func (p *programs) prove() error {
 	k := groupKey(0) // no group's
-	place, err := p.table.enter(k)
+	places, err := p.table.enter(k)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (p *programs) prove() error {
 	packet := make([]byte, etherHeader+icmp6Type)
 	packet[etherType], packet[etherType+1] = typeIP6>>8, typeIP6&0xff
 	copy(packet[etherHeader+ip6Source:], k[:])
-	cell := p.table.cell(place.Slot)
+	cell := p.table.cell(places[0].Slot)
 
 	cell.Store(int64(bootNow()))
 	verdict, err := p.out.Run(&ebpf.RunOptions{Data: packet})

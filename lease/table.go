@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -48,7 +50,9 @@ type table struct {
 	keys     *ebpf.Map
 	expiries *ebpf.Map
 	memory   []byte
-	taken    [slots]bool
+
+	mu     sync.Mutex
+	places map[key]place // what is in keys: nobody else writes there
 }
 
 func newTable() (*table, error) {
@@ -72,14 +76,14 @@ func newTable() (*table, error) {
 
 // openTable takes the maps over, also when it fails.
 func openTable(keys, expiries *ebpf.Map) (*table, error) {
-	t := &table{keys: keys, expiries: expiries}
+	t := &table{keys: keys, expiries: expiries, places: make(map[key]place)}
 	var err error
 	t.memory, err = unix.Mmap(expiries.FD(), 0, slots*8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		t.close()
 		return nil, fmt.Errorf("map expiries into memory: %w", err)
 	}
-	err = t.each(func(_ key, p place) { t.taken[p.Slot%slots] = true })
+	err = t.each(func(k key, p place) { t.places[k] = p })
 	if err != nil {
 		t.close()
 		return nil, err
@@ -106,48 +110,81 @@ func (t *table) cell(slot uint32) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&t.memory[slot%slots*8]))
 }
 
-// find returns where the key's expiry is.
-func (t *table) find(k key) (p place, found bool, err error) {
-	err = t.keys.Lookup(k, &p)
-	if errors.Is(err, ebpf.ErrKeyNotExist) {
-		return p, false, nil
+// enter gives each key a slot, expired, unless it has one.
+func (t *table) enter(keys ...key) ([]place, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fresh := slices.DeleteFunc(slices.Clone(keys), func(k key) bool { _, known := t.places[k]; return known })
+	if err := t.add(fresh); err != nil {
+		return nil, err
 	}
-	return p, err == nil, err
+	list := make([]place, 0, len(keys))
+	for _, k := range keys {
+		list = append(list, t.places[k])
+	}
+	return list, nil
 }
 
-// enter gives the key a slot, expired, unless it has one.
-func (t *table) enter(k key) (place, error) {
-	p, found, err := t.find(k)
-	if found || err != nil {
-		return p, err
+// add gives new keys slots, all in one call where the kernel has one for that.
+func (t *table) add(keys []key) error {
+	free, err := t.free(len(keys))
+	if err != nil || len(keys) == 0 {
+		return err
 	}
-	for i := range t.taken {
-		if t.taken[i] {
-			continue
+	_, err = t.keys.BatchUpdate(keys, free, nil)
+	if errors.Is(err, ebpf.ErrNotSupported) {
+		err = nil
+		for i, k := range keys {
+			err = errors.Join(err, t.keys.Put(k, free[i]))
 		}
-		p = place{Slot: uint32(i)}
-		t.cell(p.Slot).Store(0)
-		if err := t.keys.Put(k, p); err != nil {
-			return p, err
-		}
-		t.taken[i] = true
-		return p, nil
 	}
-	return p, fmt.Errorf("%d leases are the most", slots)
+	for i, k := range keys {
+		t.places[k] = free[i] // after an error too: some may be there, and forget removes all
+	}
+	return err
+}
+
+// free returns so many expired slots that nobody has.
+func (t *table) free(count int) ([]place, error) {
+	var taken [slots]bool
+	for _, p := range t.places {
+		taken[p.Slot%slots] = true
+	}
+	free := make([]place, 0, count)
+	for i := 0; i < slots && len(free) < count; i++ {
+		if !taken[i] {
+			t.cell(uint32(i)).Store(0)
+			free = append(free, place{Slot: uint32(i)})
+		}
+	}
+	if len(free) < count {
+		return nil, fmt.Errorf("%d leases are the most", slots)
+	}
+	return free, nil
+}
+
+// note has the table say which program is attached to a group.
+func (t *table) note(k key, p place) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.places[k] = p
+	return t.keys.Put(k, p)
 }
 
 // forget removes the key. Its slot is expired first: a program that found the
 // slot before must not see the next owner's expiry.
 func (t *table) forget(k key) error {
-	p, found, err := t.find(k)
-	if !found || err != nil {
-		return err
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p, found := t.places[k]
+	if !found {
+		return nil
 	}
 	t.cell(p.Slot).Store(0)
 	if err := t.keys.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return err
 	}
-	t.taken[p.Slot%slots] = false
+	delete(t.places, k)
 	return nil
 }
 

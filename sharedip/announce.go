@@ -156,11 +156,7 @@ func (h *Hands) announce(t *token, v *view, now time.Time) (events []Event) {
 	h.addressees(t, v, now)
 	for _, p := range t.places {
 		if p.announce.wanted(now) || p.defence.wanted(now) {
-			err := h.sendOne(p, v, now)
-			if err != nil && !p.failing {
-				events = append(events, AnnounceFailed{t.name, p.Prefix, err})
-			}
-			p.failing = err != nil
+			events = append(events, h.announcePlace(t, p, v, allForms, now)...)
 		}
 		if p.proof.wanted(now) {
 			events = append(events, h.prove(t, p, v, now)...)
@@ -169,7 +165,34 @@ func (h *Hands) announce(t *token, v *view, now time.Time) (events []Event) {
 	return events
 }
 
-func (h *Hands) sendOne(p *place, v *view, now time.Time) error {
+// announceFirst sends one form of every announcement of t that is due. The rest waits
+// for Run, so that the last address of many is not announced so much later than the
+// first.
+func (h *Hands) announceFirst(t *token, v *view, now time.Time) (events []Event) {
+	for _, p := range t.places {
+		if p.announce.wanted(now) {
+			events = append(events, h.announcePlace(t, p, v, 1, now)...)
+		}
+	}
+	return events
+}
+
+// announcePlace announces one address, and tells when that begins to fail.
+func (h *Hands) announcePlace(t *token, p *place, v *view, most int, now time.Time) (events []Event) {
+	err := h.sendOne(p, v, most, now)
+	if err != nil && !p.failing {
+		events = append(events, AnnounceFailed{t.name, p.Prefix, err})
+	}
+	p.failing = err != nil
+	return events
+}
+
+// allForms is more than an announcement has.
+const allForms = 8
+
+// sendOne sends the announcement of p, no more than so many of the forms of it that
+// are still to be sent.
+func (h *Hands) sendOne(p *place, v *view, most int, now time.Time) error {
 	l, ok := v.byIndex(p.index)
 	if !ok {
 		p.stop() // begun again when the interface is there
@@ -184,6 +207,8 @@ func (h *Hands) sendOne(p *place, v *view, now time.Time) error {
 		p.stop()
 		return err
 	}
+	rest := frames[min(p.announce.forms, len(frames)):]
+	frames = rest[:min(most, len(rest))]
 	if !p.announce.room(now, len(frames), &h.total) {
 		p.postpone(now)
 		h.counters.postponed.Add(1)
@@ -196,12 +221,15 @@ func (h *Hands) sendOne(p *place, v *view, now time.Time) error {
 		}
 		h.counters.announced.Add(1)
 	}
-	h.announced(p, now)
+	if p.announce.forms += len(frames); len(frames) == len(rest) {
+		h.announced(p, now)
+	}
 	return nil
 }
 
 // announced sets what follows an announcement.
 func (h *Hands) announced(p *place, now time.Time) {
+	p.announce.forms = 0
 	if p.announce.wanted(now) && p.announce.advance(now) {
 		p.proof.refresh(now)
 	}

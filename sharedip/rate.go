@@ -24,6 +24,7 @@ type schedule struct {
 	due   time.Time // zero: not wanted
 	begun time.Time
 	step  int // of repeats
+	forms int // of the announcement that is due, sent already
 	sent  int // frames ever
 	taken int // of them before the last take
 	last  [addressRate]time.Time
@@ -36,7 +37,7 @@ func (s *schedule) take(now time.Time) {
 }
 
 // begin wants the whole series of announcements from now on.
-func (s *schedule) begin(now time.Time) { s.due, s.begun, s.step = now, now, 0 }
+func (s *schedule) begin(now time.Time) { s.due, s.begun, s.step, s.forms = now, now, 0, 0 }
 
 func (s *schedule) stop() { s.due = time.Time{} }
 

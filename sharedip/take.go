@@ -23,8 +23,8 @@ const margin = 100 * time.Millisecond
 // They are off, and stay off: another node may have them by now.
 var ErrExpired = errors.New("lifetime ran out before it was renewed")
 
-// Take puts all addresses of the token on their interfaces and announces them
-// once; Run repeats that. If one can't be added, none is. Taking a token that
+// Take puts all addresses of the token on their interfaces and announces them in
+// one form; Run does it in the other, and repeats both. If one can't be added, none is. Taking a token that
 // is held, or whose addresses are there from an earlier process, adopts them
 // under the new epoch.
 func (h *Hands) Take(name string, epoch uint64) error {
@@ -54,7 +54,7 @@ func (h *Hands) take(name string, epoch uint64) ([]Event, error) {
 	}
 	t.held, t.epoch, t.fought = true, epoch, false
 	t.until = now.Add(h.options.Lifetime)
-	return h.announce(t, v, now), nil
+	return h.announceFirst(t, v, now), nil
 }
 
 // hold finds the interface of every address of t and adds them all.

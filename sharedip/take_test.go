@@ -3,6 +3,7 @@ package sharedip
 import (
 	"bytes"
 	"encoding/hex"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -36,13 +37,16 @@ func TestTakeOfUnknownToken(t *testing.T) {
 func TestAnnouncementOnTheWire(t *testing.T) {
 	w := newWorld(t, both...)
 	arp, na := w.listen(unix.ETH_P_ARP), w.listen(unix.ETH_P_IPV6)
+	w.run()
 	w.take("vip:front", 1)
 	mac := hex.EncodeToString(w.port.MAC())
 	for _, form := range []string{"0001", "0002"} {
 		want := "ffffffffffff" + mac + "0806" + // to all, from the card, ARP
 			"0001" + "0800" + "06" + "04" + form + // Ethernet, IPv4, lengths, request then reply
 			mac + "c000020a" + mac + "c000020a" // target hardware address = sender's
-		got := w.next(arp, func(f []byte) bool { return bytes.Equal(f[6:12], w.port.MAC()) })
+		got := w.next(arp, func(f []byte) bool {
+			return bytes.Equal(f[6:12], w.port.MAC()) && netip.AddrFrom4([4]byte(f[28:32])) == vip4.Addr()
+		})
 		if hex.EncodeToString(got[:42]) != want {
 			t.Errorf("ARP\n got %x\nwant %s", got, want)
 		}

@@ -251,13 +251,13 @@ func TestOwnerIsAskedBeforeEachRepeat(t *testing.T) {
 	w.takeAndSettle()
 	all := w.hands.Counters().Announced
 	w.mu.Lock()
-	if got := fmt.Sprint(w.asked); got != "[vip:front 1 vip:front 1]" {
+	if got := fmt.Sprint(w.asked); got != "[vip:front 1 vip:front 1 vip:front 1]" {
 		t.Errorf("asked %s", got)
 	}
 	w.owns = false
 	w.mu.Unlock()
 	w.hands.Announce("vip:front")
-	w.await("a third question", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.asked) >= 3 })
+	w.await("one more question", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.asked) >= 4 })
 	time.Sleep(repeats[len(repeats)-1]) // when the repeats would have come
 	if n := w.hands.Counters().Announced; n != all {
 		t.Errorf("%d frames sent for a token that its owner has no more", n-all)

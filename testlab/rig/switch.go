@@ -1,7 +1,9 @@
 package rig
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 
 	"github.com/google/nftables"
@@ -41,6 +43,12 @@ func newSwitch(lab *Lab, name string) (*Switch, error) {
 func (sw *Switch) build() error {
 	for _, scope := range []string{"all", "default"} { // a switch says nothing of its own
 		if err := sw.space.set("net/ipv6/conf/"+scope+"/disable_ipv6", "1"); err != nil {
+			return err
+		}
+	}
+	for _, family := range []string{"arptables", "iptables", "ip6tables"} { // nor has it a firewall for hosts
+		err := sw.space.set("net/bridge/bridge-nf-call-"+family, "0")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // where the kernel could ask one at all
 			return err
 		}
 	}
