@@ -1,20 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
 	"vipd/testlab/pair"
 )
-
-// sweepEvery is how often every address that has not answered yet is asked, which is
-// how exact the figures are.
-const sweepEvery = 2 * time.Millisecond
 
 // extraAddress is the i-th shared address besides the first, the first 199 in the
 // network of the service LAN; none is that of a host.
@@ -36,11 +28,12 @@ func (t *trial) manyAddresses() error {
 	for i := range 199 {
 		addresses = append(addresses, extraAddress(i).Addr())
 	}
-	return t.sweepAddresses(&sweep{addresses: addresses, every: sweepEvery})
+	return t.sweepAddresses(addresses)
 }
 
-func (t *trial) sweepAddresses(sweep *sweep) error {
-	if err := t.Client.Do(sweep.open); err != nil {
+func (t *trial) sweepAddresses(addresses []netip.Addr) error {
+	sweep, err := t.newSweep(addresses)
+	if err != nil {
 		return err
 	}
 	defer sweep.close()
@@ -73,92 +66,4 @@ func (t *trial) sweepAddresses(sweep *sweep) error {
 	t.values["first to last"], t.values["all answer after"] = ms(last.Sub(first)), ms(last.Sub(from))
 	t.values[stallKey] = ms(t.Probe.Report(from, time.Now()).Stall)
 	return nil
-}
-
-// sweep asks many addresses for the name of their host.
-type sweep struct {
-	addresses []netip.Addr
-	every     time.Duration
-	socket    *net.UDPConn
-	reading   sync.WaitGroup
-
-	mu      sync.Mutex
-	want    string
-	arrived map[netip.Addr]time.Time // first answer by want
-}
-
-func (s *sweep) open() (err error) {
-	s.socket, err = net.ListenUDP("udp4", nil)
-	if err == nil {
-		s.reading.Go(s.read)
-	}
-	return err
-}
-
-func (s *sweep) close() {
-	s.socket.Close()
-	s.reading.Wait()
-}
-
-func (s *sweep) read() {
-	buffer := make([]byte, 512)
-	for {
-		n, from, err := s.socket.ReadFromUDPAddrPort(buffer)
-		at := time.Now()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		address := from.Addr().Unmap()
-		s.mu.Lock()
-		if _, known := s.arrived[address]; err == nil && !known && string(buffer[:n]) == "?"+s.want {
-			s.arrived[address] = at
-		}
-		s.mu.Unlock()
-	}
-}
-
-// until asks until that host has answered on every address, and says when each first
-// answer came.
-func (s *sweep) until(ctx context.Context, want string) ([]time.Time, error) {
-	s.mu.Lock()
-	s.want, s.arrived = want, make(map[netip.Addr]time.Time)
-	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, 2*pair.StepLimit)
-	defer cancel()
-	tick := time.NewTicker(s.every)
-	defer tick.Stop()
-	for {
-		missing := s.missing()
-		if len(missing) == 0 {
-			return s.times(), nil
-		}
-		for _, a := range missing {
-			s.socket.WriteToUDPAddrPort([]byte("?"), netip.AddrPortFrom(a, pair.ServicePort))
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%s does not answer on %d of %d addresses", want, len(missing), len(s.addresses))
-		case <-tick.C:
-		}
-	}
-}
-
-func (s *sweep) missing() (list []netip.Addr) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.addresses {
-		if _, ok := s.arrived[a]; !ok {
-			list = append(list, a)
-		}
-	}
-	return list
-}
-
-func (s *sweep) times() (list []time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, at := range s.arrived {
-		list = append(list, at)
-	}
-	return list
 }

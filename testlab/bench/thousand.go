@@ -4,16 +4,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
 	"vipd/testlab/pair"
 )
-
-// sweepThousand is how often each of a thousand addresses is asked: more often, the
-// questions themselves would keep the hosts busy.
-const sweepThousand = 10 * time.Millisecond
 
 // wide is the network of the addresses that have no room in the first.
 var wide = netip.MustParsePrefix("10.7.0.0/16")
@@ -25,7 +20,7 @@ func (t *trial) thousandAddresses() error {
 	for i := range 999 {
 		addresses = append(addresses, extraAddress(i).Addr())
 	}
-	return t.sweepAddresses(&sweep{addresses: addresses, every: sweepThousand})
+	return t.sweepAddresses(addresses)
 }
 
 // askBy leads the client's questions for wide to a host.
