@@ -60,6 +60,7 @@ type Hands struct {
 	glance   chan struct{}
 	signs    signs
 	outlook  atomic.Pointer[outlook]
+	taking   atomic.Int32 // takes under way or waiting
 	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined, asked, defended, seen atomic.Uint64 }
 
 	// mu guards all below. Nothing but the kernel's answer to a request is ever

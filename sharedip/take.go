@@ -28,9 +28,11 @@ var ErrExpired = errors.New("lifetime ran out before it was renewed")
 // is held, or whose addresses are there from an earlier process, adopts them
 // under the new epoch.
 func (h *Hands) Take(name string, epoch uint64) error {
+	h.taking.Add(1)
 	h.mu.Lock()
 	events, err := h.take(name, epoch)
 	h.mu.Unlock()
+	h.taking.Add(-1)
 	h.tell(events)
 	h.rouse()
 	return err

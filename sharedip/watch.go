@@ -196,6 +196,9 @@ func (w *watcher) work() (next time.Time) {
 		w.poll(now)
 	}
 	next = w.pollAt
+	if h.taking.Load() > 0 {
+		return next // what else is to be done can wait for them; the last rouses us
+	}
 	if w.stale = w.stale || h.unseen(); w.stale && now.Sub(w.fresh) >= refreshGap {
 		events, err := h.refresh(now, w.lost)
 		w.stale, w.lost = err != nil, w.lost && err != nil

@@ -31,12 +31,19 @@ func (t *trial) manyAddresses() error {
 	return t.sweepAddresses(addresses)
 }
 
+// sweepAddresses measures from when to when the client is told where they are, and
+// until when all have answered.
 func (t *trial) sweepAddresses(addresses []netip.Addr) error {
 	sweep, err := t.newSweep(addresses)
 	if err != nil {
 		return err
 	}
 	defer sweep.close()
+	heard, err := t.listen()
+	if err != nil {
+		return err
+	}
+	defer heard.close()
 	if err := t.askBy(t.A); err != nil {
 		return err
 	}
@@ -46,24 +53,21 @@ func (t *trial) sweepAddresses(addresses []netip.Addr) error {
 	if err := t.askBy(t.B); err != nil {
 		return err
 	}
+	heard.forget()
 	var cut sync.WaitGroup
 	defer cut.Wait()
 	from := time.Now()
 	cut.Go(t.A.CutPower) // it takes longer than the other host to notice
-	arrived, err := sweep.until(t.ctx, nameB)
+	first, last, err := heard.until(t.ctx, addresses, nameB)
 	if err != nil {
 		return err
 	}
-	first, last := arrived[0], arrived[0]
-	for _, at := range arrived {
-		if at.Before(first) {
-			first = at
-		}
-		if at.After(last) {
-			last = at
-		}
+	answered, err := sweep.until(t.ctx, nameB)
+	if err != nil {
+		return err
 	}
-	t.values["first to last"], t.values["all answer after"] = ms(last.Sub(first)), ms(last.Sub(from))
+	t.values["first to last"], t.values["all told after"] = ms(last.Sub(first)), ms(last.Sub(from))
+	t.values["all answered after"] = ms(answered.Sub(from))
 	t.values[stallKey] = ms(t.Probe.Report(from, time.Now()).Stall)
 	return nil
 }

@@ -137,12 +137,12 @@ var scenarios = []scenario{
 	},
 	{
 		name: "addresses", what: "200 addresses after host death", peers: true, scene: scene{addresses: 199},
-		figures: []figure{{"first to last", "ms", atMost(5, 5)}, {"all answer after", "ms", none}},
+		figures: []figure{{"first to last", "ms", atMost(5, 5)}, {"all told after", "ms", none}, {"all answered after", "ms", none}},
 		play:    (*trial).manyAddresses,
 	},
 	{
 		name: "addresses-1000", what: "1000 addresses after host death", peers: true, scene: scene{addresses: 999},
-		figures: []figure{{"first to last", "ms", atMost(40, 40)}, {"all answer after", "ms", none}},
+		figures: []figure{{"first to last", "ms", atMost(40, 40)}, {"all told after", "ms", none}, {"all answered after", "ms", none}},
 		play:    (*trial).thousandAddresses,
 	},
 	{
