@@ -1,8 +1,11 @@
 package sharedip
 
 import (
+	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Announce tells the LAN again where the token's addresses are: at once, after
@@ -137,15 +140,15 @@ func (t *token) stop() {
 // postpone is for when the host could not be looked at.
 func (t *token) postpone(now time.Time) {
 	for _, p := range t.places {
-		p.postpone(now)
+		p.postpone(now, postponed)
 	}
 }
 
 // postpone puts off what is due.
-func (p *place) postpone(now time.Time) {
+func (p *place) postpone(now time.Time, by time.Duration) {
 	for _, due := range []*time.Time{&p.announce.due, &p.defence.due, &p.proof.due} {
 		if !due.IsZero() && !now.Before(*due) {
-			*due = now.Add(postponed)
+			*due = now.Add(by)
 		}
 	}
 }
@@ -210,13 +213,19 @@ func (h *Hands) sendOne(p *place, v *view, most int, now time.Time) error {
 	rest := frames[min(p.announce.forms, len(frames)):]
 	frames = rest[:min(most, len(rest))]
 	if !p.announce.room(now, len(frames), &h.total) {
-		p.postpone(now)
+		p.postpone(now, postponed)
 		h.counters.postponed.Add(1)
 		return nil
 	}
 	for _, f := range frames {
-		if err := h.wire.send(l.Index, f); err != nil {
-			p.postpone(now)
+		err := h.wire.send(l.Index, f)
+		if errors.Is(err, unix.ENOBUFS) {
+			p.postpone(now, crowded)
+			h.counters.postponed.Add(1)
+			return nil
+		}
+		if err != nil {
+			p.postpone(now, postponed)
 			return fmt.Errorf("announce %s on %s: %w", p.Prefix.Addr(), l.Name, err)
 		}
 		h.counters.announced.Add(1)

@@ -201,7 +201,7 @@ func (h *Hands) look() (*view, error) {
 type Counters struct {
 	PutBack   uint64 // addresses put back after someone else removed them
 	Announced uint64 // announcement frames sent
-	Postponed uint64 // announcements that a rate held back
+	Postponed uint64 // announcements that a rate or a full queue held back
 	Resyncs   uint64 // times that the kernel's news overran us
 	Foreign   uint64 // netlink messages that were not the kernel's
 	Unjoined  uint64 // failed attempts to join a solicited-node group beforehand

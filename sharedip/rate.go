@@ -12,6 +12,8 @@ const (
 	spared = 2
 	// postponed is how long an announcement waits that a rate held back.
 	postponed = 100 * time.Millisecond
+	// crowded is how long one waits for which a queue on the way had no room.
+	crowded = 2 * time.Millisecond
 	// refreshEvery is how often a held address is announced without cause.
 	refreshEvery = time.Minute
 )

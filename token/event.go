@@ -154,6 +154,10 @@ type Proved struct {
 // Thaw says that the node did not run for longer than a dead time.
 type Thaw struct{}
 
+// Several is what happened at once: what follows from it is decided when all of it has
+// been taken in, so that it costs no more than one event does.
+type Several []Event
+
 func (Tick) event()        {}
 func (Word) event()        {}
 func (Audible) event()     {}
@@ -180,3 +184,4 @@ func (Answered) event()    {}
 func (PeerAsks) event()    {}
 func (Proved) event()      {}
 func (Thaw) event()        {}
+func (Several) event()     {}

@@ -200,6 +200,10 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.peerAsks(now, ev)
 	case Thaw:
 		m.thaw(now)
+	case Several:
+		for _, one := range ev {
+			m.handle(now, one)
+		}
 	}
 }
 

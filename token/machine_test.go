@@ -319,3 +319,21 @@ func TestVouch(t *testing.T) {
 		t.Errorf("not taken on an operator's word: %v", taken)
 	}
 }
+
+// What happened at once is one decision: one new edition, whatever the number.
+func TestSeveral(t *testing.T) {
+	m := New(config(spec("vip:front", 0), spec("vip:back", 0)), at(0))
+	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), idle(m, at(0)))
+	for range 2 {
+		m.Step(at(1*ms), idle(m, at(1*ms)))
+	}
+	before := m.Edition()
+	actions := m.Step(at(2*ms), Several{Up{Token: 0, Epoch: m.tokens[0].epoch}, Up{Token: 1, Epoch: m.tokens[1].epoch}})
+	if m.Phase(0) != Holding || m.Phase(1) != Holding {
+		t.Fatalf("%v and %v", m.Phase(0), m.Phase(1))
+	}
+	if n := len(find[Changed](actions)); n != 1 || m.Edition() != before+1 {
+		t.Errorf("%d changes, edition %d after %d", n, m.Edition(), before)
+	}
+}

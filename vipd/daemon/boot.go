@@ -31,9 +31,11 @@ func (d *Daemon) boot(left []row, disk *store) error {
 		}
 		d.log.Info("removed an address whose lease had ended", "token", w.name)
 	}
+	var recalled token.Several
 	for i, w := range l.workers {
-		l.step(token.Recall{Token: i, Record: disk.record(w.name)})
+		recalled = append(recalled, token.Recall{Token: i, Record: disk.record(w.name)})
 	}
+	l.step(recalled)
 	l.step(node.Halted{Names: disk.state().Halted})
 	if err := d.deadman.clear(); err != nil {
 		return err

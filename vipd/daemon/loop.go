@@ -116,6 +116,8 @@ func (l *loop) handle(ev any) {
 		l.network(ev)
 	case noise:
 		l.journal.add(ev.event)
+	case token.Up, token.Down:
+		l.step(l.gather(ev.(token.Event)))
 	case failure:
 		l.failed[ev.Token] = ev.err.Error()
 		l.step(ev.Failed)
@@ -125,6 +127,26 @@ func (l *loop) handle(ev any) {
 	default:
 		l.step(ev)
 	}
+}
+
+// gather takes with what the hands did whatever else they have done by now: a thousand
+// addresses that were put on are one decision. What others told waits for its turn.
+func (l *loop) gather(first token.Event) node.Event {
+	done := token.Several{first}
+	for range len(l.events) {
+		switch ev := (<-l.events).(type) {
+		case token.Up:
+			done = append(done, ev)
+		case token.Down:
+			done = append(done, ev)
+		default:
+			l.kept = append(l.kept, ev)
+		}
+	}
+	if len(done) == 1 {
+		return first
+	}
+	return done
 }
 
 // step steps the machine and does, in order, what it answers.
@@ -143,8 +165,19 @@ func (l *loop) perform(ev node.Event, actions []node.Action) {
 	for _, a := range actions {
 		l.do(a)
 	}
-	l.journal.settle(ev)
+	if list, ok := ev.(token.Several); ok {
+		for _, one := range list {
+			l.settle(one)
+		}
+	} else {
+		l.settle(ev)
+	}
 	l.watch(ev)
+}
+
+// settle sees to what one event leaves behind.
+func (l *loop) settle(ev node.Event) {
+	l.journal.settle(ev)
 	switch ev := ev.(type) {
 	case token.Down:
 		l.gone(ev.Token)
@@ -267,6 +300,7 @@ func (l *loop) flush() {
 
 // judge tells the machine of each token whether its addresses could be reached.
 func (l *loop) judge() {
+	var news token.Several
 	for i, w := range l.workers {
 		if w == nil || w.group() {
 			continue
@@ -283,8 +317,11 @@ func (l *loop) judge() {
 		}
 		if l.reason[i] != r {
 			l.reason[i] = r
-			l.step(token.Fitness{Token: i, Reasons: r})
+			news = append(news, token.Fitness{Token: i, Reasons: r})
 		}
+	}
+	if len(news) > 0 {
+		l.step(news)
 	}
 }
 
@@ -295,8 +332,11 @@ func (l *loop) reachable(i int, name string) error {
 		return err
 	}
 	err := l.deaf.why(i, name)
-	if err != nil {
-		time.AfterFunc(deafEvery, func() { l.tell(links{}) })
+	if err != nil && l.deaf.again.CompareAndSwap(false, true) {
+		time.AfterFunc(deafEvery, func() {
+			l.deaf.again.Store(false)
+			l.tell(links{})
+		})
 	}
 	return err
 }

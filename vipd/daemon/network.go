@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"vipd/sharedip"
@@ -141,6 +142,7 @@ func (d *Daemon) claimed(e sharedip.Claimed) {
 // anybody ends it, or start_wait, for there may be nobody.
 type deafness struct {
 	since map[int]time.Time
+	again atomic.Bool // somebody will look soon
 	heard func(name string) time.Time
 	most  time.Duration
 }

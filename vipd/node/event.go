@@ -8,7 +8,7 @@ import (
 // Event is something that happened. The machine takes its own events below,
 // heartbeat.Received, those of package services but Grant, Revoke and Reconfigure,
 // and from the hands token.Up, Failed, Down, Recorded,
-// Reserved, Adopt, Recall, Fitness, Foreign, Answered and PeerAsks.
+// Reserved, Adopt, Recall, Fitness, Foreign, Answered and PeerAsks, or Several of them.
 type Event any
 
 // Tick is the passing of time: the deadline was reached.

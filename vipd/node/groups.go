@@ -190,14 +190,18 @@ func (g *groups) next() (list []services.Event) {
 // judge tells the token machine what speaks against this node now, if that has
 // changed.
 func (m *Machine) judge(now clock.Instant) (changed bool) {
+	var news token.Several
 	for i := range m.tokens.Tokens() {
 		s := m.seat(i)
 		if r := s.outside | m.against(now, i); r != s.told {
-			s.told, changed = r, true
-			m.decide(now, token.Fitness{Token: i, Reasons: r})
+			s.told = r
+			news = append(news, token.Fitness{Token: i, Reasons: r})
 		}
 	}
-	return changed
+	if len(news) > 0 {
+		m.decide(now, news)
+	}
+	return len(news) > 0
 }
 
 func (m *Machine) seat(i int) *seat {

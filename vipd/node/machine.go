@@ -44,6 +44,7 @@ type Machine struct {
 	peers     []peer         // by place in config.Peers
 	says      []heartbeat.Say
 	claims    []heartbeat.Claim // as of the newest edition
+	whole     whole
 	suspended bool
 	stopping  clock.Instant // since, 0 if not
 	left      bool          // Exit was said
@@ -79,6 +80,7 @@ type restart struct {
 func New(c Config, now clock.Instant) *Machine {
 	c.Config.Self = c.Self
 	m := &Machine{config: c, numbers: map[uint64]int{}, runs: map[int]int{}, groups: newGroups(c.Services, now)}
+	m.whole.size = heartbeat.PageSize(len(c.Peers) + 1)
 	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Peers: c.Peers,
 		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease}, now)
 	m.tokens = token.New(c.Config, now)
@@ -177,6 +179,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		}
 	case token.Fitness:
 		m.seat(ev.Token).outside = ev.Reasons
+	case token.Several:
+		m.several(now, ev)
 	case token.Event:
 		m.decide(now, ev)
 	case services.Adopt:
@@ -185,6 +189,21 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.queue(ev) // behind what a beat in this step has revoked
 	case Tick:
 		m.decide(now, token.Tick{})
+	}
+}
+
+// several takes what happened at once, each as handle would.
+func (m *Machine) several(now clock.Instant, list token.Several) {
+	var rest token.Several
+	for _, ev := range list {
+		if f, ok := ev.(token.Fitness); ok {
+			m.seat(f.Token).outside = f.Reasons
+		} else {
+			rest = append(rest, ev)
+		}
+	}
+	if len(rest) > 0 {
+		m.decide(now, rest)
 	}
 }
 
@@ -257,6 +276,7 @@ func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 func (m *Machine) schedule(now clock.Instant) {
 	m.due = clock.Min(clock.Min(m.beats.Deadline(), m.tokens.Deadline()), m.groups.machine.Deadline())
 	m.due = clock.Min(m.due, m.groups.chances.next(now))
+	m.due = clock.Min(m.due, m.whole.due())
 	for i := range m.commands {
 		m.due = clock.Min(m.due, m.commands[i].limit)
 		if moved := m.commands[i].moved; moved != 0 {

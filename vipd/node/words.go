@@ -94,10 +94,13 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 		m.said = w
 		m.do(Words{w})
 	}
-	if changed {
+	m.whole.wanted = m.whole.wanted || changed
+	if m.whole.wanted && m.whole.allows(now, len(m.claims)) {
+		m.whole.wanted = false
 		m.do(heartbeat.Say{Kind: heartbeat.Beat, Whole: true})
 	}
 	for _, s := range m.says {
+		s.Whole = s.Whole && m.whole.allows(now, len(m.claims))
 		m.do(s)
 	}
 }
