@@ -121,7 +121,7 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	if g.row < asksNeeded && (now >= at || g.answered && m.reached(now, at.Add(-m.config.Dead/5))) {
 		every = min(every, askLate)
 	}
-	if !m.reached(now, max(from, g.asked.Add(every))) {
+	if !m.reached(now, max(from, g.asked.Add(every))) || !m.question(now, t) {
 		return
 	}
 	g.asked = now
@@ -132,7 +132,6 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	if g.row++; g.row == asksNeeded {
 		g.eighth = now
 	}
-	m.do(Ask{Token: t.number})
 }
 
 // rivalAsks reports whether a node that comes before us is about to take: its
@@ -153,7 +152,10 @@ func (m *Machine) answered(now clock.Instant, e Answered) {
 	}
 	if t.phase != Idle {
 		if !m.alive(now, p) {
-			t.gate.answers++
+			heirs := func(o *state) bool { return o.phase != Idle && o.gate.heir && o.from == t.from }
+			for o := range m.alike(t, heirs) {
+				o.gate.answers++
+			}
 		}
 		return
 	}
@@ -161,17 +163,26 @@ func (m *Machine) answered(now clock.Instant, e Answered) {
 		p.renews = now
 		return
 	}
-	g := &t.gate
-	g.answered, g.row, g.eighth = true, 0, 0
-	g.trip = max(g.trip, now.Sub(e.Asked))
-}
-
-// peerAsks notes that a peer is asking too.
-func (m *Machine) peerAsks(now clock.Instant, e PeerAsks) {
-	if m.peer(e.Peer) != nil {
-		m.tokens[e.Token].gate.rival = now
+	for o := range m.alike(t, (*state).idle) {
+		g := &o.gate
+		g.answered, g.row, g.eighth = true, 0, 0
+		g.trip = max(g.trip, now.Sub(e.Asked))
 	}
 }
+
+// peerAsks notes that a peer is asking too: for this token, or by it for others.
+func (m *Machine) peerAsks(now clock.Instant, e PeerAsks) {
+	if m.peer(e.Peer) == nil {
+		return
+	}
+	t := &m.tokens[e.Token]
+	ours, _ := m.crowd(t)
+	for o := range m.alike(t, func(o *state) bool { theirs, ok := m.crowd(o); return ok && theirs == ours }) {
+		o.gate.rival = now
+	}
+}
+
+func (t *state) idle() bool { return t.phase == Idle }
 
 // askAlone is for a holder that took on silence: it asks every interval while
 // the peer is silent, and gives way where the peer's kernel answers: the lower
@@ -202,9 +213,8 @@ func (m *Machine) askAlone(now clock.Instant, i int) {
 		m.drop(i, ConflictLost)
 		return
 	}
-	if m.reached(now, t.gate.asked.Add(m.config.Interval)) {
+	if m.reached(now, t.gate.asked.Add(m.config.Interval)) && m.question(now, t) {
 		t.gate.asked = now
 		m.next = clock.Min(m.next, now.Add(m.config.Interval))
-		m.do(Ask{Token: i})
 	}
 }

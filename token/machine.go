@@ -8,19 +8,20 @@ import (
 
 // Machine is one node's mind about all tokens.
 type Machine struct {
-	config   Config
-	peers    []peer // every other node of any token
-	tokens   []state
-	own      Reason        // standing: reasons for every token
-	listens  bool          // just booted or thawed: claims nothing yet
-	start    clock.Instant // of listening
-	rejoined clock.Instant // a peer was heard again when nobody had been
-	foreign  clock.Instant // first foreign frame since start, 0 if none
-	edition  uint32        // counts changes of the claims
-	stale    bool          // a new edition is due whatever the claims are
-	epochs   epochs
-	next     clock.Instant // earliest instant consulted that lies ahead
-	actions  []Action
+	config    Config
+	peers     []peer // every other node of any token
+	tokens    []state
+	own       Reason        // standing: reasons for every token
+	listens   bool          // just booted or thawed: claims nothing yet
+	start     clock.Instant // of listening
+	rejoined  clock.Instant // a peer was heard again when nobody had been
+	foreign   clock.Instant // first foreign frame since start, 0 if none
+	edition   uint32        // counts changes of the claims
+	stale     bool          // a new edition is due whatever the claims are
+	questions questions
+	epochs    epochs
+	next      clock.Instant // earliest instant consulted that lies ahead
+	actions   []Action
 }
 
 // state is one token on this node.
@@ -89,6 +90,9 @@ type yield struct {
 func New(c Config, now clock.Instant) *Machine {
 	m := &Machine{config: c, listens: true, start: now, edition: 1, next: now}
 	m.epochs = epochs{reserved: c.HighWater}
+	if m.config.Sample == 0 {
+		m.config.Sample = usualSample
+	}
 	for _, spec := range c.Tokens {
 		for _, member := range spec.Members {
 			m.addPeer(member.Slot, now)
@@ -134,6 +138,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	for i := range m.tokens {
 		m.decide(now, i)
 	}
+	m.ask()
 	m.restate()
 	return m.actions
 }

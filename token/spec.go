@@ -33,6 +33,7 @@ type Spec struct {
 	Members       []Member
 	Bits          Bits
 	Askable       bool          // the network can be asked who has the resource
+	Network       uint64        // what is on the same one is asked for by a sample; 0: by itself
 	Orderly       bool          // the resource needs its lease while it goes down, and may take long
 	Linger        time.Duration // how long the resource may live on where its lease has ended: a taker on silence waits so much longer
 	FailbackDelay time.Duration // a better node must have been fit for so long
@@ -54,6 +55,7 @@ type Config struct {
 	Lease     time.Duration // L = 0.8 D
 	StartWait time.Duration // with no foreign frame at all, silence means something only after this
 	Tokens    []Spec
+	Sample    int    // so many of a holder's tokens on one network are asked for at a time; 0: 4
 	HighWater uint64 // epoch counter that no grant of an earlier run went beyond
 }
 

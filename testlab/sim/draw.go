@@ -41,7 +41,26 @@ func Draw(seed uint64) Plan {
 	if own := (&random{seed ^ groupSeed}); own.chance(3) {
 		p.drawGroups(own)
 	}
+	if own := (&random{seed ^ crowdSeed}); p.Askable && own.chance(2) {
+		p.drawCrowd(own)
+	}
 	return p
+}
+
+// crowdSeed parts the chance of crowds from that of all else.
+const crowdSeed = 0x63726f7764
+
+// drawCrowd has few tokens speak for all, and draws some more of them, which nothing
+// befalls that does not befall their host.
+func (p *Plan) drawCrowd(r *random) {
+	p.Crowded = true
+	if len(p.Groups) > 0 {
+		return
+	}
+	for range r.below(4) {
+		p.Tokens++
+		p.Bits = append(p.Bits, drawBits(r))
+	}
 }
 
 func drawClass(r *random) Class {

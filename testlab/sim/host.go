@@ -110,7 +110,7 @@ func (h *Host) Start() {
 	now := h.now()
 	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
-			Tokens: w.specs, HighWater: h.disk.highWater}, Services: w.services(-1, -1)}, now)
+			Tokens: w.specs, HighWater: h.disk.highWater, Sample: 1}, Services: w.services(-1, -1)}, now)
 	h.crews = w.crews()
 	h.pacer = heartbeat.NewPacer(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead()}, now)
 	h.terms = make([]token.Term, len(h.kernel))

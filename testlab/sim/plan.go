@@ -33,6 +33,7 @@ type Plan struct {
 	HandsTime     time.Duration
 	DiskTime      time.Duration
 	Askable       bool // the gate is in use: the LAN can be asked who has an address
+	Crowded       bool // one of a holder's addresses is asked for at a time, for all of them
 	Groups        []Group
 	Requires      [][]int // by vip: the groups that it needs
 	Faults        []Fault
@@ -136,7 +137,7 @@ func (p *Plan) String() string {
 	for i, g := range p.Groups {
 		fmt.Fprintf(&b, "  group %d: %+v\n", i, g)
 	}
-	fmt.Fprintf(&b, "  requires %v\n", p.Requires)
+	fmt.Fprintf(&b, "  requires %v, %d tokens, crowded %v\n", p.Requires, p.Tokens, p.Crowded)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&b, "  at %v for %v: %v a=%c b=%c paths=%b amount=%d lag=%v\n", f.At, f.For, f.Kind, 'a'+f.A, 'a'+f.B, f.Paths, f.Amount, f.Lag)
 	}

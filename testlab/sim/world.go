@@ -68,8 +68,12 @@ func (w *World) newHost(i int) *Host {
 
 func (w *World) spec(i int) token.Spec {
 	name := "vip:" + string(rune('p'+i))
-	return token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], Askable: w.Plan.Askable, Members: w.members(),
+	spec := token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], Askable: w.Plan.Askable, Members: w.members(),
 		FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
+	if w.Plan.Crowded {
+		spec.Network = 1
+	}
+	return spec
 }
 
 func (w *World) members() (list []token.Member) {

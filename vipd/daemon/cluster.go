@@ -88,7 +88,7 @@ func (c *cluster) shared() (list []netip.Addr) {
 // specs are the tokens that the file asks for.
 func (c *cluster) specs() (list []token.Spec) {
 	for _, v := range c.settings.VIPs {
-		list = append(list, token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Members: c.members(v.Priority), Askable: true,
+		list = append(list, token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Members: c.members(v.Priority), Askable: true, Network: c.network(v),
 			Bits:          bits(v.AllowMultiple, v.AutoFailback, v.DisableInheritance),
 			FailbackDelay: v.FailbackDelay, FailbackCap: v.FailbackMaxPerHour})
 	}
@@ -98,6 +98,17 @@ func (c *cluster) specs() (list []token.Spec) {
 			FailbackDelay: g.FailbackDelay, FailbackCap: g.FailbackMaxPerHour})
 	}
 	return list
+}
+
+// network numbers the networks that the addresses are on, alike for those that are on
+// the same ones by the same interface.
+func (c *cluster) network(v config.VIP) uint64 {
+	networks := []string{}
+	for _, p := range v.Addresses {
+		networks = append(networks, p.Masked().String())
+	}
+	slices.Sort(networks)
+	return token.ID(fmt.Sprint(v.Interface[c.self.Name], slices.Compact(networks)))
 }
 
 // linger is how long processes of a group may live after their lease: until the

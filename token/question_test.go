@@ -1,0 +1,181 @@
+package token
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// besideHolder returns a machine of so many tokens, half of them on either of two
+// networks, that a peer holds; it was heard last at 1 ms.
+func besideHolder(t *testing.T, tokens int, holds bool) *Machine {
+	t.Helper()
+	var specs []Spec
+	for i := range tokens {
+		s := spec(fmt.Sprint("vip:", i), 0)
+		s.Askable, s.Network = true, uint64(1+i%2)
+		if !holds {
+			s.Members[1].Priority = 300 // else we should have it by now
+		}
+		specs = append(specs, s)
+	}
+	m := New(config(specs...), at(0))
+	m.Step(at(0), Reserved{HighWater: 1e6, OK: true})
+	for i := range 3 { // the newest knows what we said to the one before
+		w := idle(m, at(ms/3*time.Duration(i+1)))
+		w.Leased = true
+		for j := range w.Claims {
+			w.Claims[j] = Claim{Phase: Idle}
+			if holds {
+				w.Claims[j] = Claim{Phase: Holding, Epoch: 9<<8 | 2, Seen: 9<<8 | 2}
+			}
+		}
+		m.Step(at(ms/3*time.Duration(i+1)), w)
+	}
+	return m
+}
+
+// play lets time pass until, calling each with what every step asked for.
+func play(m *Machine, from, until clock.Instant, each func(now clock.Instant, asked []Ask, taken []Acquire)) {
+	for now := max(from, m.Deadline()); now <= until; now = max(now+1, m.Deadline()) {
+		actions := m.Step(now, Tick{})
+		each(now, find[Ask](actions), find[Acquire](actions))
+	}
+}
+
+// Of many tokens of one holder some are asked for, on each network, in turn; and when
+// no answer has come, all are taken at once.
+func TestFewAreAskedForAll(t *testing.T) {
+	const tokens = 80
+	m := besideHolder(t, tokens, true)
+	asked, taken, steps := map[int]bool{}, 0, 0
+	play(m, at(ms), at(152*ms), func(now clock.Instant, asks []Ask, takes []Acquire) {
+		for _, a := range asks {
+			asked[a.Token] = true
+		}
+		if len(asks) > 2*usualSample {
+			t.Errorf("%d questions at once", len(asks))
+		}
+		if len(takes) > 0 {
+			taken += len(takes)
+			steps++
+		}
+	})
+	if taken != tokens || steps != 1 {
+		t.Errorf("took %d of %d tokens in %d steps", taken, tokens, steps)
+	}
+	if len(asked) < 8*2*usualSample {
+		t.Errorf("asked for %d different tokens", len(asked))
+	}
+}
+
+// An answer for one token speaks for all on its network, and for no other.
+func TestAnAnswerSpeaksForAll(t *testing.T) {
+	const tokens = 80
+	m := besideHolder(t, tokens, true)
+	taken := map[int]clock.Instant{}
+	play(m, at(ms), at(200*ms), func(now clock.Instant, asks []Ask, takes []Acquire) {
+		for _, a := range asks {
+			if a.Token%2 == 0 && now < at(145*ms) {
+				m.Step(now+1, Answered{Token: a.Token, Peer: 2, Asked: now})
+			}
+		}
+		for _, a := range takes {
+			taken[a.Token] = now
+		}
+	})
+	for i := range tokens {
+		early := taken[i] != 0 && taken[i] < at(155*ms)
+		if answered := i%2 == 0; early == answered {
+			t.Fatalf("token %d was taken %v after the last word", i, taken[i].Sub(at(ms)))
+		}
+	}
+	if len(taken) != tokens {
+		t.Errorf("%d of %d were taken when the answers had ended", len(taken), tokens)
+	}
+}
+
+// Where no holder is known, each is asked for itself, no more at a time than the
+// network bears; none is taken that was not asked for often enough.
+func TestEachIsAskedForWhereNobodyHeld(t *testing.T) {
+	const tokens = 200
+	m := besideHolder(t, tokens, false)
+	asked, taken := map[int]int{}, 0
+	var last []clock.Instant
+	play(m, at(ms), at(2*time.Second), func(now clock.Instant, asks []Ask, takes []Acquire) {
+		for _, a := range asks {
+			asked[a.Token]++
+			last = append(last, now)
+		}
+		if n := len(last); n > askRate && now.Sub(last[n-1-askRate]) < ms/2 {
+			t.Fatalf("%d questions in %v", askRate+1, now.Sub(last[n-1-askRate]))
+		}
+		for _, a := range takes {
+			taken++
+			if asked[a.Token] < asksNeeded {
+				t.Fatalf("took token %d after %d questions", a.Token, asked[a.Token])
+			}
+		}
+	})
+	if taken != tokens {
+		t.Errorf("%d of %d were taken", taken, tokens)
+	}
+}
+
+// A peer that asks for one token is about to take the others too: the lower rank waits.
+func TestARivalsQuestionSpeaksForAll(t *testing.T) {
+	const tokens = 20
+	m := besideHolder(t, tokens, true)
+	for i := range m.tokens {
+		m.tokens[i].spec.Members[1].Priority = 300
+	}
+	played := false
+	play(m, at(ms), at(250*ms), func(now clock.Instant, asks []Ask, takes []Acquire) {
+		if !played && now > at(140*ms) {
+			played = true
+			m.Step(now+1, PeerAsks{Token: 0, Peer: 2})
+		}
+		for _, a := range takes {
+			if a.Token%2 == 0 {
+				t.Fatalf("token %d was taken %v after the last word", a.Token, now.Sub(at(ms)))
+			}
+		}
+	})
+	if !slices.ContainsFunc(m.tokens, func(s state) bool { return s.phase == Taking }) {
+		t.Error("none of the other network was taken")
+	}
+}
+
+// Who took on silence asks on for a few; an answer for one has it give all of them up.
+func TestAnHeirGivesAllUp(t *testing.T) {
+	const tokens = 40
+	m := besideHolder(t, tokens, true)
+	for i := range m.tokens {
+		m.tokens[i].spec.Members[1].Priority = 300
+	}
+	dropped, answered := 0, false
+	for now := at(ms); now <= at(400*ms); now = max(now+1, m.Deadline()) {
+		actions := m.Step(now, Tick{})
+		asks := find[Ask](actions)
+		var up Several
+		for _, a := range find[Acquire](actions) {
+			up = append(up, Up{Token: a.Token, Epoch: a.Epoch})
+		}
+		if len(up) > 0 {
+			m.Step(now, up)
+		}
+		if len(asks) > 2*usualSample {
+			t.Fatalf("%d questions at once", len(asks))
+		}
+		if now > at(200*ms) && len(asks) > 0 && !answered {
+			answered = true
+			dropped = len(find[Drop](m.Step(now+1, Answered{Token: asks[0].Token, Peer: 2, Asked: now})))
+		}
+	}
+	if dropped != tokens/2 {
+		t.Errorf("gave up %d of the %d on that network", dropped, tokens/2)
+	}
+}
