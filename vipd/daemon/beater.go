@@ -94,11 +94,15 @@ func (b *beater) write(i int, expiry clock.Instant) {
 	b.kernel.write(b.ids[i], expiry)
 }
 
-// rewrite writes every token's expiry as it is.
-func (b *beater) rewrite() {
+// rewrite writes the expiry of one token, by its ID, as it is.
+func (b *beater) rewrite(id uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.writeAll()
+	for i := range b.terms {
+		if b.ids[i] == id && !b.frozen {
+			b.write(i, b.terms[i].Expiry())
+		}
+	}
 }
 
 func (b *beater) writeAll() {

@@ -62,7 +62,7 @@ func (d *deadman) armGroup(name, folder string) error {
 	d.mu.Lock()
 	d.enlist(token.ID(name), name, folder, l)
 	d.mu.Unlock()
-	d.renew() // it was armed expired
+	d.renew(token.ID(name)) // it was armed expired
 	return nil
 }
 

@@ -26,7 +26,7 @@ type deadman struct {
 	layer  string // in force, as status names it
 	why    string // no better one is; "" if it is the best
 	log    *slog.Logger
-	renew  func() // has the beater write every expiry now
+	renew  func(id uint64) // has the beater write a token's expiry now
 
 	groups *containment // nil: no group needs it
 
@@ -88,7 +88,7 @@ func (d *deadman) Take(name string, epoch uint64) error {
 		if err := d.arm(name); err != nil {
 			return err
 		}
-		d.renew()
+		d.renew(token.ID(name))
 	}
 	if err := d.Hands.Take(name, epoch); err != nil {
 		return errors.Join(err, d.disarm(name))

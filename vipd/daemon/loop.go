@@ -112,12 +112,12 @@ func (l *loop) handle(ev any) {
 		l.judge()
 	case fought:
 		l.fight(ev.name)
-	case answered, peerAsks, proved:
-		l.network(ev)
 	case noise:
 		l.journal.add(ev.event)
-	case token.Up, token.Down:
-		l.step(l.gather(ev.(token.Event)))
+	case token.Up, token.Down, answered, peerAsks, proved:
+		if list := l.gather(ev); len(list) > 0 {
+			l.step(list)
+		}
 	case failure:
 		l.failed[ev.Token] = ev.err.Error()
 		l.step(ev.Failed)
@@ -129,24 +129,32 @@ func (l *loop) handle(ev any) {
 	}
 }
 
-// gather takes with what the hands did whatever else they have done by now: a thousand
-// addresses that were put on are one decision. What others told waits for its turn.
-func (l *loop) gather(first token.Event) node.Event {
-	done := token.Several{first}
+// gather takes with what the hands did, or heard, whatever else they have by now: a
+// thousand addresses that were put on are one decision. What others told waits for its
+// turn.
+func (l *loop) gather(first any) (list token.Several) {
+	list = l.handed(list, first)
 	for range len(l.events) {
-		switch ev := (<-l.events).(type) {
-		case token.Up:
-			done = append(done, ev)
-		case token.Down:
-			done = append(done, ev)
-		default:
-			l.kept = append(l.kept, ev)
+		list = l.handed(list, <-l.events)
+	}
+	return list
+}
+
+// handed adds what an event of the hands means to the machine.
+func (l *loop) handed(list token.Several, ev any) token.Several {
+	switch ev := ev.(type) {
+	case token.Up:
+		return append(list, ev)
+	case token.Down:
+		return append(list, ev)
+	case answered, peerAsks, proved:
+		if e := l.network(ev); e != nil {
+			list = append(list, e)
 		}
+		return list
 	}
-	if len(done) == 1 {
-		return first
-	}
-	return done
+	l.kept = append(l.kept, ev)
+	return list
 }
 
 // step steps the machine and does, in order, what it answers.

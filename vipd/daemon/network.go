@@ -39,8 +39,8 @@ func (l *loop) ask(i int) {
 	}
 }
 
-// network takes what the network said.
-func (l *loop) network(ev any) {
+// network says what the machine is to know of what the network said; nil: nothing.
+func (l *loop) network(ev any) token.Event {
 	switch ev := ev.(type) {
 	case answered:
 		if i := l.number(ev.name); i >= 0 {
@@ -48,31 +48,32 @@ func (l *loop) network(ev any) {
 			if now := l.boot(); now.Sub(asked) > answerTime {
 				asked = now
 			}
-			l.step(token.Answered{Token: i, Peer: ev.peer, Asked: asked})
+			return token.Answered{Token: i, Peer: ev.peer, Asked: asked}
 		}
 	case peerAsks:
 		if i := l.number(ev.name); i >= 0 {
-			l.step(token.PeerAsks{Token: i, Peer: ev.peer})
+			return token.PeerAsks{Token: i, Peer: ev.peer}
 		}
 	case proved:
-		l.prove(ev)
+		return l.prove(ev)
 	}
+	return nil
 }
 
 // prove notes who knows where the address is, for status and whoever waits for
 // a move. One answer shows it for the token: its addresses move together.
-func (l *loop) prove(ev proved) {
+func (l *loop) prove(ev proved) token.Event {
 	i := l.number(ev.Token)
 	if i < 0 {
-		return
+		return nil
 	}
 	v := l.machine.Tokens().Look(l.boot(), i)
 	if v.Phase == token.Idle {
-		return
+		return nil
 	}
 	took := control.Milliseconds(ev.Took)
 	l.proofs.add(ev.Token, control.Proof{Address: ev.Prefix.Addr().String(), By: ev.By.String(), Epoch: v.Epoch, At: time.Now(), TookMS: &took})
-	l.step(token.Proved{Token: i, Epoch: v.Epoch})
+	return token.Proved{Token: i, Epoch: v.Epoch}
 }
 
 // proofs are who knows where each token's addresses are.
