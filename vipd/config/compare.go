@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // compare looks at what only shows between tables.
@@ -34,8 +35,19 @@ func (root table) tokens(s Settings) {
 	}
 	if n := len(s.VIPs) + len(s.Groups); n > MaxTokens {
 		root.refuse(at.key, at.path, fmt.Sprintf("%d tokens are too many; at most %d", n, MaxTokens), "")
+	} else if n > fastTokens && s.Heartbeat.Interval < fastInterval {
+		at := root.at.find("vip")
+		root.warn(at.key, "vip", fmt.Sprintf("%d tokens are more than a host can follow at an interval of %v; addresses that move together can be one vip, at most %d",
+			n, s.Heartbeat.Interval, MaxAddresses))
 	}
 }
+
+// What is decided about one token, and said of it, costs some microseconds at every
+// message: with more tokens than these, and shorter intervals, hosts lose their turn.
+const (
+	fastTokens   = 256
+	fastInterval = 20 * time.Millisecond
+)
 
 // spot is where the i-th address of a vip stands.
 func (root table) spot(v VIP, i int) (offset int, key string) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -149,6 +150,15 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// manyVIPs is so many vips of one address each.
+func manyVIPs(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "[vip.v%d]\naddress = \"192.0.%d.%d\"\n", i, 4+i/250, i%250+1)
+	}
+	return b.String()
+}
+
 func TestWarnings(t *testing.T) {
 	nodes := "[node.a]\naddresses = [\"192.0.2.11\"]\npriority = 7\n[node.b]\naddresses = [\"192.0.2.12\"]\npriority = 7\n"
 	for _, c := range []struct {
@@ -182,6 +192,10 @@ func TestWarnings(t *testing.T) {
 		{"checks that ask elsewhere", small + "[group.g]\nunits = [\"a.service\"]\ncheck = [\"tcp://127.0.0.1:1\", \"tcp://192.0.2.10:1\", \"http://192.0.2.11/\"]\n", []string{
 			"vipd.toml:12:31: group.g.check: 192.0.2.10 is an address of vip v; the check asks there from every node, so take 127.0.0.1",
 			"vipd.toml:12:53: group.g.check: 192.0.2.11 is an address of node a; the check asks there from every node, so take 127.0.0.1"}},
+		{"many tokens at a short interval", "heartbeat = { profile = \"fast\" }\n" + strings.TrimSuffix(small, badVIP) + manyVIPs(257), []string{
+			"vipd.toml:9:2: vip: 257 tokens are more than a host can follow at an interval of 5ms; addresses that move together can be one vip, at most 64"}},
+		{"not so many", "heartbeat = { profile = \"fast\" }\n" + strings.TrimSuffix(small, badVIP) + manyVIPs(256), nil},
+		{"many tokens at the usual interval", strings.TrimSuffix(small, badVIP) + manyVIPs(257), nil},
 		{"no network given", strings.Replace(small, "192.0.2.10/24", "203.0.113.10", 1), nil},
 	} {
 		var got []string
