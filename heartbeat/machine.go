@@ -62,6 +62,7 @@ type Word struct {
 	Message *Message
 	Echoed  clock.Instant // our newest send that this very message echoes, 0 if none or too old
 	Fresh   bool          // newer than every message before
+	Spoken  bool          // of itself, or the first of a session: it is echoed from now on
 	New     bool          // first of a new session
 	Waited  time.Duration // how long it lay in our socket
 	Silence time.Duration // how long nothing had been heard before it

@@ -84,7 +84,7 @@ type Heard struct {
 	Paths   uint8         // bit i: heard on path i within the dead time
 	Session uint64        // the peer's session
 	Edition uint32        // newest edition of the peer's claims that the sender has whole
-	Sent    clock.Instant // newest Sent of the peer, on the peer's boot clock
+	Sent    clock.Instant // Sent of the peer's newest beat or ask, on its boot clock
 	At      clock.Wall    // the sender's wall clock when that arrived
 }
 

@@ -23,7 +23,7 @@ type Peer struct {
 	Paths   [MaxPaths]Path
 
 	seq     uint64        // newest
-	sent    clock.Instant // its newest send, on its clock: what we echo
+	sent    clock.Instant // its newest beat or ask, on its clock: what we echo
 	at      clock.Wall    // when that arrived here, 0 if the kernel gave no stamp
 	retired [4]uint64
 	asked   clock.Instant // newest ask

@@ -39,6 +39,7 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	p.Echo = max(p.Echo, echoed)
 	if word.Fresh {
 		m.refresh(now, p, r)
+		word.Spoken = p.sent == r.Message.Sent
 		word.Changed = p.pages.take(r.Message)
 		word.Claims = p.pages.claims
 	}
@@ -123,15 +124,15 @@ func (m *Machine) refresh(now clock.Instant, p *Peer, r Received) {
 		p.asked = 0 // asked at once: its echo may be all that a lease waits for
 	}
 	p.Heard, p.timer = now, now
-	if r.Message.Kind != Answer {
+	if r.Message.Kind != Answer || p.sent == 0 { // the first of a session is echoed, whatever it is
 		p.spoke = now
+		p.sent, p.at = r.Message.Sent, r.Wall
 	}
 	p.State, p.Hold = r.Message.State, 0
 	if p.State == Restarting {
 		p.Hold = r.Message.Hold
 	}
 	p.Digest, p.Build, p.Synced = r.Message.Digest, r.Message.Build, r.Message.Synced
-	p.sent, p.at = r.Message.Sent, r.Wall
 }
 
 // measure takes round trip and clock offset from an answer. Our own time of

@@ -23,6 +23,7 @@ type Word struct {
 	Silence time.Duration // how long nothing had been heard of it before
 	New     bool          // first of a new session
 	Fresh   bool          // newer than every earlier one: only then does it count as heard
+	Spoken  bool          // by itself, a beat or an ask: it is echoed, and leases count from it
 	Knows   uint32        // the newest edition of our claims that the peer has whole
 	Changed bool          // Claims is set: they are others than before
 	Claims  []Claim       // by the tokens' numbers

@@ -87,7 +87,7 @@ func (m *Machine) patience(g *gate) time.Duration {
 // askEarly asks for what a peer has that is silent for D/2 but not yet for W.
 func (m *Machine) askEarly(now clock.Instant, t *state, i int) {
 	p := &m.peers[i]
-	at := p.silentAt(max(m.config.Dead, p.dead))
+	at := p.silentAt(t, max(m.config.Dead, p.dead))
 	if t.lasting() || !m.gated(t, i) || !m.reached(now, at.Add(-m.askAhead())) {
 		return
 	}
@@ -159,7 +159,7 @@ func (m *Machine) answered(now clock.Instant, e Answered) {
 		}
 		return
 	}
-	if e.Asked >= p.silentAt(max(m.config.Dead, p.dead)) {
+	if e.Asked >= p.silentAt(t, max(m.config.Dead, p.dead)) {
 		p.renews = now
 		return
 	}

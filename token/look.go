@@ -143,5 +143,5 @@ func (m *Machine) Listening() bool { return m.listens }
 
 // heardNow is alive without asking to be woken.
 func (m *Machine) heardNow(now clock.Instant, p *peer) bool {
-	return p.ever && now < p.silentAt(m.config.Dead)
+	return p.ever && now < p.heard.Add(p.hold+m.config.Dead)
 }

@@ -32,7 +32,7 @@ func find[T Action](list []Action) (found []T) {
 
 // idle is a word of the peer that holds nothing and knows all that we say.
 func idle(m *Machine, now clock.Instant) Word {
-	return Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Knows: m.Edition(), Changed: true, Current: true, Claims: make([]Claim, m.Tokens())}
+	return Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Spoken: true, Knows: m.Edition(), Changed: true, Current: true, Claims: make([]Claim, m.Tokens())}
 }
 
 // holder returns a machine that holds its first token beside an idle peer.
@@ -294,7 +294,7 @@ func BenchmarkStep(b *testing.B) {
 	now := at(1 * ms)
 	for b.Loop() {
 		now += clock.Instant(time.Microsecond)
-		m.Step(now, Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Knows: m.Edition(), Current: true})
+		m.Step(now, Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Spoken: true, Knows: m.Edition(), Current: true})
 	}
 }
 

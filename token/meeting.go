@@ -9,11 +9,16 @@ import (
 // rival reports whether a peer that we hear claims to hold the token too.
 func (m *Machine) rival(now clock.Instant, t *state) bool {
 	for i := range m.peers {
-		if p := &m.peers[i]; p.known && t.views[i].holds() && m.alive(now, p) {
+		if p := &m.peers[i]; p.known && t.views[i].holds() && m.present(now, t, p) {
 			return true
 		}
 	}
 	return false
+}
+
+// present reports whether the peer is heard, and not only until we took on its silence.
+func (m *Machine) present(now clock.Instant, t *state, p *peer) bool {
+	return m.alive(now, p) && (p.heard >= t.since || m.speaks(now, t, p))
 }
 
 // meet settles with every other holder who stays, and reports whether we went.
@@ -23,7 +28,7 @@ func (m *Machine) meet(now clock.Instant, i int) (gone bool) {
 	t := &m.tokens[i]
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
-		if !p.known || v.Phase == Idle || !m.alive(now, p) || !m.proven(now, p) {
+		if !p.known || v.Phase == Idle || !m.present(now, t, p) || !m.proven(now, p) {
 			continue
 		}
 		if v.Verb == Yield && v.To == m.config.Self && v.About == t.epoch || m.decides(t, j) && m.loses(now, t, j) {

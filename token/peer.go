@@ -10,6 +10,7 @@ import (
 type peer struct {
 	slot    uint8
 	heard   clock.Instant // newest fresh word, or the start of listening
+	spoke   clock.Instant // the same, of those that were no answers: its lease counts from no other
 	ever    bool          // heard since then
 	audible clock.Instant // what was no word came then, or words may wait unread since
 	arrived clock.Instant // when the newest fresh word reached this host
@@ -42,7 +43,7 @@ type view struct {
 
 func (m *Machine) addPeer(slot uint8, now clock.Instant) {
 	if slot != m.config.Self && m.peer(slot) == nil {
-		m.peers = append(m.peers, peer{slot: slot, heard: now, began: now})
+		m.peers = append(m.peers, peer{slot: slot, heard: now, spoke: now, began: now})
 	}
 }
 
@@ -158,6 +159,9 @@ func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
 	}
 	p.heard, p.arrived, p.hold, p.dead, p.ever = now, now.Add(-w.Waited), w.Hold, w.Dead, true
 	p.leased, p.renews = w.Leased, 0
+	if w.Spoken {
+		p.spoke = now
+	}
 }
 
 // renew forgets what an earlier session of the peer said.
@@ -213,14 +217,25 @@ func keepSince(since, now clock.Instant, holds bool) clock.Instant {
 	return since
 }
 
-// silentAt is when the peer, if no more words come, has been silent for d.
-func (p *peer) silentAt(d time.Duration) clock.Instant {
-	return p.heard.Add(p.hold + d)
+// silentAt is when the peer, if no more words come, has been silent for d as far as the
+// token goes. Answers are not echoed, so no lease of its counts from them, and they do
+// not count here either; but for what is slow to take up and down: that is not to be
+// taken during a cut that is shorter than d.
+func (p *peer) silentAt(t *state, d time.Duration) clock.Instant {
+	if t.spec.Orderly {
+		return p.heard.Add(p.hold + d)
+	}
+	return p.spoke.Add(p.hold + d)
 }
 
 // alive reports whether the peer was heard within D.
 func (m *Machine) alive(now clock.Instant, p *peer) bool {
-	return p.ever && !m.reached(now, p.silentAt(m.config.Dead))
+	return p.ever && !m.reached(now, p.heard.Add(p.hold+m.config.Dead))
+}
+
+// speaks reports whether the peer's silence is shorter than D as far as the token goes.
+func (m *Machine) speaks(now clock.Instant, t *state, p *peer) bool {
+	return p.ever && !m.reached(now, p.silentAt(t, m.config.Dead))
 }
 
 // proven reports whether what the peer claims came with a fresh echo of ours.
@@ -278,7 +293,7 @@ func (m *Machine) thaw(now clock.Instant) {
 	for i := range m.peers {
 		p := &m.peers[i]
 		away := max(p.heard.Add(p.hold).Sub(now), 0) // what is left of an announced absence
-		*p = peer{slot: p.slot, heard: now, hold: away, closed: p.closed}
+		*p = peer{slot: p.slot, heard: now, spoke: now, hold: away, closed: p.closed}
 		m.renew(now, p, i)
 	}
 	for i := range m.tokens {

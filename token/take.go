@@ -80,7 +80,7 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 }
 
 func (m *Machine) clears(now clock.Instant, t *state, i int) clearance {
-	if m.alive(now, &m.peers[i]) {
+	if m.speaks(now, t, &m.peers[i]) {
 		m.askEarly(now, t, i)
 		return m.clearsByWord(now, t, i)
 	}
@@ -138,7 +138,7 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	at := max(p.silentAt(wait), p.audible.Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
+	at := max(p.silentAt(t, wait), p.audible.Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
 	if m.gated(t, i) {
 		return m.throughGate(now, t, i, at)
 	}

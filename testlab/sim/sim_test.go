@@ -54,12 +54,15 @@ var found = []uint64{
 	117509, // a rival comes and goes while the lease has run out
 	39792,  // a group leaves the configuration in the instant of a thaw, its lease run out
 	131469, // a rival that does not hear is waited for, by a slow clock
+	38881,  // the first word after a cut is an answer, and tells of a rival
+	91605,  // five nodes give the holder more orders at once than it has room to sign
+	38221,  // a silence shorter than a dead time: what was renewed alone must not stand
 }
 
 func TestFoundSchedules(t *testing.T) {
 	for _, seed := range found {
 		if r := Run(Draw(seed), nil); r.Violation != "" {
-			t.Errorf("seed %d: %s", seed, r.Violation)
+			t.Errorf("seed %d: %s (replay: go test ./testlab/sim -run Schedules -seed %d)", seed, r.Violation, seed)
 		}
 	}
 }

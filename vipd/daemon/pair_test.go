@@ -66,7 +66,7 @@ type host struct {
 
 	mu      sync.Mutex
 	sent    []said
-	arrived time.Time // newest message of the other
+	arrived time.Time // newest message that the other sent of itself
 }
 
 type said struct {
@@ -198,7 +198,9 @@ func (o *mouth) send(s heartbeat.Say, m heartbeat.Message) {
 		p.mu.Unlock()
 		if d := other.live.Load(); d != nil && !cut {
 			other.mu.Lock()
-			other.arrived = time.Now()
+			if copied.Kind != heartbeat.Answer {
+				other.arrived = time.Now()
+			}
 			other.mu.Unlock()
 			d.try(heartbeat.Received{From: o.slot, Session: o.session, Arrived: d.clocks.boot(), Wall: d.clocks.wall(), Message: copied})
 		}

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/token"
@@ -21,7 +23,6 @@ type command struct {
 type receipt struct {
 	heartbeat.Receipt
 	session uint64
-	at      clock.Instant
 	undone  bool
 	command command
 }
@@ -139,7 +140,7 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 func (m *Machine) obey(now clock.Instant, w heartbeat.Word) {
 	session := m.beats.Peer(w.From).Session
 	for _, o := range w.Message.Orders {
-		if o.Slot == m.config.Self && !m.answered(now, w.From, session, o.ID) {
+		if o.Slot == m.config.Self && !m.answered(w.From, session, o.ID) {
 			m.answer(now, w.From, session, o)
 		}
 	}
@@ -150,15 +151,23 @@ func (m *Machine) obey(now clock.Instant, w heartbeat.Word) {
 	}
 }
 
-func (m *Machine) answered(now clock.Instant, from uint8, session uint64, id uint32) bool {
-	for i := range m.receipts {
-		if r := &m.receipts[i]; r.Slot == from && r.session == session && r.ID == id {
-			r.at = now
-			return true
-		}
+// answered reports whether an order was carried out before. Its receipt is said anew if
+// there is no more room for it beside newer ones.
+func (m *Machine) answered(from uint8, session uint64, id uint32) bool {
+	i := slices.IndexFunc(m.receipts, func(r receipt) bool { return r.Slot == from && r.session == session && r.ID == id })
+	if i < 0 {
+		return false
 	}
-	return false
+	if i < len(m.receipts)-heartbeat.MaxOrders {
+		r := m.receipts[i]
+		m.receipts = append(slices.Delete(m.receipts, i, i+1), r)
+	}
+	return true
 }
+
+// receiptsKept is for as many orders as all other nodes can give at a time: one that was
+// forgotten would be carried out again.
+const receiptsKept = heartbeat.MaxOrders * heartbeat.MaxNodes
 
 // answer executes a peer's order and keeps the receipt.
 func (m *Machine) answer(now clock.Instant, from uint8, session uint64, o heartbeat.Order) {
@@ -174,10 +183,10 @@ func (m *Machine) answer(now clock.Instant, from uint8, session uint64, o heartb
 		c.Token = i
 		m.execute(now, c)
 	}
-	r := receipt{Receipt: heartbeat.Receipt{Slot: from, ID: o.ID, Result: uint8(m.refusal)}, session: session, at: now, command: command{Command: c}}
+	r := receipt{Receipt: heartbeat.Receipt{Slot: from, ID: o.ID, Result: uint8(m.refusal)}, session: session, command: command{Command: c}}
 	r.undone = m.refusal == token.Accepted && (c.Verb == Halt || c.Verb == Renew)
 	m.receipts = append(m.receipts, r)
-	if len(m.receipts) > heartbeat.MaxOrders {
+	if len(m.receipts) > receiptsKept {
 		m.receipts = m.receipts[1:]
 	}
 	m.decide(now, token.Restate{})
@@ -211,8 +220,8 @@ func (m *Machine) openOrders() (list []heartbeat.Order) {
 }
 
 func (m *Machine) openReceipts() (list []heartbeat.Receipt) {
-	for i := range m.receipts {
-		if r := &m.receipts[i]; !r.undone {
+	for _, r := range m.receipts[max(0, len(m.receipts)-heartbeat.MaxOrders):] {
+		if !r.undone {
 			list = append(list, r.Receipt)
 		}
 	}

@@ -25,7 +25,7 @@ func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
 	}
 	tw := token.Word{
 		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Leased: w.Message.Leased, Echoed: w.Echoed, Waited: w.Waited, Silence: w.Silence, New: w.New,
-		Fresh: w.Fresh, Knows: w.Knows, Current: w.Current,
+		Fresh: w.Fresh, Spoken: w.Spoken, Knows: w.Knows, Current: w.Current,
 	}
 	if w.Current && (w.Changed || p.remap) {
 		tw.Changed, tw.Claims, p.remap = true, m.read(w.Claims, w.Message.Sent), false

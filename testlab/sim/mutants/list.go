@@ -10,7 +10,11 @@ type mutant struct {
 // mutants are faults that somebody might make while changing the rules.
 var mutants = []mutant{
 	{"taker-waits-less-than-a-lease", "token/peer.go",
+		"return p.spoke.Add(p.hold + d)", "return p.spoke.Add(p.hold + d*3/5)"},
+	{"taker-of-a-group-waits-less-than-a-lease", "token/peer.go",
 		"return p.heard.Add(p.hold + d)", "return p.heard.Add(p.hold + d*3/5)"},
+	{"asks-do-not-count", "vipd/node/words.go",
+		"Spoken: w.Spoken,", "Spoken: w.Spoken && w.Message.Kind == heartbeat.Beat,"},
 	{"lease-from-now", "token/lease.go",
 		"return max(p.echo.Add(m.config.Lease), p.grace, v.grace, p.bridge)", "return now.Add(m.config.Lease)"},
 	{"taker-ignores-what-is-known", "token/take.go",

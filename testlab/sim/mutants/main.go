@@ -65,13 +65,14 @@ func killAll(run string, schedules int) error {
 	return nil
 }
 
-// play compiles the mutant and plays schedules until one fails.
+// play compiles the mutant and plays schedules until one fails, at last those that were
+// found in longer runs.
 func (m *mutant) play(dir string, schedules int) (verdict string, killed bool) {
 	binary, err := m.compile(dir)
 	if err != nil {
 		return err.Error(), false
 	}
-	cmd := exec.Command(binary, "-test.run", "TestSchedules", "-test.timeout", limit.String(), "-test.v", "-stop", "-schedules", strconv.Itoa(schedules))
+	cmd := exec.Command(binary, "-test.run", "Schedules$", "-test.failfast", "-test.timeout", limit.String(), "-test.v", "-stop", "-schedules", strconv.Itoa(schedules))
 	cmd.Dir = "testlab/sim"
 	out, err := cmd.CombinedOutput()
 	if err == nil {
