@@ -12,7 +12,7 @@ import (
 //
 //	last beat      D/2              L     W
 //	───┼────────────┼───────────────┼──┼──┼──┼──┼──────┼──►
-//	                every D/20      every 2 ms, 8    + an answer's time
+//	                every D/20      8, every 2 ms    + an answer's time
 //	                none answered (≥ 8): take at W
 //	                answered: by a lease that lasts; the 8 after the last answer decide
 //
@@ -23,7 +23,7 @@ import (
 const (
 	asksNeeded  = 8
 	askLeast    = time.Millisecond      // between two before W
-	askLate     = 2 * time.Millisecond  // once the lease should have ended
+	askLate     = 2 * time.Millisecond  // once the lease should have ended, nor more than D/30
 	askTrip     = 20 * time.Millisecond // an answer takes no longer, nor than an interval
 	askPatience = 4                     // nor so many times as long as the slowest so far
 	heirAnswers = 3                     // of the peer, at which the higher rank drops too
@@ -119,7 +119,7 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	every := max(m.config.Dead/20, askLeast)
 	from := at.Add(-m.askAhead())
 	if g.row < asksNeeded && (now >= at || g.answered && m.reached(now, at.Add(-m.config.Dead/5))) {
-		every = min(every, askLate)
+		every = min(every, askLate, m.config.Dead/30)
 	}
 	if !m.reached(now, max(from, g.asked.Add(every))) || !m.question(now, t) {
 		return
