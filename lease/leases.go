@@ -103,12 +103,27 @@ func (l *Leases) Arm(addresses []netip.Addr, interfaces ...int) ([]*Lease, error
 	if err != nil {
 		return nil, fmt.Errorf("arm %s: %w", several(addresses), err)
 	}
-	for _, index := range interfaces {
-		if err := l.in.guard(index); err != nil {
-			return nil, fmt.Errorf("arm %s on interface %d: %w", several(addresses), index, err)
-		}
+	if err := l.guard(interfaces); err != nil {
+		return nil, fmt.Errorf("arm %s on %w", several(addresses), err)
 	}
 	return list, nil
+}
+
+// Guard does beforehand what Arm has to do on interfaces where nothing was armed so far:
+// it takes longer than all else.
+func (l *Leases) Guard(interfaces ...int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.guard(interfaces)
+}
+
+func (l *Leases) guard(interfaces []int) error {
+	for _, index := range interfaces {
+		if err := l.in.guard(index); err != nil {
+			return fmt.Errorf("interface %d: %w", index, err)
+		}
+	}
+	return nil
 }
 
 // several names the first of the addresses, and says how many more there are.

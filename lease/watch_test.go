@@ -114,3 +114,32 @@ func TestWatchIsQuiet(t *testing.T) {
 		})
 	}
 }
+
+// TestGuard looks that an interface is guarded before anything is armed on it: who takes
+// that away is noticed.
+func TestGuard(t *testing.T) {
+	for _, s := range sabotages {
+		t.Run(string(s.layer)+", "+s.name, func(t *testing.T) {
+			owner, _ := pair(t)
+			l := open(t, owner.Host(), Options{Prefer: s.layer})
+			if err := l.Guard(owner.Index()); err != nil {
+				t.Fatal(err)
+			}
+			if events := l.in.audit(); len(events) > 0 {
+				t.Fatalf("told %v of what was just put there", events)
+			}
+			if s.name == "set flushed" {
+				return // it was empty
+			}
+			if err := s.do(owner); err != nil {
+				t.Fatal(err)
+			}
+			if events := l.in.audit(); len(events) == 0 {
+				t.Error("nobody noticed")
+			}
+			if err := l.Guard(12345); err == nil {
+				t.Error("an interface that doesn't exist is guarded")
+			}
+		})
+	}
+}

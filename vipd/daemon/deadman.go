@@ -82,6 +82,26 @@ func (d *deadman) Close() {
 	}
 }
 
+// Configure has the interfaces guarded already on which something may be taken. One that
+// can't be yet is at the first take.
+func (d *deadman) Configure(sets []sharedip.Set) error {
+	if err := d.Hands.Configure(sets); err != nil || !d.enforces() {
+		return err
+	}
+	for _, set := range sets {
+		if places, err := d.Where(set.Token); err == nil {
+			d.leases.Guard(interfaces(places)...)
+		}
+	}
+	return nil
+}
+
+// interfaces lists each once, in order.
+func interfaces(places map[netip.Addr]int) []int {
+	list := slices.Sorted(maps.Values(places))
+	return slices.Compact(list)
+}
+
 // Take arms the token's addresses, makes their lease true, and puts them on.
 func (d *deadman) Take(name string, epoch uint64) error {
 	if d.enforces() {
@@ -109,9 +129,7 @@ func (d *deadman) arm(name string) error {
 	if err != nil {
 		return err
 	}
-	interfaces := slices.Collect(maps.Values(places))
-	slices.Sort(interfaces)
-	list, err := d.leases.Arm(slices.Collect(maps.Keys(places)), slices.Compact(interfaces)...)
+	list, err := d.leases.Arm(slices.Collect(maps.Keys(places)), interfaces(places)...)
 	if err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
 	}
