@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/testlab/pair"
+	"vipd/testlab/rig"
 )
 
 // whereabouts is when the client was told, by gratuitous ARP, at which host an address is. The
@@ -98,17 +99,11 @@ func (l *whereabouts) note(frame, control []byte) {
 	if p.UnmarshalBinary(frame) != nil || p.SenderIP != p.TargetIP {
 		return
 	}
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil || len(messages) != 1 || len(messages[0].Data) < 16 {
-		return
-	}
-	d := messages[0].Data
-	at := time.Unix(int64(binary.NativeEndian.Uint64(d)), int64(binary.NativeEndian.Uint64(d[8:])))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	where := station{p.SenderIP, l.owner(p.SenderHardwareAddr)}
 	if _, known := l.first[where]; !known {
-		l.first[where] = at
+		l.first[where] = rig.Arrival(control)
 	}
 }
 

@@ -62,6 +62,9 @@ func (h *Host) Probe(target netip.AddrPort) *Probe {
 		p.socket, err = net.ListenUDP("udp", nil)
 		return err
 	})
+	if err == nil {
+		err = stampArrivals(p.socket)
+	}
 	if err != nil {
 		h.lab.broken(fmt.Errorf("probe of %s from %s: %w", target, h.name, err))
 	}
@@ -110,10 +113,10 @@ func (p *Probe) ask() {
 
 // listen records the answers to the datagrams.
 func (p *Probe) listen() {
-	buffer := make([]byte, largestQuestion)
+	buffer, control := make([]byte, largestQuestion), make([]byte, 128)
 	for {
-		n, from, err := p.socket.ReadFromUDPAddrPort(buffer)
-		at := time.Since(p.start)
+		n, m, _, from, err := p.socket.ReadMsgUDPAddrPort(buffer, control)
+		at := Arrival(control[:m]).Sub(p.start)
 		if err != nil {
 			select {
 			case <-p.ended:
