@@ -1,6 +1,7 @@
 package token
 
 import (
+	"iter"
 	"time"
 
 	"vipd/heartbeat/clock"
@@ -115,7 +116,7 @@ func (m *Machine) ask() {
 
 // alike returns the token, and the others that an answer for it speaks of: those on its
 // network that are alike.
-func (m *Machine) alike(t *state, alike func(*state) bool) func(func(*state) bool) {
+func (m *Machine) alike(t *state, alike func(*state) bool) iter.Seq[*state] {
 	return func(yield func(*state) bool) {
 		if !yield(t) || t.spec.Network == 0 {
 			return

@@ -306,65 +306,6 @@ func (l *loop) flush() {
 	}
 }
 
-// judge tells the machine of each token whether its addresses could be reached.
-func (l *loop) judge() {
-	var news token.Several
-	for i, w := range l.workers {
-		if w == nil || w.group() {
-			continue
-		}
-		var r token.Reason
-		if err := l.reachable(i, w.name); err != nil {
-			r |= token.LinkDown
-			l.failed[i] = err.Error()
-		} else {
-			delete(l.failed, i)
-		}
-		if until, ok := l.fights[i]; ok && time.Now().Before(until) {
-			r |= token.HandsFailed
-		}
-		if l.reason[i] != r {
-			l.reason[i] = r
-			news = append(news, token.Fitness{Token: i, Reasons: r})
-		}
-	}
-	if len(news) > 0 {
-		l.step(news)
-	}
-}
-
-// reachable returns why the token's addresses could not be reached here. What is
-// held is on a network that has spoken before.
-func (l *loop) reachable(i int, name string) error {
-	if err := l.ready(name); err != nil || l.machine.Tokens().Phase(i) != token.Idle {
-		return err
-	}
-	err := l.deaf.why(i, name)
-	if err != nil && l.deaf.again.CompareAndSwap(false, true) {
-		time.AfterFunc(deafEvery, func() {
-			l.deaf.again.Store(false)
-			l.tell(links{})
-		})
-	}
-	return err
-}
-
-// deafEvery is how often a network that has said nothing yet is looked at.
-const deafEvery = 50 * time.Millisecond
-
-// fightPause is how long a host whose address somebody keeps removing stays out.
-const fightPause = time.Minute
-
-func (l *loop) fight(name string) {
-	for i, w := range l.workers {
-		if w != nil && w.name == name {
-			l.fights[i] = time.Now().Add(fightPause)
-			l.judge()
-			time.AfterFunc(fightPause+time.Second, func() { l.tell(links{}) })
-		}
-	}
-}
-
 func (l *loop) reply(r node.Reply) {
 	if waiting, ok := l.replies[r.ID]; ok {
 		delete(l.replies, r.ID)

@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"vipd/sharedip"
@@ -136,33 +134,4 @@ func (d *Daemon) claimed(e sharedip.Claimed) {
 	d.tell(noise{d.loop.journal.say("alarm", "%s", text)})
 	d.setTrouble(text, text)
 	time.AfterFunc(claimShown, func() { d.setTrouble(text, "") })
-}
-
-// deafness is for a network whose link is up but that lets nothing through yet:
-// a host that hears nobody must not think that it is alone. The first frame of
-// anybody ends it, or start_wait, for there may be nobody.
-type deafness struct {
-	since map[int]time.Time
-	again atomic.Bool // somebody will look soon
-	heard func(name string) time.Time
-	most  time.Duration
-}
-
-var errDeaf = errors.New("nothing was heard on its network since the link came up")
-
-// why returns why the token's network can't be trusted yet, nil if it can.
-func (d *deafness) why(i int, name string) error {
-	if !d.heard(name).IsZero() {
-		delete(d.since, i)
-		return nil
-	}
-	since, deaf := d.since[i]
-	if !deaf {
-		since = time.Now()
-		d.since[i] = since
-	}
-	if time.Since(since) >= d.most {
-		return nil
-	}
-	return errDeaf
 }
