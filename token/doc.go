@@ -13,7 +13,7 @@
 // is: the node room turns messages into Words and Claims into messages.
 //
 // Between two nodes the safety of a taking rests on one pair of numbers: a
-// holder's lease ends L after the newest of its sends that the peer has echoed,
-// and the peer takes no earlier than D = 1.25 L after it last heard the holder.
+// holder's lease ends L after the newest of its beats and asks that the peer has
+// echoed, and the peer takes no earlier than D = 1.25 L after it last heard one.
 // lease.go and take.go are the two halves of it.
 package token

@@ -108,8 +108,8 @@ func (m *Machine) askAhead() time.Duration {
 }
 
 // askFor asks when it is time to: every D/20 from D/2 of silence, or early enough for
-// one more than are needed before W; every 2 ms from the end of a lease that was seen
-// to last, and from W, until eight have been sent in a row; then every D/20 again.
+// one more than are needed before W; every askLate from the end of a lease that was
+// seen to last, and from W, until eight have been sent in a row; then every D/20 again.
 func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	g := &t.gate
 	if g.at < at {
