@@ -139,7 +139,11 @@ func (t *table) add(keys []key) error {
 		}
 	}
 	for i, k := range keys {
-		t.places[k] = free[i] // after an error too: some may be there, and forget removes all
+		if err != nil {
+			t.keys.Delete(k) // it may be there or not, and is not to be relied upon
+			continue
+		}
+		t.places[k] = free[i]
 	}
 	return err
 }
