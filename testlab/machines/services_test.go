@@ -99,7 +99,8 @@ func (p *plant) loseDaemon(*Runners) {
 	p.OnlyAnswered(A, steady)
 }
 
-// reload takes one group away and adds another.
+// reload takes one group away and adds another. A reload is a signal: whichever daemon
+// has read the file first takes what is new, and so hist-a is to be first.
 func (p *plant) reload(*Runners) {
 	idle := p.Runners("idle.service")
 	next, _, _ := strings.Cut(plantConfig(), "[group.rtdb]")
@@ -108,6 +109,7 @@ func (p *plant) reload(*Runners) {
 	for _, m := range []*Machine{p.a, p.b} {
 		m.Write("/etc/vipd/vipd.toml", strings.Replace(next, "tolerance = 5", "tolerance = 25", 1))
 		m.Systemctl("reload", daemonUnit)
+		p.Eventually(m.name+" has read its file again", func() bool { return m.group("idle").Name != "" })
 	}
 	p.runs(idle, A)
 	p.runs(p.values)

@@ -60,8 +60,11 @@ func TestWitnessSeesTwoOwners(t *testing.T) {
 			if last := w.LastAsked("hist-a"); last.Before(both) || last.After(alone) {
 				t.Errorf("the last ask that hist-a answered was sent %v before it went", alone.Sub(last))
 			}
-			if !w.LastAsked("hist-b").After(alone) || !w.LastAsked("client").IsZero() {
-				t.Error("the other one has answered since, and a third never")
+			if awaitTrue(5*time.Second, func() bool { return w.LastAsked("hist-b").After(alone) }) != 0 {
+				t.Error("the other one has not answered since")
+			}
+			if !w.LastAsked("client").IsZero() {
+				t.Error("a third one has answered")
 			}
 			if n := len(w.Announcements(begin, time.Now())); n != 0 {
 				t.Errorf("%d announcements, but nobody announced", n)
