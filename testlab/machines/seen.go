@@ -50,7 +50,7 @@ func (l *Lab) OnlyAnswered(name string, since time.Time) {
 func (l *Lab) lastWords() {
 	for _, m := range l.machines {
 		l.t.Logf("console of %s:\n%s", m.name, m.console.String())
-		m.cgroup.thaw() // of a machine without power there is none
+		m.cgroup.thaw()                                                     // of a machine without power there is none
 		for _, of := range []string{"--lines=60", "--unit=" + daemonUnit} { // others may have the last word
 			if out, err := m.Try("journalctl", "--no-pager", "--lines=60", of, "--output=short-monotonic"); err == nil {
 				l.t.Logf("journal of %s, %s:\n%s", m.name, of, out)
