@@ -5,12 +5,12 @@
 //
 //	datagram ──► Parse ──► Machine.Step ──► Heard, Say{Answer}, Say{Ask}, Thawed
 //	                           │
-//	claims ──► Pacer.Say       │ (the daemon's loop)
+//	claims ──► Sender.SetPayload │ (the daemon's loop)
 //	             │
-//	timer  ──► Pacer.Compose ──► Append ──► datagram   (a thread of its own)
+//	timer  ──► Sender.Compose ──► Append ──► datagram   (a thread of its own)
 //
-// The Machine belongs to the loop that decides; the Pacer to the thread that
-// beats. The Pacer falls silent when the loop has not stepped for one dead
+// The Machine belongs to the loop that decides; the Sender to the thread that
+// beats. The Sender falls silent when the loop has not stepped for one dead
 // time: a wedged mind must not look alive.
 //
 // Three kinds of message differ only in what they ask of the receiver. A Beat

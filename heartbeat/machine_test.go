@@ -232,19 +232,54 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestPacer(t *testing.T) {
-	p := NewPacer(config, at(0))
-	p.Say(Words{State: Up, Edition: 3, Claims: make([]Claim, PageSize(2)+1)})
-	p.Beat(at(0))
-	if p.Beat(at(130 * ms)); p.Next() != at(180*ms) { // late: no second beat at once
-		t.Errorf("next after a late beat: %v", p.Next().Sub(at(0)))
+func TestSender(t *testing.T) {
+	s := NewSender(config, at(0))
+	whole := Say{Kind: Beat, Whole: true}
+	s.SetPayload(Words{State: Up, Edition: 3, Claims: make([]Claim, PageSize(2)+1)})
+	if !s.Due(at(0)) || s.Due(at(49*ms)) || !s.Due(at(130*ms)) || s.Next() != at(180*ms) { // late: no second beat at once
+		t.Errorf("next after a late beat: %v", s.Next().Sub(at(0)))
 	}
-	a, b := p.Compose(Beat, 0, at(1*ms), 9), p.Compose(Ask, 1, at(2*ms), 9)
-	if a.Seq != 1 || b.Seq != 2 || len(a.Claims) != PageSize(2) || len(b.Claims) != 1 || b.Pages != 2 || p.Sent() != at(2*ms) {
+	a, more := s.Compose(whole, 0, at(1*ms), 9)
+	b, last := s.Compose(whole, 1, at(2*ms), 9)
+	if a.Seq != 1 || b.Seq != 2 || len(a.Claims) != PageSize(2) || len(b.Claims) != 1 || b.Pages != 2 || s.Sent() != at(2*ms) || !more || last {
 		t.Errorf("composed %+v and %+v", a, b)
 	}
-	p.Stepped(at(100 * ms))
-	if p.Wedged(at(250*ms)) || !p.Wedged(at(251*ms)) {
+	if m, more := s.Compose(Say{Kind: Ask}, 0, at(3*ms), 9); m.Pages != 0 || m.Claims != nil || m.Edition != 3 || more {
+		t.Errorf("an ask of claims that take two pages is %+v", m)
+	}
+	s.SetPayload(Words{State: Up, Edition: 4, Claims: make([]Claim, PageSize(2))})
+	if m, more := s.Compose(Say{Kind: Ask}, 0, at(3*ms), 9); m.Pages != 1 || len(m.Claims) != PageSize(2) || more {
+		t.Errorf("an ask of claims that fit one page is %+v", m)
+	}
+	s.Stepped(at(100 * ms))
+	if s.Wedged(at(250*ms)) || !s.Wedged(at(251*ms)) {
 		t.Error("wedged at another time than a dead time after the last step")
+	}
+}
+
+// An edition whose pages were all lost is asked for: a message that bears its number
+// and no claims shows that what is known is old.
+func TestLostEditionIsAskedFor(t *testing.T) {
+	m := New(config, at(0))
+	hear := func(seq uint64, edition uint32, page, pages uint16) Word {
+		r := from(at(time.Duration(seq)*ms), seq, Beat, at(0))
+		r.Message.Edition, r.Message.Page, r.Message.Pages = edition, page, pages
+		word, _ := find[Word](m.Step(at(time.Duration(seq)*ms), r))
+		return word
+	}
+	knows := func() uint32 { return m.Heard(at(10*ms), nil)[0].Edition }
+	hear(1, 7, 0, 2)
+	if hear(2, 7, 1, 2); m.Want() || knows() != 7 {
+		t.Fatal("edition 7 is not whole")
+	}
+	if w := hear(3, 8, 0, 0); w.Current || !m.Want() || knows() != 7 {
+		t.Errorf("edition 8 exists: wanted %v, known %d, current %v", m.Want(), knows(), w.Current)
+	}
+	hear(4, 8, 1, 2)
+	if hear(5, 8, 0, 0); !m.Want() {
+		t.Error("half of edition 8 is enough")
+	}
+	if w := hear(6, 8, 0, 2); !w.Changed || !w.Current || m.Want() || knows() != 8 {
+		t.Errorf("edition 8 is whole: wanted %v, known %d, %+v", m.Want(), knows(), w)
 	}
 }

@@ -135,21 +135,19 @@ type pages struct {
 	got     [maxPages / 64]uint64
 	n       int
 	claims  []Claim
-	whole   bool // claims is all of edition
+	whole   bool   // claims is all of edition
+	newest  uint32 // edition that was whole, 0 if none
 }
 
 // take adds the page that the message holds and reports whether claims are
-// whole and new by it.
+// whole and new by it. A message without claims has the number of an edition all the
+// same: is that another one, then what was known is old and the pages are to be asked for.
 func (g *pages) take(m *Message) bool {
-	if g.whole && m.Edition == g.edition || m.Pages == 0 {
-		return false
-	}
-	if m.Pages == 1 {
-		*g = pages{edition: m.Edition, claims: m.Claims, whole: true}
-		return true
-	}
 	if m.Edition != g.edition || g.n == 0 {
-		*g = pages{edition: m.Edition}
+		*g = pages{edition: m.Edition, newest: g.newest}
+	}
+	if g.whole || m.Pages == 0 {
+		return false
 	}
 	word, bit := m.Page/64, uint64(1)<<(m.Page%64)
 	if g.got[word]&bit != 0 {
@@ -157,15 +155,16 @@ func (g *pages) take(m *Message) bool {
 	}
 	g.got[word] |= bit
 	g.n++
-	g.claims = append(g.claims, m.Claims...)
-	g.whole = g.n == int(m.Pages)
+	if m.Pages == 1 {
+		g.claims = m.Claims
+	} else {
+		g.claims = append(g.claims, m.Claims...)
+	}
+	if g.whole = g.n == int(m.Pages); g.whole {
+		g.newest = g.edition
+	}
 	return g.whole
 }
 
-// have returns the newest edition that is whole, 0 if none.
-func (g *pages) have() uint32 {
-	if g.whole {
-		return g.edition
-	}
-	return 0
-}
+// have returns the newest edition that was whole, 0 if none.
+func (g *pages) have() uint32 { return g.newest }

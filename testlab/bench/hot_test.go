@@ -121,10 +121,10 @@ type told struct {
 }
 
 type end struct {
-	slot  uint8
-	mind  *node.Machine
-	pacer *heartbeat.Pacer
-	held  int // tokens that the hands have up
+	slot   uint8
+	mind   *node.Machine
+	sender *heartbeat.Sender
+	held   int // tokens that the hands have up
 }
 
 func newTwo(tokens int) *two {
@@ -132,7 +132,7 @@ func newTwo(tokens int) *two {
 	for i := range t.ends {
 		self, peer := uint8(i+1), uint8(2-i)
 		c := node.Config{Self: self, Session: uint64(self), Peers: []uint8{peer}, Config: tokenConfig(self, tokens)}
-		t.ends[i] = &end{slot: self, mind: node.New(c, t.now), pacer: heartbeat.NewPacer(heartbeat.Config{
+		t.ends[i] = &end{slot: self, mind: node.New(c, t.now), sender: heartbeat.NewSender(heartbeat.Config{
 			Self: self, Session: uint64(self), Peers: []uint8{peer}, Interval: c.Interval, Dead: c.Dead, Lease: c.Lease,
 		}, t.now)}
 	}
@@ -146,16 +146,19 @@ func newTwo(tokens int) *two {
 func (t *two) beat() {
 	t.now = t.now.Add(50 * time.Millisecond)
 	for i := range t.ends {
-		t.say(i, heartbeat.Beat)
+		t.say(i, heartbeat.Say{Kind: heartbeat.Beat})
 	}
 }
 
 // say has the other one hear a message.
-func (t *two) say(from int, kind heartbeat.Kind) {
+func (t *two) say(from int, s heartbeat.Say) {
 	t.now = t.now.Add(10 * time.Microsecond)
 	e := t.ends[from]
-	m := e.pacer.Compose(kind, 0, t.now, clock.Wall(t.now))
-	t.step(1-from, heartbeat.Received{From: e.slot, Session: uint64(e.slot), Arrived: t.now, Wall: clock.Wall(t.now), Message: &m})
+	for page, more := 0, true; more; page++ {
+		var m heartbeat.Message
+		m, more = e.sender.Compose(s, page, t.now, clock.Wall(t.now))
+		t.step(1-from, heartbeat.Received{From: e.slot, Session: uint64(e.slot), Arrived: t.now, Wall: clock.Wall(t.now), Message: &m})
+	}
 }
 
 // step tells one of them what happened, and whoever hears of it what follows.
@@ -177,9 +180,9 @@ func (t *two) do(i int, a node.Action) {
 	e := t.ends[i]
 	switch a := a.(type) {
 	case node.Words:
-		e.pacer.Say(a.Words)
+		e.sender.SetPayload(a.Words)
 	case heartbeat.Say:
-		t.say(i, a.Kind)
+		t.say(i, a)
 	case token.Acquire:
 		e.held++
 		t.step(i, token.Up{Token: a.Token, Epoch: a.Epoch})

@@ -2,7 +2,7 @@
 // from a seed. The product's own pure machines run in it, unchanged; hours pass
 // in a blink, and checkers outside the machines say whether the promises held.
 //
-//	seed ─► Plan (configuration + faults) ─► World ─► hosts: node.Machine, heartbeat.Pacer
+//	seed ─► Plan (configuration + faults) ─► World ─► hosts: node.Machine, node.Sender
 //	                                           │             kernel (lease, address, processes), keeper, disk, hands
 //	                                           └──► checkers: answering, epochs, groups, liveness, busy loops
 //

@@ -44,7 +44,24 @@ func Draw(seed uint64) Plan {
 	if own := (&random{seed ^ crowdSeed}); p.Askable && own.chance(2) {
 		p.drawCrowd(own)
 	}
+	if own := (&random{seed ^ pagesSeed}); own.chance(16) {
+		p.drawPages(own)
+	}
 	return p
+}
+
+// pagesSeed parts the chance of claims of several pages from that of all else.
+const pagesSeed = 0x7061676573
+
+// drawPages draws so many more tokens that the claims of a node take several messages.
+func (p *Plan) drawPages(r *random) {
+	if len(p.Groups) > 0 {
+		return
+	}
+	for range 20 + r.below(40) {
+		p.Tokens++
+		p.Bits = append(p.Bits, drawBits(r))
+	}
 }
 
 // crowdSeed parts the chance of crowds from that of all else.

@@ -61,8 +61,8 @@ func (c *checker) starting(h *Host, a services.Start) {
 	gang := &h.gangs[a.Group]
 	i := gang.token()
 	c.trace("%s starts unit %d of %s, epoch %x", h.Name, a.Unit, c.w.GroupName(a.Group), a.Epoch)
-	if t := &h.terms[i]; !t.Held() || t.Epoch() != a.Epoch {
-		c.fail("%s starts %s by epoch %x, but its lease is of %x", h.Name, c.w.GroupName(a.Group), a.Epoch, t.Epoch())
+	if epoch := h.sender.Held(i); epoch != a.Epoch {
+		c.fail("%s starts %s by epoch %x, but its lease is of %x", h.Name, c.w.GroupName(a.Group), a.Epoch, epoch)
 	}
 	if a.Unit == 0 {
 		c.countStart(a.Group)

@@ -16,7 +16,7 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	w.check.action(h, a)
 	switch a := a.(type) {
 	case node.Words:
-		h.pacer.Say(a.Words)
+		h.sender.SetPayload(a.Words)
 	case heartbeat.Say:
 		h.say(a)
 	case token.Lease:
@@ -70,40 +70,23 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 
 // lease writes the kernel's expiry.
 func (h *Host) lease(a token.Lease) {
-	sent := h.pacer.Sent()
 	if h.world.isGroup(a.Token) {
 		h.page(a)
-		if sent == 0 && a.Limit == clock.Never {
-			sent = h.now() // an adopted lease without a limit runs from now
-		}
 	}
-	h.terms[a.Token].Grant(a, sent)
 	if a.Limit != 0 {
 		h.kernel[a.Token].epoch = a.Epoch
 	}
-	h.write(a.Token)
+	if until, ok := h.sender.Grant(a, h.now()); ok {
+		h.write(a.Token, until)
+	}
 }
 
-func (h *Host) write(i int) {
-	h.kernel[i].expiry = h.terms[i].Expiry()
+func (h *Host) write(i int, until clock.Instant) {
+	h.kernel[i].expiry = until
 	if h.world.isGroup(i) {
 		h.gangOf(i).renew()
 	}
 	h.world.check.answering(h, i)
-}
-
-// renew renews the leases after a send; the machine hears of what had run out.
-func (h *Host) renew() {
-	for i := range h.terms {
-		t := &h.terms[i]
-		if t.Renew(h.pacer.Sent()) {
-			epoch := t.Epoch()
-			h.after(0, func() { h.step(token.Ended{Token: i, Epoch: epoch}) })
-		}
-		if t.Held() {
-			h.write(i)
-		}
-	}
 }
 
 func (h *Host) acquire(a token.Acquire) {
@@ -158,17 +141,14 @@ func (h *Host) ask(i int) {
 // say sends one message, or all its pages, to one node or to all.
 func (h *Host) say(s heartbeat.Say) {
 	now := h.now()
-	if h.pacer.Wedged(now) {
+	if h.sender.Wedged(now) {
 		return
 	}
 	h.world.check.speaking(h)
-	pages := 1
-	if s.Whole {
-		pages = h.pacer.Pages()
-	}
-	for page := range pages {
-		m := h.pacer.Compose(s.Kind, page, now, h.wallNow())
-		h.renew()
+	for page, more := 0, true; more; page++ {
+		var m heartbeat.Message
+		m, more = h.sender.Compose(s, page, now, h.wallNow())
+		h.sender.Renew(h.write)
 		h.world.send(h, s, &m)
 	}
 }
@@ -179,14 +159,8 @@ func (h *Host) reexec(now clock.Instant, awaited bool) {
 	if h.machine == nil {
 		return // it has just exited
 	}
-	for i := range h.kernel {
-		if k := &h.kernel[i]; awaited && (k.up || h.world.isGroup(i)) && h.terms[i].Held() {
-			k.expiry = now.Add(node.Grace)
-			if h.world.isGroup(i) {
-				h.gangOf(i).renew()
-			}
-			h.world.check.answering(h, i)
-		}
+	if awaited {
+		h.sender.Extend(now.Add(node.Grace), h.write)
 	}
 	h.Kill()
 	h.world.At(h.world.Now+int64(20*time.Millisecond), h.Start)

@@ -22,8 +22,7 @@ type Host struct {
 
 	alive   bool // the machine has power
 	machine *node.Machine
-	pacer   *heartbeat.Pacer
-	terms   []token.Term // of the leases, by token
+	sender  *node.Sender
 	session uint64
 	life    int // counts starts of the daemon
 	frozen  bool
@@ -112,11 +111,7 @@ func (h *Host) Start() {
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
 			Tokens: w.specs, HighWater: h.disk.highWater, Sample: 1}, Services: w.services(-1, -1)}, now)
 	h.crews = w.crews()
-	h.pacer = heartbeat.NewPacer(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead()}, now)
-	h.terms = make([]token.Term, len(h.kernel))
-	for i := range h.terms {
-		h.terms[i].Length = w.Plan.Lease()
-	}
+	h.sender = node.NewSender(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}, now)
 	h.muster()
 	h.step(node.Suspended{On: h.disk.suspended})
 	for i := range w.Plan.Tokens {
@@ -145,7 +140,7 @@ func (h *Host) listen() {
 
 // Kill ends the daemon at once; the kernel keeps what it has.
 func (h *Host) Kill() {
-	h.machine, h.terms, h.crews, h.frozen, h.socket, h.late = nil, nil, nil, false, nil, nil
+	h.machine, h.crews, h.frozen, h.socket, h.late = nil, nil, false, nil, nil
 }
 
 // PowerOff ends everything but the disk; PowerOn is a boot without a start.
@@ -230,15 +225,25 @@ func (h *Host) receive(p packet) {
 	}
 }
 
-// step steps the machine and does what it answers.
+// step steps the machine and does what it answers. Leases that had run out before a
+// send come first, as in the daemon's loop.
 func (h *Host) step(ev node.Event) {
 	if h.machine == nil || h.frozen {
 		return
 	}
+	for _, e := range h.sender.Ended() {
+		h.decide(e)
+	}
+	if h.machine != nil {
+		h.decide(ev)
+	}
+}
+
+func (h *Host) decide(ev node.Event) {
 	now := h.now()
 	h.Steps++
-	h.pacer.Stepped(now)
 	actions := h.machine.Step(now, ev) // doing them never steps the machine again
+	h.sender.Stepped(now)
 	h.world.check.stepped(h, now)
 	for _, a := range actions {
 		h.do(now, a)
@@ -290,17 +295,13 @@ func (h *Host) sleep() {
 }
 
 func (h *Host) beatOn() {
-	h.world.queue.push(happening{at: h.worldAt(h.pacer.Next()), host: h, life: h.life, kind: beat})
+	h.world.queue.push(happening{at: h.worldAt(h.sender.Next()), host: h, life: h.life, kind: beat})
 }
 
-// beat is the beating thread's turn.
+// beat is the sending thread's turn.
 func (h *Host) beat() {
-	now := h.now()
-	if h.pacer.Next() > now {
-		h.beatOn()
-		return
+	if h.sender.Due(h.now()) {
+		h.say(heartbeat.Say{Kind: heartbeat.Beat})
 	}
-	h.pacer.Beat(now)
-	h.say(heartbeat.Say{Kind: heartbeat.Beat})
 	h.beatOn()
 }

@@ -13,7 +13,8 @@ type Result struct {
 
 // busy is how many steps a node may need for a second: asks every millisecond
 // to four peers, their answers, and a storm of faults; and burst how many more
-// at any instant. A machine that would not sleep is stopped by it.
+// at any instant; with many tokens several times as many, for what the hands, the disk
+// and the network answer is a step for each. A machine that would not sleep is stopped by it.
 const (
 	busy  = 6000
 	burst = 1000

@@ -8,6 +8,7 @@ import (
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/token"
+	"vipd/vipd/node"
 )
 
 // speaker puts a message on the wire.
@@ -22,10 +23,11 @@ type kernel interface {
 
 // beater says what the loop gave it to say: every interval on a goroutine of its
 // own, and at once when the loop asks. It renews the leases with each send, and
-// does neither when the loop has not stepped for one dead time.
+// does neither when the loop has not stepped for one dead time. What to say and
+// until when a lease lasts is node.Sender's to decide; the beater has its thread, its
+// locks, and the page and the kernel that it writes to.
 type beater struct {
 	clocks
-	lease  time.Duration
 	out    speaker
 	page   *page
 	kernel kernel
@@ -35,31 +37,27 @@ type beater struct {
 	sending sync.Mutex // held from a stamp until it is sent, so that sends are in the order of their stamps
 
 	mu     sync.Mutex // held for microseconds: words and leases in, a message out
-	pacer  *heartbeat.Pacer
-	terms  []token.Term // of the leases, by token
-	ids    []uint64     // of the tokens, likewise
-	late   []token.Ended
-	frozen bool       // a restart: the leases stay as they are
+	sender *node.Sender
+	ids    []uint64   // of the tokens, by number
 	silent bool       // wedged, as last seen
 	wedged func(bool) // told when that changes
 }
 
 func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool), beaten func()) *beater {
-	return &beater{clocks: k, lease: c.Lease, out: out, page: p, kernel: kernel,
-		pacer: heartbeat.NewPacer(c, k.boot()), wedged: wedged, beaten: beaten}
+	return &beater{clocks: k, out: out, page: p, kernel: kernel, sender: node.NewSender(c, k.boot()), wedged: wedged, beaten: beaten}
 }
 
-// words replaces what is said, and notes that the loop is alive.
+// words replaces what is said.
 func (b *beater) words(w heartbeat.Words) {
 	b.mu.Lock()
-	b.pacer.Say(w)
+	b.sender.SetPayload(w)
 	b.mu.Unlock()
 }
 
 // stepped notes that the loop was alive at now.
 func (b *beater) stepped(now clock.Instant) {
 	b.mu.Lock()
-	b.pacer.Stepped(now)
+	b.sender.Stepped(now)
 	b.mu.Unlock()
 }
 
@@ -72,20 +70,15 @@ func (b *beater) say(s heartbeat.Say) { b.send(s) }
 func (b *beater) setLease(l token.Lease, r row) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.terms) <= l.Token {
-		b.terms, b.ids = append(b.terms, token.Term{Length: b.lease}), append(b.ids, 0)
+	for len(b.ids) <= l.Token {
+		b.ids = append(b.ids, 0)
 	}
 	if l.Limit != 0 {
 		b.page.hold(l.Token, r)
 	}
 	b.ids[l.Token] = r.id
-	sent := b.pacer.Sent()
-	if sent == 0 && l.Limit == clock.Never {
-		sent = b.boot() // an adopted lease without a limit runs from now
-	}
-	b.terms[l.Token].Grant(l, sent)
-	if !b.frozen {
-		b.write(l.Token, b.terms[l.Token].Expiry())
+	if until, ok := b.sender.Grant(l, b.boot()); ok {
+		b.write(l.Token, until)
 	}
 }
 
@@ -98,17 +91,9 @@ func (b *beater) write(i int, expiry clock.Instant) {
 func (b *beater) rewrite(id uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.terms {
-		if b.ids[i] == id && !b.frozen {
-			b.write(i, b.terms[i].Expiry())
-		}
-	}
-}
-
-func (b *beater) writeAll() {
-	for i := range b.terms {
-		if !b.frozen {
-			b.write(i, b.terms[i].Expiry())
+	for i := range b.ids {
+		if until, ok := b.sender.Expiry(i); ok && b.ids[i] == id {
+			b.write(i, until)
 		}
 	}
 }
@@ -117,40 +102,28 @@ func (b *beater) writeAll() {
 func (b *beater) renew() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.terms {
-		if t := &b.terms[i]; t.Renew(b.pacer.Sent()) {
-			b.late = append(b.late, token.Ended{Token: i, Epoch: t.Epoch()})
-		}
-	}
-	b.writeAll()
+	b.sender.Renew(b.write)
 }
 
-// ended returns the leases that had run out before a send, each once. The loop
-// asks before each event, so that it knows before the send can be answered.
-func (b *beater) ended() (list []token.Ended) {
+// ended returns the leases that had run out before a send, each once.
+func (b *beater) ended() []token.Ended {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	list, b.late = b.late, nil
-	return list
+	return b.sender.Ended()
 }
 
 // extend leaves every lease for the given time and changes it no more.
 func (b *beater) extend(now clock.Instant, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.frozen = true
-	for i := range b.terms {
-		if b.terms[i].Held() {
-			b.write(i, now.Add(d))
-		}
-	}
+	b.sender.Extend(now.Add(d), b.write)
 }
 
 // alive reports whether the loop may be spoken for.
 func (b *beater) alive() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.pacer.Wedged(b.boot())
+	return !b.sender.Wedged(b.boot())
 }
 
 // run beats until ctx ends. Its goroutine has no thread of its own: it runs on
@@ -165,16 +138,12 @@ func (b *beater) run(ctx context.Context) {
 func (b *beater) next() clock.Instant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.pacer.Next()
+	return b.sender.Next()
 }
 
 func (b *beater) beat() {
 	b.mu.Lock()
-	now := b.boot()
-	due := b.pacer.Next() <= now
-	if due {
-		b.pacer.Beat(now)
-	}
+	due := b.sender.Due(b.boot())
 	b.mu.Unlock()
 	if due {
 		b.send(heartbeat.Say{Kind: heartbeat.Beat})
@@ -187,34 +156,29 @@ func (b *beater) beat() {
 func (b *beater) send(s heartbeat.Say) {
 	b.sending.Lock()
 	defer b.sending.Unlock()
-	for page := 0; ; page++ {
-		m, pages, ok := b.compose(s, page)
+	for page, more := 0, true; more; page++ {
+		m, another, ok := b.compose(s, page)
 		if !ok {
 			return
 		}
 		b.out.send(s, m)
 		b.renew()
-		if !s.Whole || page+1 >= pages {
-			return
-		}
+		more = another
 	}
 }
 
-func (b *beater) compose(s heartbeat.Say, page int) (m heartbeat.Message, pages int, ok bool) {
+func (b *beater) compose(s heartbeat.Say, page int) (m heartbeat.Message, more, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.boot()
-	silent := b.pacer.Wedged(now)
+	silent := b.sender.Wedged(now)
 	if silent != b.silent {
 		b.silent = silent
 		b.wedged(silent)
 	}
 	if silent {
-		return m, 0, false
+		return m, false, false
 	}
-	pages = b.pacer.Pages()
-	if !s.Whole && pages > 1 {
-		page = -1
-	}
-	return b.pacer.Compose(s.Kind, page, now, b.wall()), pages, true
+	m, more = b.sender.Compose(s, page, now, b.wall())
+	return m, more, true
 }

@@ -14,14 +14,14 @@ const ms = time.Millisecond
 
 // pair is two nodes on a perfect network, where a message takes no time.
 type pair struct {
-	t     *testing.T
-	now   clock.Instant
-	nodes map[uint8]*Machine
-	pacer map[uint8]*heartbeat.Pacer
-	deaf  uint8 // node to which nothing comes through
-	stuck bool  // the hands take nothing down
-	drop  func(*heartbeat.Message)
-	got   map[uint8][]Action // since the last call of take
+	t      *testing.T
+	now    clock.Instant
+	nodes  map[uint8]*Machine
+	sender map[uint8]*heartbeat.Sender
+	deaf   uint8 // node to which nothing comes through
+	stuck  bool  // the hands take nothing down
+	drop   func(*heartbeat.Message)
+	got    map[uint8][]Action // since the last call of take
 }
 
 func spec(name string) token.Spec {
@@ -31,12 +31,12 @@ func spec(name string) token.Spec {
 // newPair returns two nodes of which the first one holds vip:front.
 func newPair(t *testing.T) *pair {
 	t.Helper()
-	p := &pair{t: t, now: clock.Instant(time.Hour), nodes: map[uint8]*Machine{}, pacer: map[uint8]*heartbeat.Pacer{}, got: map[uint8][]Action{}}
+	p := &pair{t: t, now: clock.Instant(time.Hour), nodes: map[uint8]*Machine{}, sender: map[uint8]*heartbeat.Sender{}, got: map[uint8][]Action{}}
 	for slot := uint8(1); slot <= 2; slot++ {
 		c := Config{Self: slot, Session: uint64(slot) * 11, Peers: []uint8{3 - slot}, Digest: 1, Build: "test", Config: token.Config{
 			Interval: 50 * ms, Dead: 150 * ms, Lease: 120 * ms, StartWait: time.Second, Tokens: []token.Spec{spec("vip:front")}}}
 		p.nodes[slot] = New(c, p.now)
-		p.pacer[slot] = heartbeat.NewPacer(heartbeat.Config{Peers: c.Peers, Interval: c.Interval, Dead: c.Dead}, p.now)
+		p.sender[slot] = heartbeat.NewSender(heartbeat.Config{Peers: c.Peers, Interval: c.Interval, Dead: c.Dead}, p.now)
 	}
 	for slot := uint8(1); slot <= 2; slot++ {
 		p.step(slot, token.Reserved{HighWater: 1000, OK: true})
@@ -56,7 +56,7 @@ func (p *pair) step(slot uint8, ev Event) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case Words:
-			p.pacer[slot].Say(a.Words)
+			p.sender[slot].SetPayload(a.Words)
 		case heartbeat.Say:
 			p.say(slot, a.Kind)
 		case token.Acquire:
@@ -78,7 +78,7 @@ func (p *pair) step(slot uint8, ev Event) {
 }
 
 func (p *pair) say(slot uint8, kind heartbeat.Kind) {
-	m := p.pacer[slot].Compose(kind, 0, p.now, 0)
+	m, _ := p.sender[slot].Compose(heartbeat.Say{Kind: kind}, 0, p.now, 0)
 	if p.drop != nil {
 		p.drop(&m)
 	}

@@ -23,6 +23,8 @@ var mutants = []mutant{
 		"if !p.known || v.holds() {", "if !p.known {"},
 	{"reordered-words-count", "heartbeat/receive.go",
 		"word.Fresh = r.Message.Seq > p.seq\n	if !word.Fresh && echoed <= p.Echo {", "word.Fresh = true\n	if false {"},
+	{"lost-edition-not-asked-for", "heartbeat/peer.go",
+		"if m.Edition != g.edition || g.n == 0 {", "if m.Pages > 0 && (m.Edition != g.edition || g.n == 0) {"},
 	{"alone-without-silence", "token/lease.go",
 		"max(p.heard, p.audible).Add(patience))", "p.heard.Add(patience-patience))"},
 	{"alone-beside-an-unproven-session", "heartbeat/receive.go",
@@ -99,8 +101,8 @@ var mutants = []mutant{
 
 // Left out, for nothing that the simulated world can show depends on them:
 //
-//   - the pacer's silence when the loop is wedged: a simulated daemon's threads
-//     stop together; a test of the pacer shows it;
+//   - the sender's silence when the loop is wedged: a simulated daemon's threads
+//     stop together; a test of the sender shows it;
 //   - the failback cap ignored: a schedule is shorter than the hour it counts in,
 //     and more failbacks than the cap are no harm to safety; a test of the machine
 //     shows it;

@@ -1,0 +1,98 @@
+package heartbeat
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+)
+
+// Words is what the deciding loop lets the sending thread say. The slices are
+// not changed after they are handed over.
+type Words struct {
+	State    State
+	Synced   bool
+	Leased   bool
+	Want     bool
+	Hold     time.Duration
+	Digest   uint64
+	Build    string
+	Heard    []Heard
+	Orders   []Order
+	Receipts []Receipt
+	Edition  uint32
+	Claims   []Claim
+}
+
+// Sender composes the messages of one session: it keeps the schedule of the beats,
+// stamps and numbers each send, chooses the claims that a message carries, and falls
+// silent when the deciding loop has not stepped for one dead time. It is pure: the
+// caller gives it the time and puts its messages on the wire.
+type Sender struct {
+	interval, dead time.Duration
+	page           int // claims that fit one message
+
+	payload Words
+	stepped clock.Instant
+	next    clock.Instant
+	seq     uint64
+	sent    clock.Instant
+}
+
+// NewSender returns a sender whose first beat is due at now.
+func NewSender(c Config, now clock.Instant) *Sender {
+	return &Sender{
+		interval: c.Interval, dead: c.Dead, page: PageSize(len(c.Peers) + 1),
+		payload: Words{State: Starting}, stepped: now, next: now,
+	}
+}
+
+// SetPayload replaces what messages carry from now on.
+func (s *Sender) SetPayload(w Words) { s.payload = w }
+
+// Stepped notes that the deciding loop was alive at now.
+func (s *Sender) Stepped(now clock.Instant) { s.stepped = now }
+
+// Wedged reports whether the loop has been silent for so long that nothing may
+// be said in its name, nor a lease renewed.
+func (s *Sender) Wedged(now clock.Instant) bool { return now.Sub(s.stepped) > s.dead }
+
+// Next returns when the next beat is due.
+func (s *Sender) Next() clock.Instant { return s.next }
+
+// Sent returns the stamp of the newest send, 0 before the first: leases count from it.
+func (s *Sender) Sent() clock.Instant { return s.sent }
+
+// Due reports whether a beat is due at now, and if so moves the schedule on. A
+// thread that is late beats once, not once for each interval that it missed.
+func (s *Sender) Due(now clock.Instant) bool {
+	if now < s.next {
+		return false
+	}
+	s.next = s.next.Add(s.interval)
+	if s.next <= now {
+		s.next = now.Add(s.interval)
+	}
+	return true
+}
+
+// Compose returns the message of the given page for a Say at now, and whether
+// another page follows it. Claims that fit one message are in every message. Those
+// that take several are sent when the Say asks for all of them, a page at a time;
+// any other message then has the number of the edition and no claims.
+func (s *Sender) Compose(a Say, page int, now clock.Instant, wall clock.Wall) (m Message, more bool) {
+	s.seq++
+	s.sent = now
+	w := &s.payload
+	m = Message{
+		Kind: a.Kind, State: w.State, Synced: w.Synced, Leased: w.Leased, Want: w.Want, Hold: w.Hold, Dead: s.dead,
+		Seq: s.seq, Sent: now, Wall: wall, Digest: w.Digest, Build: w.Build,
+		Heard: w.Heard, Orders: w.Orders, Receipts: w.Receipts, Edition: w.Edition,
+	}
+	pages := max(1, (len(w.Claims)+s.page-1)/s.page)
+	if pages > 1 && !a.Whole || page >= pages {
+		return m, false
+	}
+	m.Page, m.Pages = uint16(page), uint16(pages)
+	m.Claims = w.Claims[page*s.page : min((page+1)*s.page, len(w.Claims))]
+	return m, page+1 < pages
+}
