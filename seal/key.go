@@ -131,6 +131,7 @@ func notHex(r rune) bool {
 // secret is inside the function, where no print verb and no encoder finds it.
 type ringKey struct {
 	id     KeyID
+	header *headerKey
 	expand func(info string, size int) []byte // derives size bytes for info
 }
 
@@ -147,5 +148,9 @@ func newRingKey(k Key) ringKey {
 		}
 		return out
 	}
-	return ringKey{id: KeyID(binary.BigEndian.Uint32(expand("key id", 4))), expand: expand}
+	return ringKey{
+		id:     KeyID(binary.BigEndian.Uint32(expand("key id", 4))),
+		header: newHeaderKey(expand("header", 32)),
+		expand: expand,
+	}
 }

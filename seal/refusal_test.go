@@ -19,7 +19,10 @@ func TestRefusals(t *testing.T) {
 		return newSealer(t, newRing(t, cluster, key), live).Seal(nil, []byte("alive"))
 	}
 	slot4 := slices.Clone(good)
-	slot4[atSender] = sender + 1
+	slot4[AtSender] = sender + 1
+	long, other := slices.Clone(good), slices.Clone(good)
+	long[AtLength], other[AtKind] = uint8(len(good)-TagSize+1), uint8(Heartbeat)+1
+	old := append([]byte{1, 0xdc, 0x9c, 0x16, 0xa9, 0x96, 0x04, 0x4d, 0x97, sender}, make([]byte, 32)...)
 	cases := []struct {
 		name     string
 		datagram []byte
@@ -29,13 +32,22 @@ func TestRefusals(t *testing.T) {
 		{"a version alone", []byte{Version}, ErrShort},
 		{"one byte short of a tag", good[:Overhead-1], ErrShort},
 		{"the next version", change(good, 0), ErrVersion},
-		{"the version before the first", make([]byte, 100), ErrVersion},
+		{"the version before", old, ErrOldVersion},
+		{"the version before, of another cluster", change(old, oldAtCluster), ErrCluster},
+		{"the version before, short", old[:len(old)-1], ErrShort},
+		{"a header under the least", change(good, AtLength), ErrShort},
+		{"a header with no room for a tag behind it", long, ErrShort},
+		{"another kind", other, ErrKind},
+		{"version 0", make([]byte, 100), ErrVersion},
 		{"another version, short", []byte{0x16, 3, 1}, ErrVersion},
 		{"another cluster", by("mill", testKey(0)), ErrCluster},
 		{"another cluster's key too", by("mill", testKey(9)), ErrCluster},
 		{"another key", by(plant, testKey(9)), ErrKey},
 		{"another sender", slot4, ErrForged},
 		{"another session", change(good, atSession), ErrForged},
+		{"another start", change(good, atStart), ErrForged},
+		{"another salt", change(good, atNonce), ErrForged},
+		{"a changed tag of the header", change(good, atHeaderTag), ErrForged},
 		{"another counter", change(good, atCounter+7), ErrForged},
 		{"a changed payload", change(good, HeaderSize), ErrForged},
 		{"a changed tag", change(good, len(good)-1), ErrForged},
@@ -43,12 +55,12 @@ func TestRefusals(t *testing.T) {
 		{"a byte too many", append(slices.Clone(good), 0), ErrForged},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) { refuses(t, NewOpener(ring), c.datagram, c.want) })
+		t.Run(c.name, func(t *testing.T) { refuses(t, NewOpener(ring, Heartbeat), c.datagram, c.want) })
 	}
 }
 
 func TestRefusalNamesTheHeader(t *testing.T) {
-	o := NewOpener(newRing(t, plant, testKey(0)))
+	o := NewOpener(newRing(t, plant, testKey(0)), Heartbeat)
 	foreign := newSealer(t, newRing(t, "mill", testKey(0)), live).Seal(nil, nil)
 	if h := refuses(t, o, foreign, ErrCluster); h.Cluster != ClusterHash("mill") || h.Sender != sender {
 		t.Errorf("foreign cluster: %+v", h)
@@ -64,7 +76,7 @@ func TestRefusalNamesTheHeader(t *testing.T) {
 
 func TestForgeriesLeaveNoTrace(t *testing.T) {
 	ring := newRing(t, plant, testKey(0))
-	s, o := newSealer(t, ring, live), NewOpener(ring)
+	s, o := newSealer(t, ring, live), NewOpener(ring, Heartbeat)
 	opens(t, o, s.Seal(nil, nil), "")
 	good := s.Seal(nil, []byte("alive"))
 	for at := range good {
@@ -80,7 +92,7 @@ func TestForgeriesLeaveNoTrace(t *testing.T) {
 }
 
 func TestRefusalNamesAreStable(t *testing.T) {
-	want := []string{"version", "short", "cluster", "key", "retired", "too-old", "replay", "forged"}
+	want := []string{"version", "short", "cluster", "version-1", "kind", "key", "retired", "old-start", "too-old", "replay", "forged"}
 	var got []string
 	for r := range Refusals() {
 		got = append(got, r.String())
@@ -94,14 +106,14 @@ func TestRefusalNamesAreStable(t *testing.T) {
 	if Refusal(0).String() != "unknown" || refusals.String() != "unknown" {
 		t.Error("a reason that does not exist has a name")
 	}
-	if NewOpener(newRing(t, plant, testKey(0))).Refused(refusals) != 0 {
+	if NewOpener(newRing(t, plant, testKey(0)), Heartbeat).Refused(refusals) != 0 {
 		t.Error("a reason that does not exist was counted")
 	}
 }
 
 // remembers reports whether an opener knows any session.
 func remembers(o *Opener) bool {
-	return slices.ContainsFunc(o.senders[:], func(s sessions) bool { return s.live != nil || s.newcomer != nil })
+	return slices.ContainsFunc(o.senders[:], func(s sessions) bool { return s.live != nil || s.pending != nil || s.odd != nil || s.bar != 0 })
 }
 
 // FuzzOpen opens arbitrary bytes: none opens that was not sealed.
@@ -111,11 +123,14 @@ func FuzzOpen(f *testing.F) {
 	f.Add(good)
 	f.Add(good[:HeaderSize])
 	f.Add(change(good, atNonce))
+	added := newSealer(f, ring, live).seal(nil, nil, make([]byte, 9), 0)
+	f.Add(added)
+	f.Add(append([]byte{1}, good...))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, datagram []byte) {
-		o := NewOpener(ring)
+		o := NewOpener(ring, Heartbeat)
 		_, payload, err := o.Open(nil, datagram)
-		if (err == nil) != slices.Equal(datagram, good) {
+		if (err == nil) != (slices.Equal(datagram, good) || slices.Equal(datagram, added)) {
 			t.Fatalf("%x: %v", datagram, err)
 		}
 		if err != nil && (payload != nil || remembers(o)) {

@@ -79,12 +79,13 @@ func (r *Ring) index(id KeyID) int {
 	return -1
 }
 
-// derive returns the cipher of one sender's session under one key of the ring.
-// The parts of fixed size come first, so no two senders share an info.
-func (r *Ring) derive(key int, sender uint8, session uint64) cipher.AEAD {
-	info := append(make([]byte, 0, 32+len(r.name)), "datagram"...)
-	info = append(info, Version, sender)
-	info = binary.BigEndian.AppendUint64(info, session)
+// derive returns the cipher of one stream under one key of the ring. The parts of
+// fixed size come first, so no two streams share an info.
+func (r *Ring) derive(key int, s Stream) cipher.AEAD {
+	info := append(make([]byte, 0, 40+len(r.name)), "datagram"...)
+	info = append(info, Version, uint8(s.Kind), s.Sender)
+	info = binary.BigEndian.AppendUint64(info, s.Start)
+	info = binary.BigEndian.AppendUint64(info, s.Session)
 	info = append(info, r.name...)
 	block, err := aes.NewCipher(r.keys[key].expand(string(info), 32))
 	if err != nil {

@@ -37,7 +37,7 @@ func TestChangeOfKeysLosesNothing(t *testing.T) {
 		newRing(t, plant, newer, older),
 		newRing(t, plant, newer),
 	}
-	s, o := newSealer(t, rings[0], live), NewOpener(rings[0])
+	s, o := newSealer(t, rings[0], live), NewOpener(rings[0], Heartbeat)
 	var first []byte
 	for step := 1; step < len(rings); step++ {
 		// One node is a step ahead of the other, first this way, then that way.
@@ -64,7 +64,7 @@ func TestGoingBackToAKeyUsesNoNonceTwice(t *testing.T) {
 	for range 3 {
 		for _, ring := range []*Ring{a, b} {
 			s.Use(ring)
-			header := string(s.Seal(nil, nil)[:HeaderSize])
+			header := string(s.seal(nil, nil, nil, 0)[:HeaderSize])
 			if used[header] {
 				t.Fatalf("header %x twice", header)
 			}
@@ -77,11 +77,13 @@ func TestDerivedKeysDiffer(t *testing.T) {
 	// Everything that goes into a derivation makes another key.
 	ring := newRing(t, plant, testKey(0), testKey(1))
 	seals := [][]byte{
-		ring.derive(0, 0, 1).Seal(nil, make([]byte, 12), nil, nil),
-		ring.derive(1, 0, 1).Seal(nil, make([]byte, 12), nil, nil),
-		ring.derive(0, 1, 1).Seal(nil, make([]byte, 12), nil, nil),
-		ring.derive(0, 0, 2).Seal(nil, make([]byte, 12), nil, nil),
-		newRing(t, "plant2", testKey(0)).derive(0, 0, 1).Seal(nil, make([]byte, 12), nil, nil),
+		ring.derive(0, Stream{1, 0, 1, 1}).Seal(nil, make([]byte, 12), nil, nil),
+		ring.derive(1, Stream{1, 0, 1, 1}).Seal(nil, make([]byte, 12), nil, nil),
+		ring.derive(0, Stream{2, 0, 1, 1}).Seal(nil, make([]byte, 12), nil, nil),
+		ring.derive(0, Stream{1, 1, 1, 1}).Seal(nil, make([]byte, 12), nil, nil),
+		ring.derive(0, Stream{1, 0, 2, 1}).Seal(nil, make([]byte, 12), nil, nil),
+		ring.derive(0, Stream{1, 0, 1, 2}).Seal(nil, make([]byte, 12), nil, nil),
+		newRing(t, "plant2", testKey(0)).derive(0, Stream{1, 0, 1, 1}).Seal(nil, make([]byte, 12), nil, nil),
 	}
 	for i := range seals {
 		for j := range i {
@@ -103,7 +105,7 @@ func TestNothingPrintsAKey(t *testing.T) {
 	asJSON, _ := json.Marshal(map[string]any{"key": key})
 	shown := []string{string(asJSON)}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		for _, value := range []any{key, &key, []Key{key}, ring, sealer, NewOpener(ring)} {
+		for _, value := range []any{key, &key, []Key{key}, ring, sealer, NewOpener(ring, Heartbeat)} {
 			shown = append(shown, fmt.Sprintf(verb, value))
 		}
 	}

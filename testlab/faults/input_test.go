@@ -184,7 +184,7 @@ func TestGarbageOnThePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.eventually("it is counted", func() bool { d := s.a.status().Dropped; return d["short"] > 100 && d["version"] > 100 })
-	if n := s.a.said("192.0.2.100 speaks another wire version; upgrade the older program"); n != 1 {
+	if n := s.a.said("192.0.2.100 speaks another wire version (9); upgrade the older program"); n != 1 {
 		t.Errorf("named %d times, want once", n)
 	}
 	s.answers(s.a)

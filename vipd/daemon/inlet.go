@@ -77,7 +77,7 @@ const (
 
 func newInlet(k clocks, events <-chan any, in *inbox, came func(index int)) (i *inlet, err error) {
 	i = &inlet{clocks: k, events: events, inbox: in, came: came, timer: -1, bell: -1, sockets: map[int32]listener{},
-		batch: multicast.NewBatch(multicast.MaxBatch, heartbeat.MaxSize+seal.Overhead)}
+		batch: multicast.NewBatch(multicast.MaxBatch, heartbeat.MaxSize+seal.MaxOverhead)}
 	i.look = i.glance
 	defer func() {
 		if err != nil {

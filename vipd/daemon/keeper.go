@@ -60,6 +60,8 @@ func (k *keeper) do(a node.Action) {
 	case token.Reserve:
 		err := k.change(func(s *stored) { s.HighWater = max(s.HighWater, a.HighWater) })
 		k.answer(token.Reserved{HighWater: a.HighWater, OK: err == nil})
+	case peerStart:
+		k.change(func(s *stored) { s.keepPeerStart(a) })
 	case node.KeepHalted:
 		k.change(func(s *stored) { s.halt(a.Name, a.On) })
 	case node.KeepSuspended:

@@ -41,35 +41,36 @@ type (
 // loop owns the machine. Everything in it is its goroutine's alone but events.
 type loop struct {
 	clocks
-	events   chan any
-	source   source // of events, those in the channel among them
-	machine  *node.Machine
-	beater   *beater
-	opener   *seal.Opener
-	keeper   *keeper
-	journal  *journal
-	moves    moves
-	editions map[uint8]uint32 // of the claims seen last, by peer
-	workers  []*worker        // by the token's number
-	crews    map[int]*crew    // by the group's number
-	tell     func(any)        // an event to this loop, from elsewhere
-	ready    func(name string) error
-	forget   func()                // told that a token which the configuration has no more is off
-	asked    map[int]clock.Instant // newest question for the token's addresses
-	proofs   proofs
-	deaf     deafness
-	fights   map[int]time.Time // tokens taken from us by force, until
-	kept     []any             // events that outlived a flush
-	thawed   chan struct{}     // has what listens for foreign frames begin anew
-	replies  map[uint64]chan node.Reply
-	lastID   uint64
-	reason   []token.Reason // what was last told the machine, by number
-	failed   map[int]string // what the hands said last
-	longest  time.Duration  // that a lease can last
-	leaving  context.CancelCauseFunc
-	owns     sync.Map // numbers of held tokens by name, for the hands
-	taken    atomic.Pointer[control.Status]
-	log      *slog.Logger
+	events    chan any
+	source    source // of events, those in the channel among them
+	machine   *node.Machine
+	beater    *beater
+	opener    *seal.Opener
+	confirmed [256]uint64 // the session that the opener was told of, by slot
+	keeper    *keeper
+	journal   *journal
+	moves     moves
+	editions  map[uint8]uint32 // of the claims seen last, by peer
+	workers   []*worker        // by the token's number
+	crews     map[int]*crew    // by the group's number
+	tell      func(any)        // an event to this loop, from elsewhere
+	ready     func(name string) error
+	forget    func()                // told that a token which the configuration has no more is off
+	asked     map[int]clock.Instant // newest question for the token's addresses
+	proofs    proofs
+	deaf      deafness
+	fights    map[int]time.Time // tokens taken from us by force, until
+	kept      []any             // events that outlived a flush
+	thawed    chan struct{}     // has what listens for foreign frames begin anew
+	replies   map[uint64]chan node.Reply
+	lastID    uint64
+	reason    []token.Reason // what was last told the machine, by number
+	failed    map[int]string // what the hands said last
+	longest   time.Duration  // that a lease can last
+	leaving   context.CancelCauseFunc
+	owns      sync.Map // numbers of held tokens by name, for the hands
+	taken     atomic.Pointer[control.Status]
+	log       *slog.Logger
 }
 
 // run steps the machine until ctx ends.
@@ -225,8 +226,13 @@ func (l *loop) number(name string) int {
 // confirm tells the seal which session of a peer is the live one: that which
 // has echoed ours. Until then a recording of an old one could displace it.
 func (l *loop) confirm(r heartbeat.Received) {
-	if p := l.machine.Beats().Peer(r.From); p != nil && p.Session == r.Session && p.Echo != 0 {
-		l.opener.Confirm(r.From, r.Session)
+	p := l.machine.Beats().Peer(r.From)
+	if p == nil || p.Session != r.Session || p.Echo == 0 || l.confirmed[r.From] == r.Session {
+		return
+	}
+	if l.opener.Confirm(r.From, r.Session) {
+		l.confirmed[r.From] = r.Session
+		l.keeper.ask(peerStart{r.From, l.opener.Confirmed(r.From)})
 	}
 }
 

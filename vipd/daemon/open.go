@@ -52,8 +52,8 @@ func (d *Daemon) open() error {
 		return err
 	}
 	d.openPaths()
-	session := seal.NewSession()
-	d.build(session, seal.NewOpener(ring), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, d.cluster().self.Slot, session)}, disk, events)
+	stream := d.newStream(disk)
+	d.build(stream.Session, newOpener(ring, disk), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, stream)}, disk, events)
 	if err := d.listen(); err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func (h *host) boot() {
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	session := seal.NewSession()
-	d.build(session, seal.NewOpener(ring), &mouth{host: h, slot: self.Slot, session: session}, disk, h.journal)
+	d.build(session, newOpener(ring, disk), &mouth{host: h, slot: self.Slot, session: session}, disk, h.journal)
 	d.loop.source, d.loop.beater.alarm = newBubble(d.clocks, d.loop.events), newBubble(d.clocks, nil)
 	d.placed = d.cluster().sets()
 	h.hands.Configure(d.placed)

@@ -186,7 +186,7 @@ func (in *inbox) second(h seal.Header, m *heartbeat.Message, path int) bool {
 
 // take opens one datagram; ok is false if there is nothing in it for the machine.
 func (in *inbox) take(path int, d *multicast.Datagram) (r heartbeat.Received, ok bool) {
-	header, payload, err := in.opener.Open(d.Data[seal.HeaderSize:seal.HeaderSize], d.Data)
+	header, payload, err := in.opener.OpenInPlace(d.Data)
 	if err != nil {
 		var refusal seal.Refusal
 		if errors.As(err, &refusal) {

@@ -36,11 +36,11 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 	}
 	defer from.conn.Load().Close()
 	ring, _ := seal.NewRing("t", seal.Key{1})
-	out := &outbox{paths: []*path{from}, sealer: seal.NewSealer(ring, 1, 77)}
+	out := &outbox{paths: []*path{from}, sealer: seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 1, Session: 77})}
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	ended := make(chan struct{})
 	defer func() { stop(); <-ended }()
-	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring),
+	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring, seal.Heartbeat),
 		refuse: func(r seal.Refusal, _ seal.Header, _ netip.AddrPort) {
 			if r != seal.ErrReplay { // of the first two, the one sent first may come second
 				t.Errorf("refused: %v", r)
@@ -127,7 +127,7 @@ func TestAnAnswerTakesOnePath(t *testing.T) {
 		out.paths, ears = append(out.paths, p), append(ears, ear.conn.Load())
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
-	out.sealer = seal.NewSealer(ring, 1, 77)
+	out.sealer = seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 1, Session: 77})
 	out.send(heartbeat.Say{Kind: heartbeat.Answer, To: 2, Path: 1}, heartbeat.Message{Kind: heartbeat.Answer, State: heartbeat.Up, Seq: 1})
 	got := make(chan int)
 	for i, ear := range ears {

@@ -22,6 +22,9 @@ type stored struct {
 	Boot      string             `json:"boot"` // of Records
 	Records   map[string]heldFor `json:"records,omitempty"`
 	Halted    []string           `json:"halted,omitempty"` // tokens whose group an operator stopped on this node
+
+	Start      uint64           `json:"start,omitempty"`       // counts the starts of this node's daemon
+	PeerStarts map[uint8]uint64 `json:"peer_starts,omitempty"` // the greatest of each peer's that was proved, by slot
 }
 
 // halt notes that an operator stopped the token's group, or let it go on.

@@ -106,8 +106,10 @@ func (d *Daemon) refused(r seal.Refusal, h seal.Header, from netip.AddrPort) {
 		text = fmt.Sprintf("%s is of another cluster on the same group and port; give each its own [multicast] port if it should be one of ours, compare `cluster`", from.Addr())
 	case seal.ErrKey:
 		text = fmt.Sprintf("%s seals with another key (%v); copy the same key_file to all nodes", from.Addr(), h.KeyID)
+	case seal.ErrOldVersion:
+		text = fmt.Sprintf("%s speaks wire version 1, which this program does not: upgrade it", from.Addr())
 	case seal.ErrVersion:
-		text = fmt.Sprintf("%s speaks another wire version; upgrade the older program", from.Addr())
+		text = fmt.Sprintf("%s speaks another wire version (%d); upgrade the older program", from.Addr(), h.Version)
 	case seal.ErrForged:
 		text = fmt.Sprintf("%s sends what was not sealed with our key; somebody may be forging", from.Addr())
 	default:

@@ -1,0 +1,75 @@
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/subtle"
+)
+
+// headerKey authenticates headers by AES-CMAC (RFC 4493), cut to 8 octets. It
+// shows that a header was made with the cluster key before anything is derived
+// for its stream. The payload's own seal covers the header too.
+type headerKey struct {
+	block    cipher.Block
+	complete [aes.BlockSize]byte // K1 of the RFC
+	padded   [aes.BlockSize]byte // K2
+}
+
+func newHeaderKey(key []byte) *headerKey {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // only a wrong key size is refused
+	}
+	h := &headerKey{block: block}
+	var zero [aes.BlockSize]byte
+	block.Encrypt(h.complete[:], zero[:])
+	double(&h.complete)
+	h.padded = h.complete
+	double(&h.padded)
+	return h
+}
+
+// double multiplies by x in GF(2^128), as the RFC makes its subkeys.
+func double(b *[aes.BlockSize]byte) {
+	carry := b[0] >> 7
+	for i := range len(b) - 1 {
+		b[i] = b[i]<<1 | b[i+1]>>7
+	}
+	b[len(b)-1] = b[len(b)-1]<<1 ^ carry*0x87
+}
+
+// sum leaves the CMAC of the parts, one after the other, in state, which is
+// scratch space of a block that the caller owns.
+func (h *headerKey) sum(state []byte, parts ...[]byte) {
+	clear(state)
+	at := 0 // in the block
+	for _, part := range parts {
+		for len(part) > 0 {
+			if at == aes.BlockSize {
+				h.block.Encrypt(state, state)
+				at = 0
+			}
+			n := subtle.XORBytes(state[at:], state[at:], part)
+			at, part = at+n, part[n:]
+		}
+	}
+	last := &h.complete
+	if at < aes.BlockSize {
+		state[at] ^= 0x80
+		last = &h.padded
+	}
+	subtle.XORBytes(state, state, last[:])
+	h.block.Encrypt(state, state)
+}
+
+// sign writes the tag of a header into it.
+func (h *headerKey) sign(header, scratch []byte) {
+	h.sum(scratch, header[:atHeaderTag], header[atHeaderTag+headerTagSize:])
+	copy(header[atHeaderTag:], scratch[:headerTagSize])
+}
+
+// verify reports whether the header has the tag of the key.
+func (h *headerKey) verify(header, scratch []byte) bool {
+	h.sum(scratch, header[:atHeaderTag], header[atHeaderTag+headerTagSize:])
+	return subtle.ConstantTimeCompare(scratch[:headerTagSize], header[atHeaderTag:atHeaderTag+headerTagSize]) == 1
+}

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/seal"
+)
+
+func TestStartFloor(t *testing.T) {
+	for _, c := range []struct {
+		at   time.Time
+		want uint64
+	}{
+		{time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), 0},
+		{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), 0},
+		{time.Date(2026, 1, 1, 0, 0, 1, 0, time.UTC), 8},
+		{time.Date(2026, 1, 2, 0, 0, 0, 249e6, time.UTC), 8*86400 + 1},
+		{time.Date(2126, 1, 1, 0, 0, 0, 0, time.UTC), 8 * 86400 * 36524},
+	} {
+		if got := startFloor(clock.Wall(c.at.UnixNano())); got != c.want {
+			t.Errorf("%v: %d, want %d", c.at, got, c.want)
+		}
+	}
+}
+
+// Each start has a greater counter than the one before, and the disk has it first.
+func TestReserveStart(t *testing.T) {
+	for _, c := range []struct{ last, floor, want uint64 }{
+		{0, 0, 0}, // lost, and no clock
+		{0, 500, 500},
+		{7, 0, 8},
+		{7, 500, 500},
+		{500, 500, 501}, // twice within an eighth of a second
+		{9000, 500, 9001},
+		{math.MaxUint64 - 1, 500, math.MaxUint64},
+		{math.MaxUint64, 500, 0}, // never wrapped
+	} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		s.change(func(s *stored) { s.keepStart(c.last) })
+		got, err := s.reserveStart(c.floor)
+		kept := open(t, dir).state().Start
+		if err != nil || got != c.want || kept != max(c.want, c.last) {
+			t.Errorf("%d after %d and floor %d: want %d; kept %d, %v", got, c.last, c.floor, c.want, kept, err)
+		}
+	}
+}
+
+// A counter that the disk does not keep is not used.
+func TestStartWithoutADisk(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.path = dir + "/gone/state.json"
+	if start, err := s.reserveStart(500); start != 0 || err == nil {
+		t.Errorf("start %d, %v", start, err)
+	}
+	if s.state().Start != 0 {
+		t.Error("it is kept nevertheless")
+	}
+}
+
+// What was proved of a peer refuses its earlier sessions after our restart.
+func TestPeerStartsComeBack(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.change(func(s *stored) { s.keepPeerStart(peerStart{2, 50}); s.keepPeerStart(peerStart{3, 9}) })
+	before := s.state()
+	s.change(func(s *stored) { s.keepPeerStart(peerStart{2, 40}); s.keepPeerStart(peerStart{3, 10}) })
+	if before.PeerStarts[3] != 9 {
+		t.Error("a change of the state changed a copy of it")
+	}
+	ring, _ := seal.NewRing("t", seal.Key{1})
+	opener := newOpener(ring, open(t, dir))
+	if a, b := opener.Confirmed(2), opener.Confirmed(3); a != 50 || b != 10 {
+		t.Errorf("remembers %d and %d, want 50 and 10", a, b)
+	}
+	old := seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 2, Start: 49, Session: 1}).Seal(nil, nil)
+	if _, _, err := opener.Open(nil, old); err != seal.ErrOldStart {
+		t.Errorf("a recording: %v", err)
+	}
+}
