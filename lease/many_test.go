@@ -111,3 +111,19 @@ func TestTardy(t *testing.T) {
 		t.Error("a renewal until long ago let it pass")
 	}
 }
+
+// The kernel's sets have room for every lease from the start: one that has to grow while
+// a transaction fills it refuses elements.
+func TestSetsHaveRoom(t *testing.T) {
+	owner, _ := pair(t)
+	l := open(t, owner.Host(), Options{Prefer: Nftables})
+	sets, err := l.in.(*ruleset).look.GetSets(newSets()[0].held.Table)
+	if err != nil || len(sets) != 4 {
+		t.Fatalf("%d sets, %v", len(sets), err)
+	}
+	for _, s := range sets {
+		if s.Size < slots {
+			t.Errorf("set %s has room for %d of %d leases", s.Name, s.Size, slots)
+		}
+	}
+}

@@ -17,14 +17,17 @@ type family struct {
 
 // newSets describes the sets of both families. They are numbered here, as a
 // transaction needs it: the library would count in a variable that all of a
-// process's connections share unguarded.
+// process's connections share unguarded. Their size is said, so that the kernel makes
+// room at once: a set that grows or shrinks while a transaction fills it refuses
+// elements with EBUSY. Twice the leases, for a renewed element is there twice until its
+// transaction ends.
 func newSets() []family {
 	table := &nftables.Table{Family: nftables.TableFamilyNetdev, Name: tableName}
 	describe := func(ip4 bool, suffix string, first uint32, kind nftables.SetDatatype) family {
 		return family{
 			ip4:  ip4,
-			held: &nftables.Set{Table: table, Name: "held" + suffix, ID: first, KeyType: kind},
-			live: &nftables.Set{Table: table, Name: "live" + suffix, ID: first + 1, KeyType: kind, HasTimeout: true},
+			held: &nftables.Set{Table: table, Name: "held" + suffix, ID: first, KeyType: kind, Size: 2 * slots},
+			live: &nftables.Set{Table: table, Name: "live" + suffix, ID: first + 1, KeyType: kind, HasTimeout: true, Size: 2 * slots},
 		}
 	}
 	return []family{describe(true, "4", 1, nftables.TypeIPAddr), describe(false, "6", 3, nftables.TypeIP6Addr)}

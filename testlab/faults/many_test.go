@@ -16,10 +16,14 @@ import (
 
 // Twenty tokens of fifty addresses each move to the other host and back. While one host
 // removes a thousand addresses and the other adds them, no heartbeat of either is late,
-// nor any renewal.
+// nor any renewal. Where leases are nftables', whose renewals are transactions of the
+// kernel's, it is two tokens and a hundred addresses.
 func TestThousandAddressesDelayNothing(t *testing.T) {
 	t.Parallel()
-	const tokens = 20
+	tokens := 20
+	if !slices.Contains(rig.Means(), rig.BPF) {
+		tokens = 2
+	}
 	config, all := pair4, []string{"192.0.2.10"}
 	for v := range tokens {
 		var list []string
