@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of a command.
@@ -21,6 +22,9 @@ const (
 func parseCommand(text string) ([]string, error) {
 	if len(text) > commandTextMax {
 		return nil, fmt.Errorf("longer than %d octets", commandTextMax)
+	}
+	if !utf8.ValidString(text) {
+		return nil, errors.New("not UTF-8") // else another program's name would come of it
 	}
 	words, err := splitWords(text)
 	switch {
@@ -84,6 +88,9 @@ func folderName(text string, argv []string) string {
 		}
 		return r
 	}, strings.TrimLeft(filepath.Base(argv[0]), "."))
+	if rest, reserved := strings.CutPrefix(base, reservedPrefix); reserved {
+		base = strings.ReplaceAll(reservedPrefix, ".", "_") + rest
+	}
 	sum := fnv.New32a()
 	sum.Write([]byte(text))
 	return fmt.Sprintf("%.*s-%08x", folderBaseMax, base, sum.Sum32())

@@ -117,12 +117,15 @@ func New(text string, o Options) (Unit, error) {
 // nameMax bounds a name that becomes a folder, in octets.
 const nameMax = 128
 
+// reservedPrefix begins the names of the kernel's own files in a control group.
+const reservedPrefix = "cgroup."
+
 // plainName says why a name can't be that of a folder.
 func plainName(name string) error {
 	switch {
 	case name == "" || len(name) > nameMax:
 		return fmt.Errorf("want 1 to %d characters", nameMax)
-	case strings.HasPrefix(name, ".") || strings.HasPrefix(name, "cgroup.") || strings.ContainsFunc(name, unfit):
+	case strings.HasPrefix(name, ".") || strings.HasPrefix(name, reservedPrefix) || strings.ContainsFunc(name, unfit):
 		return fmt.Errorf("want letters, digits and any of _ - . and no dot in front")
 	}
 	return nil

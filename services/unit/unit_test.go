@@ -28,6 +28,7 @@ func TestParseCommand(t *testing.T) {
 		{text: `/bin/scand x\`, err: "nothing behind"},
 		{text: "/bin/scand a\nb", err: "control character"},
 		{text: "/bin/scand \x00", err: "control character"},
+		{text: "/bin/sc\xffnd", err: "not UTF-8"},
 		{text: "/bin/scand" + strings.Repeat(" x", argumentsMax), err: "more than 256"},
 		{text: "/bin/scand " + strings.Repeat("x", commandTextMax), err: "longer than"},
 	} {
@@ -39,7 +40,7 @@ func TestParseCommand(t *testing.T) {
 }
 
 func FuzzParseCommand(f *testing.F) {
-	for _, seed := range []string{`/bin/scand "two words" a\ b`, `"`, `\`, "/x \t y", "/\xff"} {
+	for _, seed := range []string{`/bin/scand "two words" a\ b`, `"`, `\`, "/x \t y", "/\xff", "/bin/cgroup.sh", "/...", "/"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -61,6 +62,10 @@ func TestFolderName(t *testing.T) {
 	other := folderName("exec:/opt/.my app -b", []string{"/opt/.my app", "-b"})
 	if one != "my_app-2d6d90c2" || other == one {
 		t.Errorf("folders %s and %s", one, other)
+	}
+	kernels := folderName("exec:/bin/cgroup.procs", []string{"/bin/cgroup.procs"})
+	if !strings.HasPrefix(kernels, "cgroup_procs-") {
+		t.Errorf("folder %s of a program whose name begins as the kernel's own files", kernels)
 	}
 }
 
