@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,8 @@ const (
 	stageVariable = "VIPD_RIG_STAGE"
 	pidVariable   = "VIPD_RIG_PID"
 	userVariable  = "VIPD_RIG_USER"
+
+	workerVariable = "VIPD_RIG_WORKER" // of fuzz workers alone, see tellWorkers
 
 	stageFirst  = "first"  // pid 1 of the private namespaces, see first.go
 	stageInside = "inside" // the program proper, below pid 1
@@ -37,9 +41,36 @@ var entrance struct {
 //
 // Signals and the exit code pass through. Where the host refuses namespaces the tests
 // run all the same, and Start skips or fails those that need a laboratory (see Need).
+//
+// A fuzz worker stays where it is: the process that started it is inside already, and
+// gave it descriptors that a further life would lose.
 func Main(tests interface{ Run() int }) int {
-	entrance.refused = Enter()
+	if slices.Contains(os.Args, "-test.fuzzworker") {
+		beWorker(os.Getenv(workerVariable))
+		return tests.Run()
+	}
+	if entrance.refused = Enter(); entrance.refused == nil {
+		tellWorkers()
+	}
 	return tests.Run()
+}
+
+// tellWorkers leaves word of the private namespaces to the fuzz workers that this
+// process may start; other programs don't read it.
+func tellWorkers() {
+	word := strconv.Itoa(entrance.pid)
+	if entrance.user {
+		word += " user"
+	}
+	os.Setenv(workerVariable, word)
+}
+
+// beWorker takes over what tellWorkers left; without it nothing is private here.
+func beWorker(word string) {
+	os.Unsetenv(workerVariable)
+	pid, user, _ := strings.Cut(word, " ")
+	entrance.inside, entrance.user = word != "", user != ""
+	entrance.pid, _ = strconv.Atoi(pid)
 }
 
 // Enter re-executes this process, with the same arguments, in private network, mount
