@@ -29,6 +29,9 @@ func script(t *testing.T, text string) string {
 func safeFolder(t *testing.T) string {
 	t.Helper()
 	rig.Need(t, rig.Netns)
+	if err := ownRoot(); err != nil {
+		t.Fatal(err)
+	}
 	folder, err := os.MkdirTemp(rig.Disk, "probe")
 	if err != nil {
 		t.Fatal(err)
