@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"vipd/testlab/program"
 	"vipd/testlab/rig"
 )
 
@@ -58,9 +57,9 @@ func with(way []string, verb string, flags ...string) []string {
 // right in IP, with loss.
 func TestCommands(t *testing.T) {
 	l := newLAN(t)
-	exe := filepath.Join(t.TempDir(), "vipd")
-	if out, err := exec.Command("go", "build", "-o", exe, "vipd/vipd").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	exe, err := program.Path(vipd)
+	if err != nil {
+		t.Fatal(err)
 	}
 	l.sw.Drop(rig.Fault{PerMille: 20})
 	const flow = "10.0.0.2:7501"

@@ -9,45 +9,55 @@ import (
 	"sync"
 	"testing"
 
+	"vipd/testlab/program"
 	"vipd/testlab/rig"
 )
 
 // atATime is how many laboratories may stand at a time: most of a case is waiting.
 const atATime = "6"
 
+// daemon is the program under test.
+const daemon = "vipd/vipd"
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		f.Value.Set(atATime)
 	}
+	program.Build(daemon)
 	os.Exit(rig.Main(whole{m}))
 }
 
-// whole runs the tests and takes away the programs that they built.
+// whole runs the tests and takes away the programs that they run.
 type whole struct{ *testing.M }
 
 func (w whole) Run() int {
 	code := w.M.Run()
-	for _, b := range []*build{&program, &wedgeable} {
-		if b.dir != "" {
-			os.RemoveAll(b.dir)
-		}
+	program.Remove()
+	if wedgeable.dir != "" {
+		os.RemoveAll(wedgeable.dir)
 	}
 	return code
 }
 
-// program is the real one, built once when the first test needs it.
-var program build
+// vipd is the real program.
+func vipd(t *testing.T) string {
+	t.Helper()
+	exe, err := program.Path(daemon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
 
-// build is a program on its way from the source.
+// build is a variant of the program on its way from the source, built once when the
+// first test needs it. What the source needs was downloaded for the program itself.
 type build struct {
 	once sync.Once
 	dir  string
 	path string
 	err  error
 }
-
-func vipd(t *testing.T) string { return program.from(t) }
 
 // from builds the program, with more arguments for the Go command.
 func (b *build) from(t *testing.T, more ...string) string {
@@ -58,7 +68,7 @@ func (b *build) from(t *testing.T, more ...string) string {
 		}
 		b.path = filepath.Join(b.dir, "vipd")
 		args := append([]string{"build", "-o", b.path}, more...)
-		if out, err := exec.Command("go", append(args, "vipd/vipd")...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", append(args, daemon)...).CombinedOutput(); err != nil {
 			b.err = fmt.Errorf("%w: %s", err, out)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/lease"
+	"vipd/testlab/program"
 	"vipd/testlab/rig"
 )
 
@@ -35,6 +36,9 @@ func Main(tests interface{ Run() int }) int {
 	if kept := os.Getenv(guardVariable); kept != "" {
 		return guard(cgroup(kept))
 	}
+	if Has() == nil {
+		program.Build(daemonSource, writerSource)
+	}
 	if os.Getenv(groupVariable) == "" && os.Getenv(refusalVariable) == "" {
 		release, err := begin()
 		if err != nil {
@@ -55,6 +59,7 @@ func (i inside) Run() int {
 	}
 	os.Unsetenv(groupVariable) // what is started from here has a first life of its own
 	os.Unsetenv(refusalVariable)
+	defer program.Remove()
 	return i.tests.Run()
 }
 

@@ -1,12 +1,12 @@
 package machines
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
+
+	"vipd/testlab/program"
 )
 
 const (
@@ -18,18 +18,22 @@ const (
 	writerPath = "usr/lib/vipd-testlab/writer"
 )
 
-// product builds the layer with our programs and their units, once per process.
+// The packages of our programs, which Main builds.
+const (
+	daemonSource = "vipd/vipd"
+	writerSource = "vipd/testlab/machines/writer"
+)
+
+// product makes the layer with our programs and their units, once per process.
 var product = sync.OnceValues(func() (string, error) {
 	kept, err := storage()
 	if err != nil {
 		return "", err
 	}
 	layer := filepath.Join(kept.space, "product")
-	for source, target := range map[string]string{"vipd/vipd": "usr/bin/vipd", "vipd/testlab/machines/writer": writerPath} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(layer, target), source)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("build %s: %w: %s", source, err, out)
+	for source, target := range map[string]string{daemonSource: "usr/bin/vipd", writerSource: writerPath} {
+		if err := install(source, filepath.Join(layer, target)); err != nil {
+			return "", err
 		}
 	}
 	unit, err := os.ReadFile(filepath.Join(sources(), "../../systemd", daemonUnit))
@@ -42,6 +46,22 @@ var product = sync.OnceValues(func() (string, error) {
 	}
 	return layer, spread(layer, files)
 })
+
+// install copies the program of that package to target.
+func install(source, target string) error {
+	built, err := program.Path(source)
+	if err != nil {
+		return err
+	}
+	octets, err := os.ReadFile(built)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(target), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(target, octets, 0o755)
+	}
+	return err
+}
 
 // sources is this package's directory.
 func sources() string {
