@@ -116,6 +116,11 @@ func (o *Options) prepare(fd int) error {
 	if err := setInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return err
 	}
+	if o.Filter != nil {
+		if err := setFilter(fd, o.Filter); err != nil {
+			return err
+		}
+	}
 	if o.GRO {
 		if err := setInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1); err != nil {
 			return err

@@ -55,6 +55,14 @@ func (c *Conn) Unicast() *Socket { return c.unicast }
 // Group returns the socket of the group in the options, nil where there is none.
 func (c *Conn) Group() *Socket { return c.group }
 
+// Sockets returns the path's sockets, but not those that Join returned.
+func (c *Conn) Sockets() []*Socket {
+	if c.group == nil {
+		return []*Socket{c.unicast}
+	}
+	return []*Socket{c.unicast, c.group}
+}
+
 // Interface returns the interface that carries the path.
 func (c *Conn) Interface() *net.Interface { return c.iface }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"golang.org/x/net/bpf"
 )
 
 // Options say how a path is opened. Only Local is required.
@@ -43,6 +45,12 @@ type Options struct {
 	// often a wake for each datagram that has left: the runtime's poller asks to be
 	// told of room in every socket it knows.
 	Apart bool
+
+	// Filter is a program of classic BPF that the kernel runs for each datagram
+	// before it is queued. It sees the datagram from its UDP header on, so the
+	// payload begins at octet 8. It is attached before a socket is bound: none
+	// receives anything unfiltered.
+	Filter []bpf.RawInstruction
 
 	// ReceiveBuffer and SendBuffer are the sizes of each socket's queues in
 	// bytes; 0 keeps the kernel's default. Without CAP_NET_ADMIN the kernel caps

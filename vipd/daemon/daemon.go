@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"vipd/heartbeat"
+	"vipd/seal"
 	"vipd/sharedip"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
@@ -64,7 +65,8 @@ type Daemon struct {
 	mu       sync.Mutex
 	trouble  map[string]string // what is wrong now, by what it is about
 	unusable []string          // why configured addresses could not work here now
-	named    map[string]time.Time
+	named    map[refusedFrom]refusedSender
+	noRoom   map[seal.Refusal]time.Time // when a stranger found no room in named
 }
 
 // allHands are what the daemon asks of sharedip.Hands.
@@ -106,7 +108,7 @@ func New(o Options) (*Daemon, error) {
 func blank(o Options) *Daemon {
 	beside := newAside(o.Log.Handler())
 	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4),
-		trouble: map[string]string{}, named: map[string]time.Time{}}
+		trouble: map[string]string{}, named: map[refusedFrom]refusedSender{}, noRoom: map[seal.Refusal]time.Time{}}
 }
 
 // load reads the configuration and opens what it speaks of.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -56,8 +57,12 @@ type inlet struct {
 	heard  []heartbeat.Received // and not yet taken, from the place taken
 	taken  int
 
+	paused   []int32       // sockets that brought too much that was refused
+	resumeAt clock.Instant // when they wake the loop again
+	pauseFor time.Duration
+
 	mu      sync.Mutex
-	sockets map[int32]listener // by the number that epoll knows them by
+	sockets map[int32]*listener // by the number that epoll knows them by
 	last    int32
 	closed  bool
 }
@@ -67,6 +72,7 @@ type listener struct {
 	path   int
 	index  int // of the interface
 	socket *multicast.Socket
+	spare  allowance // of what is refused
 }
 
 // What epoll says of the inlet's own descriptors; sockets have numbers from 1.
@@ -76,7 +82,7 @@ const (
 )
 
 func newInlet(k clocks, events <-chan any, in *inbox, came func(index int)) (i *inlet, err error) {
-	i = &inlet{clocks: k, events: events, inbox: in, came: came, timer: -1, bell: -1, sockets: map[int32]listener{},
+	i = &inlet{clocks: k, events: events, inbox: in, came: came, timer: -1, bell: -1, sockets: map[int32]*listener{}, resumeAt: clock.Never, pauseFor: longestPause,
 		batch: multicast.NewBatch(multicast.MaxBatch, heartbeat.MaxSize+seal.MaxOverhead)}
 	i.look = i.glance
 	defer func() {
@@ -116,12 +122,12 @@ func (i *inlet) watch(fd int, tag int32) (err error) {
 
 // hear lets the sockets of a path wake the loop, until they are closed.
 func (i *inlet) hear(path int, conn *multicast.Conn) error {
-	for _, s := range []*multicast.Socket{conn.Unicast(), conn.Group()} {
+	for _, s := range conn.Sockets() {
 		raw, err := s.SyscallConn()
 		if err != nil {
 			return err
 		}
-		tag := i.enter(listener{path, conn.Interface().Index, s})
+		tag := i.enter(&listener{path: path, index: conn.Interface().Index, socket: s})
 		outer := raw.Control(func(fd uintptr) { err = i.watch(int(fd), tag) })
 		if err := errors.Join(outer, err); err != nil {
 			return fmt.Errorf("wait for %s: %w", s.Local(), err)
@@ -130,7 +136,7 @@ func (i *inlet) hear(path int, conn *multicast.Conn) error {
 	return nil
 }
 
-func (i *inlet) enter(m listener) int32 {
+func (i *inlet) enter(m *listener) int32 {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.last++
@@ -163,8 +169,10 @@ func (i *inlet) next(deadline clock.Instant) any {
 			return ev
 		default:
 		}
-		due := deadline <= i.boot()
-		i.arm(deadline)
+		now := i.boot()
+		due := deadline <= now
+		i.resume(now)
+		i.arm(min(deadline, i.resumeAt))
 		if err := i.raw.Read(i.look); err != nil {
 			return nil
 		}
@@ -230,9 +238,15 @@ func (i *inlet) listen(tag int32) {
 		return
 	}
 	i.came(m.index)
+	before := i.inbox.refusals
 	for k := range i.batch[:n] {
 		if r, ok := i.inbox.take(m.path, &i.batch[k]); ok {
 			i.heard = append(i.heard, r)
+		}
+	}
+	if refused := i.inbox.refusals - before; refused > 0 && n < len(i.batch) {
+		if now := i.boot(); !m.spare.spend(refused, now) {
+			i.pause(tag, m, now)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (d *Daemon) open() error {
 	if err := d.openHands(); err != nil {
 		return err
 	}
-	d.openPaths()
+	d.openPaths(ring)
 	stream := d.newStream(disk)
 	d.build(stream.Session, newOpener(ring, disk), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, stream)}, disk, events)
 	if err := d.listen(); err != nil {
@@ -65,6 +65,7 @@ func (d *Daemon) listen() (err error) {
 	if d.inlet, err = newInlet(d.clocks, d.loop.events, d.inbox, d.hands.Carried); err != nil {
 		return err
 	}
+	d.inlet.pauseFor = pauseOf(d.cluster().settings.Heartbeat.Interval)
 	d.loop.source = d.inlet
 	for _, p := range d.paths {
 		if conn := p.conn.Load(); conn != nil {
@@ -149,9 +150,10 @@ const pinDir = "/sys/fs/bpf/vipd"
 // leaseOf is L for the timing: 0.8 of the dead time.
 func leaseOf(h config.Heartbeat) time.Duration { return h.Dead() * 4 / 5 }
 
-func (d *Daemon) openPaths() {
+func (d *Daemon) openPaths(ring *seal.Ring) {
 	c := d.cluster()
 	d.paths = paths(c.settings, c.self)
+	d.setFilter(ring)
 	for _, p := range d.paths {
 		if err := p.open(); err != nil {
 			d.log.Warn("a path can't be opened yet; trying on", "err", err)

@@ -2,12 +2,12 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/bpf"
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
@@ -24,7 +24,12 @@ type path struct {
 	options multicast.Options
 	peers   map[uint8]netip.AddrPort
 	conn    atomic.Pointer[multicast.Conn]
+	filter  atomic.Pointer[[]bpf.RawInstruction] // of the sockets
 }
+
+// queueSize is the room of each socket's queue for what arrives, in octets: a burst
+// of junk must not push heartbeats out of it.
+const queueSize = 1 << 20
 
 // paths returns one path for each of the node's addresses.
 func paths(s config.Settings, self config.Node) []*path {
@@ -35,7 +40,7 @@ func paths(s config.Settings, self config.Node) []*path {
 			group = s.Multicast.Group6
 		}
 		p := &path{number: i, peers: map[uint8]netip.AddrPort{}, options: multicast.Options{
-			Local: local, Port: s.Multicast.Port, Group: netip.AddrPortFrom(group, s.Multicast.Port), TTL: s.Multicast.TTL, Apart: true,
+			Local: local, Port: s.Multicast.Port, Group: netip.AddrPortFrom(group, s.Multicast.Port), TTL: s.Multicast.TTL, Apart: true, ReceiveBuffer: queueSize,
 		}}
 		for _, n := range s.Nodes {
 			if n.Slot != self.Slot {
@@ -49,11 +54,27 @@ func paths(s config.Settings, self config.Node) []*path {
 
 // open opens the sockets, or says why they can't be now.
 func (p *path) open() error {
-	conn, err := multicast.Open(p.options)
+	options, filter := p.options, p.filter.Load()
+	if filter != nil {
+		options.Filter = *filter
+	}
+	conn, err := multicast.Open(options)
 	if err != nil {
 		return err
 	}
 	p.conn.Store(conn)
+	if now := p.filter.Load(); now != filter { // changed meanwhile
+		return conn.SetFilter(*now)
+	}
+	return nil
+}
+
+// setFilter sets the filter of the path's sockets, open or opened later.
+func (p *path) setFilter(filter []bpf.RawInstruction) error {
+	p.filter.Store(&filter)
+	if conn := p.conn.Load(); conn != nil {
+		return conn.SetFilter(filter)
+	}
 	return nil
 }
 
@@ -162,10 +183,11 @@ type inbox struct {
 	clocks
 	opener *seal.Opener
 	refuse func(seal.Refusal, seal.Header, netip.AddrPort)
-	bad    func(from uint8, err error)
+	bad    func(from uint8, at netip.AddrPort, err error)
 
 	newest   [256][heartbeat.MaxPaths]copyOf // by sender and path
 	repeated uint64                          // second copies
+	refusals int                             // what did not open, or can't be read
 }
 
 // copyOf names a send: a path brings it twice, by the group and to our address.
@@ -188,15 +210,14 @@ func (in *inbox) second(h seal.Header, m *heartbeat.Message, path int) bool {
 func (in *inbox) take(path int, d *multicast.Datagram) (r heartbeat.Received, ok bool) {
 	header, payload, err := in.opener.OpenInPlace(d.Data)
 	if err != nil {
-		var refusal seal.Refusal
-		if errors.As(err, &refusal) {
-			in.refuse(refusal, header, d.Addr)
-		}
+		in.refusals++
+		in.refuse(err.(seal.Refusal), header, d.Addr)
 		return r, false
 	}
 	m, err := heartbeat.Parse(payload)
 	if err != nil {
-		in.bad(header.Sender, fmt.Errorf("from %s: %w", d.Addr, err))
+		in.refusals++
+		in.bad(header.Sender, d.Addr, err)
 		return r, false
 	}
 	if in.second(header, m, path) {

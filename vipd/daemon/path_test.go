@@ -45,7 +45,7 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 			if r != seal.ErrReplay { // of the first two, the one sent first may come second
 				t.Errorf("refused: %v", r)
 			}
-		}, bad: func(_ uint8, err error) { t.Error(err) }}
+		}, bad: func(_ uint8, _ netip.AddrPort, err error) { t.Error(err) }}
 	inlet, err := newInlet(kernelClocks, nil, in, func(int) {})
 	if err != nil {
 		t.Fatal(err)

@@ -232,6 +232,9 @@ func (d *Daemon) dropped() map[string]uint64 {
 			counts[r.String()] = n
 		}
 	}
+	if n := d.kernelDropped(); n > 0 {
+		counts["kernel"] = n
+	}
 	if n := d.inbox.repeated; n > 0 {
 		counts[heartbeat.Repeated.String()] = n
 	}

@@ -1,0 +1,139 @@
+package daemon
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"vipd/heartbeat"
+	"vipd/seal"
+	"vipd/vipd/control"
+)
+
+// sayAgain is how often a sender is named at most. standsFor is how long after that
+// what a node of the cluster sends stays an alarm in status.
+const (
+	sayAgain  = time.Minute
+	standsFor = sayAgain + 15*time.Second
+)
+
+// namedMost bounds, for each reason, how many senders are remembered as named that
+// are no node of the cluster. Nodes have places of their own: whoever sends under
+// many addresses does not keep a node from being named.
+const namedMost = 16
+
+// refusedFrom is a reason to refuse datagrams, and their sender. The address is of
+// the network alone, so that a sender with many ports is one.
+type refusedFrom struct {
+	reason seal.Refusal // 0: it opened and can't be read
+	addr   netip.Addr
+}
+
+// refusedSender has been named.
+type refusedSender struct {
+	last time.Time
+	node uint8 // the slot, 0 if it is none
+}
+
+// refused names the sender of what can't be opened, and what to change, once a
+// minute each. Nothing is formatted before it is known that it is to be said. Like
+// malformed it is called on the loop's goroutine.
+func (d *Daemon) refused(r seal.Refusal, h seal.Header, from netip.AddrPort) {
+	switch r {
+	case seal.ErrCluster, seal.ErrKey, seal.ErrVersion, seal.ErrOldVersion, seal.ErrForged:
+	default:
+		return // happens by itself, or says nothing of the sender
+	}
+	about := refusedFrom{r, from.Addr()}
+	node := d.cluster().slotOf(from.Addr())
+	if !d.toSay(about, node) {
+		return
+	}
+	text := d.refusal(r, h, from.Addr(), node)
+	d.loop.journal.add(control.Event{Kind: "alarm", Node: d.cluster().node(node), Text: text})
+	if node != 0 && (r == seal.ErrOldVersion || r == seal.ErrKey) {
+		d.stand(about, text)
+	}
+}
+
+// refusal says what is wrong with what a sender sends.
+func (d *Daemon) refusal(r seal.Refusal, h seal.Header, from netip.Addr, node uint8) string {
+	name := from.String()
+	if node != 0 {
+		name = fmt.Sprintf("%s (%s)", d.cluster().node(node), from)
+	}
+	switch r {
+	case seal.ErrCluster:
+		return fmt.Sprintf("%s is of another cluster on the same group and port; give each its own [multicast] port if it should be one of ours, compare `cluster`", name)
+	case seal.ErrKey:
+		return fmt.Sprintf("%s seals with another key (%v); copy the same key_file to all nodes", name, h.KeyID)
+	case seal.ErrOldVersion:
+		return fmt.Sprintf("%s speaks wire version 1, which is not understood any more; upgrade its vipd to this version (%s)", name, control.Version())
+	case seal.ErrVersion:
+		return fmt.Sprintf("%s speaks another wire version (%d); upgrade the older program", name, h.Version)
+	}
+	return fmt.Sprintf("%s sends what was not sealed with our key; somebody may be forging", name)
+}
+
+// stand keeps the text in status for as long as it is said again in time.
+func (d *Daemon) stand(about refusedFrom, text string) {
+	key := about.reason.String() + " " + about.addr.String()
+	d.setTrouble(key, text)
+	time.AfterFunc(standsFor, func() {
+		d.mu.Lock()
+		stands := time.Since(d.named[about].last) < standsFor
+		d.mu.Unlock()
+		if !stands {
+			d.setTrouble(key, "")
+		}
+	})
+}
+
+// malformed notes a message that opened but can't be read.
+func (d *Daemon) malformed(from uint8, at netip.AddrPort, err error) {
+	if d.toSay(refusedFrom{addr: at.Addr()}, from) {
+		name := d.cluster().node(from)
+		d.loop.journal.add(control.Event{Kind: "alarm", Node: name, Text: fmt.Sprintf("%s sends what can't be read: from %s: %v", name, at, err)})
+	}
+	d.loop.machine.Beats().Count(heartbeat.Malformed)
+}
+
+// toSay reports whether it is time to say this again.
+func (d *Daemon) toSay(about refusedFrom, node uint8) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	before, known := d.named[about]
+	if known && now.Sub(before.last) < sayAgain {
+		return false
+	}
+	if node == 0 && !known && !d.makeRoom(about.reason, now) {
+		return false
+	}
+	d.named[about] = refusedSender{now, node}
+	return true
+}
+
+// makeRoom forgets strangers that were named a minute ago, and reports whether one
+// more may be remembered for this reason. While there is none it looks again only
+// once a second.
+func (d *Daemon) makeRoom(reason seal.Refusal, now time.Time) bool {
+	if now.Sub(d.noRoom[reason]) < time.Second {
+		return false
+	}
+	strangers := 0
+	for old, sender := range d.named {
+		switch {
+		case old.reason != reason || sender.node != 0:
+		case now.Sub(sender.last) >= sayAgain:
+			delete(d.named, old)
+		default:
+			strangers++
+		}
+	}
+	if strangers >= namedMost {
+		d.noRoom[reason] = now
+		return false
+	}
+	return true
+}
