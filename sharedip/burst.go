@@ -16,7 +16,8 @@ const burstSize = 128
 // change is one address to be put on, or taken off, one interface.
 type change struct {
 	index  int
-	prefix netip.Prefix // of host length
+	prefix netip.Prefix // of host length, unless someone else's is taken off
+	label  string       // of an IPv4 address that is put on
 }
 
 // What add does when the kernel has the address already.
@@ -77,17 +78,20 @@ func (c *conn) burst(changes []change, encode func([]byte, uint32, change) []byt
 
 // appendAddress encodes one RTM_NEWADDR or RTM_DELADDR.
 //
-//	nlmsghdr 16 | ifaddrmsg 8 | LOCAL | ADDRESS | CACHEINFO 20 | FLAGS 8
+//	nlmsghdr 16 | ifaddrmsg 8 | LOCAL | ADDRESS | CACHEINFO 20 | FLAGS 8 | LABEL 20
 //
-// Preferred lifetime 0 makes the address deprecated: IPv6 then avoids it as a
-// source (RFC 6724 rule 3). IPv4 ignores that, so there the scope is link, and
-// the kernel skips the address when it looks for a source towards anything
-// behind a router. IPv6 has neither duplicate address detection, which would
-// keep the address mute for more than a second, nor a route of its own.
+// The host must not pick the address as the source of what it sends itself: clients
+// would keep connections to an address that moves. Preferred lifetime 0 makes it
+// deprecated, so IPv6 avoids it (RFC 6724 rule 3). IPv4 ignores that. There the scope
+// is host, which the kernel skips when it looks for a source for anything that leaves
+// the host, and the label keeps it from SIOCGIFADDR and its kin, which return the first
+// address that is labelled with the interface's own name. IPv6 has neither duplicate
+// address detection, which would keep the address mute for more than a second, nor a
+// route of its own.
 func appendAddress(b []byte, typ, flags uint16, seq uint32, ch change, valid uint32) []byte {
 	start := len(b)
 	addr := ch.prefix.Addr()
-	family, scope, bits := byte(unix.AF_INET), byte(unix.RT_SCOPE_LINK), uint32(0)
+	family, scope, bits := byte(unix.AF_INET), byte(unix.RT_SCOPE_HOST), uint32(0)
 	if addr.Is6() {
 		family, scope = unix.AF_INET6, unix.RT_SCOPE_UNIVERSE
 		bits = unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE
@@ -103,6 +107,9 @@ func appendAddress(b []byte, typ, flags uint16, seq uint32, ch change, valid uin
 		b = appendAttribute(b, unix.IFA_CACHEINFO, lifetimes)
 		b = appendAttribute(b, unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, bits))
 	}
+	if valid != 0 && addr.Is4() && ch.label != "" {
+		b = appendAttribute(b, unix.IFA_LABEL, append([]byte(ch.label), make([]byte, unix.IFNAMSIZ-len(ch.label))...))
+	}
 	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))
 	return b
 }
@@ -112,4 +119,14 @@ func appendAttribute(b []byte, typ uint16, value []byte) []byte {
 	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofRtAttr+len(value)))
 	b = binary.NativeEndian.AppendUint16(b, typ)
 	return append(b, value...)
+}
+
+// labelSuffix ends the label of every IPv4 address that is shared.
+const labelSuffix = ":vip"
+
+// addressLabel is the label of shared IPv4 addresses on an interface. No interface has
+// a colon in its name, so it is none's.
+func addressLabel(interfaceName string) string {
+	most := unix.IFNAMSIZ - 1 - len(labelSuffix)
+	return interfaceName[:min(len(interfaceName), most)] + labelSuffix
 }

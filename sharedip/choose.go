@@ -23,11 +23,25 @@ func choose(v *view, own []netip.Addr, a Address) (link, error) {
 	case 1:
 		return found[0], nil
 	case 0:
+		if err := off6(v, own, a); err != nil {
+			return link{}, err
+		}
 		return link{}, fmt.Errorf("%s: no interface has both a network that contains it and an address of this node (%s): set interface",
 			a.Prefix.Addr(), v.describe())
 	}
 	return link{}, fmt.Errorf("%s: more than one interface is on its network (%s): set interface",
 		a.Prefix.Addr(), names(found))
+}
+
+// off6 is why no interface with an address of this node is on the network of an IPv6
+// address: one of them has no IPv6, and so no network of that.
+func off6(v *view, own []netip.Addr, a Address) error {
+	for _, l := range v.links {
+		if text := hindrance6(l); a.Prefix.Addr().Is6() && text != "" && carriesOwn(v, l.Index, own) {
+			return unable{a.Prefix.Addr(), text}
+		}
+	}
+	return nil
 }
 
 func named(v *view, a Address) (link, error) {

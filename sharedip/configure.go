@@ -13,7 +13,7 @@ import (
 func (h *Hands) Configure(sets []Set) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.kernel.look()
+	v, err := h.lookNow()
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,9 @@ func (h *Hands) letGo(t *token, places []*place) error {
 // gain finds the interfaces of new places, and adds them if t is held.
 func (h *Hands) gain(v *view, t *token, places []*place) error {
 	if t.held {
-		return errors.Join(h.find(v, places), h.putOn(places, time.Now()))
+		err := h.find(v, places)
+		h.displace(v, places)
+		return errors.Join(err, h.putOn(places, time.Now()))
 	}
 	for _, p := range places {
 		h.locate(v, p)

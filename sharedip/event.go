@@ -44,6 +44,11 @@ type (
 	LinkDown struct{ Interface string }
 )
 
+// SettingsChanged says that settings of an interface in use changed which decide
+// whether its addresses can be put on and reached: ask Ready again. The interface is ""
+// for settings that hold for every one.
+type SettingsChanged struct{ Interface string }
+
 // Answered says that MAC has an address of Token: it answered a question for it,
 // or spoke with it as sender. Told once for each MAC after every Ask, and at most
 // ten times a second without one.
@@ -93,14 +98,15 @@ type Unproved struct {
 	Silent netip.Addr
 }
 
-func (AddressGone) event()    {}
-func (AddressLost) event()    {}
-func (Fought) event()         {}
-func (AnnounceFailed) event() {}
-func (LinkUp) event()         {}
-func (LinkDown) event()       {}
-func (Answered) event()       {}
-func (PeerAsks) event()       {}
-func (Claimed) event()        {}
-func (Proved) event()         {}
-func (Unproved) event()       {}
+func (AddressGone) event()     {}
+func (AddressLost) event()     {}
+func (Fought) event()          {}
+func (AnnounceFailed) event()  {}
+func (LinkUp) event()          {}
+func (SettingsChanged) event() {}
+func (LinkDown) event()        {}
+func (Answered) event()        {}
+func (PeerAsks) event()        {}
+func (Claimed) event()         {}
+func (Proved) event()          {}
+func (Unproved) event()        {}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,12 +49,12 @@ type Options struct {
 // Hands hold shared addresses in one network namespace.
 type Hands struct {
 	options  Options
-	watch    *conn    // addresses and links as they change; read by Run
-	wire     *wire    // announcements and questions
-	sniffer  *tap     // what others say of the shared addresses; read by Run
-	ears     *tap     // any foreign frame at all; read by Run
-	groups   *groups  // solicited-node groups
-	allARP   *os.File // net.ipv4.conf.all.arp_ignore of this namespace
+	watch    *conn        // addresses and links as they change; read by Run
+	wire     *wire        // announcements and questions
+	sniffer  *tap         // what others say of the shared addresses; read by Run
+	ears     *tap         // any foreign frame at all; read by Run
+	groups   *groups      // solicited-node groups
+	forAll   *allSettings // that hold for every interface
 	wake     chan struct{}
 	glance   chan struct{}
 	signs    signs
@@ -72,6 +71,8 @@ type Hands struct {
 	seen      *view // nil: look again
 	watching  bool  // Run is here to say when seen is out of date
 	states    map[string]LinkState
+	ruled     map[string]settings // of those, as told last; "": those of all
+	ways      map[netip.Prefix]int
 	total     bucket
 	nodes     nodes
 	doubts    []doubt
@@ -102,6 +103,7 @@ type token struct {
 // place is one address of a token where it is, or would be, and what is to be sent for it.
 type place struct {
 	spot
+	label    string // of an IPv4 address on that interface
 	announce schedule
 	defence  defence
 	proof    proof
@@ -110,7 +112,7 @@ type place struct {
 	removals []time.Time // by others, within fightTime
 }
 
-func (p *place) change() change { return change{p.index, single(p.Prefix.Addr())} }
+func (p *place) change() change { return change{p.index, single(p.Prefix.Addr()), p.label} }
 
 // owner is where a shared address belongs.
 type owner struct {
@@ -139,6 +141,7 @@ func Open(options Options) (*Hands, error) {
 		glance:   make(chan struct{}, 1),
 		tokens:   make(map[string]*token),
 		states:   make(map[string]LinkState),
+		ruled:    make(map[string]settings),
 		nodes:    newNodes(options.Peers),
 		hearing:  make(map[int]*ear),
 		listened: make(map[netip.Addr]bool),
@@ -150,7 +153,7 @@ func Open(options Options) (*Hands, error) {
 		func() (err error) { h.sniffer, err = openTap(); return },
 		func() (err error) { h.ears, err = openTap(); return },
 		func() (err error) { h.groups, err = openGroups(); return },
-		func() (err error) { h.allARP, err = os.Open(allARPIgnore); return },
+		func() (err error) { h.forAll, err = openAllSettings(); return },
 	} {
 		if err := open(); err != nil {
 			h.Close()
@@ -179,8 +182,8 @@ func (h *Hands) Close() {
 	if h.groups != nil {
 		h.groups.close()
 	}
-	if h.allARP != nil {
-		h.allARP.Close()
+	if h.forAll != nil {
+		h.forAll.close()
 	}
 }
 
@@ -189,10 +192,19 @@ func (h *Hands) look() (*view, error) {
 	if h.seen != nil && h.watching {
 		return h.seen, nil
 	}
-	v, err := h.kernel.look()
+	v, err := h.lookNow()
 	if err == nil {
 		h.seen = v
 		h.publish(v)
+	}
+	return v, err
+}
+
+// lookNow asks the kernel.
+func (h *Hands) lookNow() (*view, error) {
+	v, err := h.kernel.look()
+	if err == nil {
+		v.all, err = h.forAll.read()
 	}
 	return v, err
 }

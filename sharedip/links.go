@@ -15,7 +15,7 @@ func (h *Hands) Links() map[string]LinkState {
 // locate finds the interface of p; one found earlier stays while it exists.
 func (h *Hands) locate(v *view, p *place) (moved bool) {
 	if l, err := choose(v, h.options.Own, p.Address); err == nil {
-		return h.move(p, l.Index)
+		return h.move(p, l)
 	}
 	if _, exists := v.byIndex(p.index); !exists {
 		p.index = 0
@@ -67,6 +67,11 @@ func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
 		if !known || old.Carrier != l.Carrier {
 			events = append(events, carrier(name, l.Carrier))
 		}
+		if now, ok := v.byIndex(l.Index); ok && now.settings != h.ruled[name] {
+			if h.ruled[name] = now.settings; known {
+				events = append(events, SettingsChanged{name})
+			}
+		}
 		if !known || old.Index != l.Index || !bytes.Equal(old.MAC, l.MAC) || l.Up && !old.Up || l.Carrier && !old.Carrier {
 			changed[l.Index] = true
 		}
@@ -76,6 +81,10 @@ func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
 			events = append(events, LinkDown{name})
 		}
 	}
+	if h.ruled[""] != v.all || !maps.Equal(h.ways, v.ways) {
+		events = append(events, SettingsChanged{})
+	}
+	h.ruled[""], h.ways = v.all, v.ways
 	h.states = used
 	h.signs.of(used)
 	return events, changed
@@ -89,8 +98,9 @@ func carrier(name string, up bool) Event {
 }
 
 // linksDiffer asks the kernel for each interface in use whether it is still as
-// it was seen last.
-func (h *Hands) linksDiffer() bool {
+// it was seen last, and its settings with it. With all set it looks at those as well that
+// hold for every interface: the kernel tells of no change of most settings.
+func (h *Hands) linksDiffer(all bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for name, old := range h.states {
@@ -98,7 +108,23 @@ func (h *Hands) linksDiffer() bool {
 			continue // its return is an event
 		}
 		l, err := h.kernel.link(old.Index)
-		if err != nil || l.Name != name || l.Carrier != old.Carrier || l.Up != old.Up {
+		if err != nil || l.Name != name || l.Carrier != old.Carrier || l.Up != old.Up || l.settings != h.ruled[name] {
+			return true
+		}
+	}
+	return all && h.rulesDiffer()
+}
+
+func (h *Hands) rulesDiffer() bool {
+	if now, err := h.forAll.read(); err == nil && now != h.ruled[""] {
+		return true
+	}
+	if h.seen == nil {
+		return false
+	}
+	fresh := view{}
+	for own, index := range h.seen.ways {
+		if now, err := fresh.way(h.kernel, own); err == nil && now != index {
 			return true
 		}
 	}

@@ -26,7 +26,8 @@ type prospect struct {
 // spot is one address and where it is, or would be.
 type spot struct {
 	Address
-	index int // of the interface; 0 = not known
+	index  int   // of the interface; 0 = not known
+	hinder error // why it could not be reached there; nil: nothing is known
 }
 
 // wishes are what the owner asked for of a token, without waiting.
@@ -76,7 +77,11 @@ func (h *Hands) picture(v *view) *outlook {
 	for name, t := range h.tokens {
 		p := &prospect{wishes: t.wishes}
 		for _, place := range t.places {
-			p.spots = append(p.spots, place.spot)
+			s := place.spot
+			if l, ok := v.byIndex(s.index); ok {
+				s.hinder = h.hindrance(v, l, s.Address)
+			}
+			p.spots = append(p.spots, s)
 		}
 		o.tokens[name] = p
 	}

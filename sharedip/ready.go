@@ -1,13 +1,18 @@
 package sharedip
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 )
 
+// ErrUnable says that a setting of this host keeps an address from being put on or
+// from being reached.
+var ErrUnable = errors.New("not possible on this host")
+
 // Ready returns why the token's addresses could not be reached if they were put
-// on now: no interface is found for one of them, or it carries no signal. While Run
-// runs it does not wait.
+// on now: no interface is found for one of them, or it carries no signal, or a setting
+// of this host stands against it, which is an ErrUnable. While Run runs it does not wait.
 func (h *Hands) Ready(name string) error {
 	o, p, err := h.prospect(name)
 	if err != nil {
@@ -20,6 +25,9 @@ func (h *Hands) Ready(name string) error {
 		}
 		if !l.Carrier {
 			return fmt.Errorf("%s: %s has no carrier", s.Prefix.Addr(), l.Name)
+		}
+		if s.index == l.Index && s.hinder != nil {
+			return s.hinder
 		}
 	}
 	return nil

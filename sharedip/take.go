@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // How long an address may live in the kernel without Renew. The kernel counts
@@ -68,7 +70,26 @@ func (h *Hands) hold(t *token, now time.Time) (*view, error) {
 	if err := h.find(v, t.places); err != nil {
 		return nil, err
 	}
+	h.displace(v, t.places)
 	return v, h.putOn(t.places, now)
+}
+
+// displace takes off what stands in the way of the places on their interfaces: an IPv4
+// address of host length with another scope, and an IPv6 address with another length,
+// of which the kernel has one an interface. The kernel changes neither when it is told
+// to replace them.
+func (h *Hands) displace(v *view, places []*place) {
+	var inTheWay []change
+	for _, a := range slices.Concat(v.addresses, v.shared) {
+		single := a.prefix.IsSingleIP()
+		if a.prefix.Addr().Is4() && (!single || a.scope == unix.RT_SCOPE_HOST) || a.prefix.Addr().Is6() && single {
+			continue
+		}
+		if slices.ContainsFunc(places, func(p *place) bool { return p.index == a.index && p.Prefix.Addr() == a.prefix.Addr() }) {
+			inTheWay = append(inTheWay, change{index: a.index, prefix: a.prefix})
+		}
+	}
+	h.kernel.remove(inTheWay) // what can't be removed makes the addition fail, or is renewed as it is
 }
 
 // find finds the interface of every place, or names the first without.
@@ -79,7 +100,7 @@ func (h *Hands) find(v *view, places []*place) error {
 		if err != nil {
 			return err
 		}
-		moved = h.move(p, l.Index) || moved
+		moved = h.move(p, l) || moved
 	}
 	if moved {
 		h.publish(v)
@@ -87,15 +108,16 @@ func (h *Hands) find(v *view, places []*place) error {
 	return nil
 }
 
-// move makes index the interface of p, and leaves nothing on the one before.
-func (h *Hands) move(p *place, index int) (moved bool) {
-	if p.index == index {
+// move makes l the interface of p, and leaves nothing on the one before.
+func (h *Hands) move(p *place, l link) (moved bool) {
+	p.label = addressLabel(l.Name)
+	if p.index == l.Index {
 		return false
 	}
 	if p.index != 0 {
 		h.kernel.remove([]change{p.change()})
 	}
-	p.index = index
+	p.index = l.Index
 	return true
 }
 
@@ -180,14 +202,14 @@ func (h *Hands) Drop(name string) error {
 
 // sweep removes what an earlier process left, on whichever interface.
 func (h *Hands) sweep(t *token) error {
-	v, err := h.kernel.look()
+	v, err := h.lookNow()
 	if err != nil {
 		return err
 	}
 	var left []*place
 	for _, a := range v.shared {
 		if t.has(a.prefix.Addr()) {
-			left = append(left, &place{spot: spot{Address{Prefix: a.prefix}, a.index}})
+			left = append(left, &place{spot: spot{Address{Prefix: a.prefix}, a.index, nil}})
 		}
 	}
 	return h.takeOff(left)
@@ -243,7 +265,7 @@ func (h *Hands) expire(t *token) error {
 func (h *Hands) Held() (map[string][]netip.Prefix, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.kernel.look()
+	v, err := h.lookNow()
 	if err != nil {
 		return nil, err
 	}

@@ -25,15 +25,16 @@ type LinkState struct {
 // link is a LinkState with the settings that decide how it answers.
 type link struct {
 	LinkState
-	ethernet   bool   // neighbours are asked for by ARP and NDP
-	arpIgnore  uint32 // net.ipv4.conf.*.arp_ignore of this interface alone
-	forwarding bool   // net.ipv6.conf.*.forwarding: neighbours may use it as a router
+	ethernet   bool // neighbours are asked for by ARP and NDP
+	forwarding bool // net.ipv6.conf.*.forwarding: neighbours may use it as a router
+	settings
 }
 
 // address is one address as the kernel lists it.
 type address struct {
 	index  int
 	prefix netip.Prefix // with the host's own bits
+	scope  uint8        // RT_SCOPE_*
 	valid  uint32       // seconds left; forever = math.MaxUint32
 }
 
@@ -47,9 +48,11 @@ func (a address) ours() bool {
 
 // view is the interfaces and addresses of this host at one moment.
 type view struct {
+	all       settings // that hold for every interface
 	links     []link
-	addresses []address // but for the shared ones
-	shared    []address // put there by this room, in this process or an earlier one
+	addresses []address            // but for the shared ones
+	shared    []address            // put there by this room, in this process or an earlier one
+	ways      map[netip.Prefix]int // by which interface neighbours of an own address are reached
 }
 
 func (v *view) byIndex(index int) (link, bool) {
@@ -123,6 +126,7 @@ func parseLink(data []byte) (l link, ok bool) {
 	l.ethernet = binary.NativeEndian.Uint16(data[2:]) == unix.ARPHRD_ETHER
 	l.Up = flags&unix.IFF_UP != 0
 	l.Carrier = l.Up && flags&unix.IFF_LOWER_UP != 0
+	l.noARP = flags&unix.IFF_NOARP != 0
 	for typ, value := range attributes(data[unix.SizeofIfInfomsg:]) {
 		switch typ {
 		case unix.IFLA_IFNAME:
@@ -130,19 +134,12 @@ func parseLink(data []byte) (l link, ok bool) {
 		case unix.IFLA_ADDRESS:
 			l.MAC = slices.Clone(net.HardwareAddr(value))
 		case unix.IFLA_AF_SPEC:
-			l.arpIgnore = setting(value, unix.AF_INET, 1, ipv4ARPIgnore)
+			l.read(value)
 			l.forwarding = setting(value, unix.AF_INET6, 2, ipv6Forwarding) != 0
 		}
 	}
 	return l, l.Name != ""
 }
-
-// Places of settings in the kernel's lists (IPV4_DEVCONF_ARP_IGNORE - 1 and
-// DEVCONF_FORWARDING).
-const (
-	ipv4ARPIgnore  = 18
-	ipv6Forwarding = 0
-)
 
 // setting finds one interface setting: IFLA_AF_SPEC holds one attribute for
 // each family, that holds the list of settings, each of four bytes.
@@ -168,7 +165,7 @@ func parseAddress(data []byte) (a address, ok bool) {
 		return address{}, false
 	}
 	var local, remote netip.Addr
-	a.index, a.valid = int(binary.NativeEndian.Uint32(data[4:])), forever
+	a.index, a.scope, a.valid = int(binary.NativeEndian.Uint32(data[4:])), data[3], forever
 	for typ, value := range attributes(data[unix.SizeofIfAddrmsg:]) {
 		switch typ {
 		case unix.IFA_LOCAL:

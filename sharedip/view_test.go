@@ -33,12 +33,13 @@ func TestAddressMessage(t *testing.T) {
 		prefix, want string
 	}{
 		{"192.0.2.10/32", `
-			44000000 1400 0105 07000000 00000000 // length, RTM_NEWADDR, request replace create, sequence, port
-			02 20 00 fd 03000000                 // AF_INET, /32, flags, scope link, interface 3
+			58000000 1400 0105 07000000 00000000 // length, RTM_NEWADDR, request replace create, sequence, port
+			02 20 00 fe 03000000                 // AF_INET, /32, flags, scope host, interface 3
 			0800 0200 c000020a                   // IFA_LOCAL
 			0800 0100 c000020a                   // IFA_ADDRESS
 			1400 0600 00000000 03000000 00000000 00000000 // IFA_CACHEINFO: preferred 0, valid 3
-			0800 0800 00000000                   // IFA_FLAGS`},
+			0800 0800 00000000                   // IFA_FLAGS
+			1400 0300 65746830 3a766970 00000000 00000000 // IFA_LABEL: eth0:vip`},
 		{"2001:db8::10/128", `
 			5c000000 1400 0105 07000000 00000000
 			0a 80 00 00 03000000                 // AF_INET6, /128, flags, scope universe, interface 3
@@ -47,7 +48,7 @@ func TestAddressMessage(t *testing.T) {
 			1400 0600 00000000 03000000 00000000 00000000
 			0800 0800 02020000                   // nodad, no prefix route`},
 	} {
-		c := change{3, netip.MustParsePrefix(row.prefix)}
+		c := change{3, netip.MustParsePrefix(row.prefix), addressLabel("eth0")}
 		got := appendAddress(nil, unix.RTM_NEWADDR, unix.NLM_F_REQUEST|renewing, 7, c, 3)
 		if want := hexBytes(t, row.want); hex.EncodeToString(got) != hex.EncodeToString(want) {
 			t.Errorf("%s\n got %x\nwant %x", row.prefix, got, want)
@@ -62,7 +63,7 @@ func TestAddressMessage(t *testing.T) {
 // Whatever the bytes, parsing ends and reads none that aren't there.
 func FuzzParse(f *testing.F) {
 	for _, p := range []string{"192.0.2.10/32", "2001:db8::10/128"} {
-		b := appendAddress(nil, unix.RTM_NEWADDR, 0, 0, change{3, netip.MustParsePrefix(p)}, 3)
+		b := appendAddress(nil, unix.RTM_NEWADDR, 0, 0, change{3, netip.MustParsePrefix(p), addressLabel("eth0")}, 3)
 		f.Add(b[unix.NLMSG_HDRLEN:])
 	}
 	l := append(make([]byte, unix.SizeofIfInfomsg), 9, 0, unix.IFLA_IFNAME, 0, 'e', 't', 'h', '0', 0, 0, 0, 0)

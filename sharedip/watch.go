@@ -26,6 +26,8 @@ const (
 	// refreshGap is the least time between two looks at the whole host, however
 	// fast it changes.
 	refreshGap = 2 * time.Millisecond
+	// rulesEvery is how often settings that the kernel tells no change of are looked at.
+	rulesEvery = time.Second
 )
 
 // notice is one piece of news from the kernel.
@@ -164,6 +166,7 @@ type watcher struct {
 	fresh    time.Time
 	hotUntil time.Time
 	pollAt   time.Time
+	rules    time.Time // when the settings of all interfaces were looked at
 }
 
 // handle takes in one notice.
@@ -218,11 +221,15 @@ func (w *watcher) work() (next time.Time) {
 
 // poll looks at the carriers themselves.
 func (w *watcher) poll(now time.Time) {
-	if w.hands.linksDiffer() {
+	all := now.Sub(w.rules) >= rulesEvery
+	if all {
+		w.rules = now
+	}
+	if w.hands.linksDiffer(all) {
 		w.stale = true
 		w.heat(now)
 	}
-	interval := 4 * w.hands.options.Interval // Glance is earlier where it is needed
+	interval := min(4*w.hands.options.Interval, rulesEvery) // Glance is earlier where it is needed
 	if now.Before(w.hotUntil) {
 		interval = min(interval, hotInterval)
 	}

@@ -205,10 +205,10 @@ func flood(w *world, c *conn) {
 	loopback := netip.MustParseAddr("127.1.0.1")
 	var changes []change
 	for range burstSize - 1 {
-		changes = append(changes, change{1, single(loopback)})
+		changes = append(changes, change{1, single(loopback), ""})
 		loopback = loopback.Next()
 	}
-	changes = append(changes, change{w.port.Index(), single(vip4.Addr())})
+	changes = append(changes, change{w.port.Index(), single(vip4.Addr()), ""})
 	_, err := c.burst(changes, func(b []byte, seq uint32, ch change) []byte {
 		if ch.prefix.Addr() == vip4.Addr() {
 			return appendAddress(b, unix.RTM_DELADDR, unix.NLM_F_REQUEST, seq, ch, 0)
@@ -229,7 +229,7 @@ func TestMessageNotFromTheKernel(t *testing.T) {
 		name, _ := unix.Getsockname(int(fd))
 		port = name.(*unix.SockaddrNetlink).Pid
 	})
-	forged := appendAddress(nil, unix.RTM_DELADDR, 0, 0, change{w.port.Index(), single(vip4.Addr())}, 0)
+	forged := appendAddress(nil, unix.RTM_DELADDR, 0, 0, change{w.port.Index(), single(vip4.Addr()), ""}, 0)
 	err := w.node.Do(func() error {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 		if err != nil {

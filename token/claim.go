@@ -58,7 +58,8 @@ const (
 	Released                        // Release Requested is set
 	Unconfigured                    // this node's file does not have the token
 	GaveUp                          // the group failed again and again; waits for an operator
-	hard         = GaveUp<<1 - 1
+	Unable                          // a setting of the host keeps the resource from working there
+	hard         = Unable<<1 - 1
 )
 
 // Soft reasons drop the token only if a peer is fit.
@@ -73,7 +74,7 @@ var reasonWords = map[Reason]string{
 	LinkDown: "link down", Suspend: "suspended", Stopping: "stopping", Starting: "starting",
 	OneWay: "one-way path", HandsFailed: "could not put it up", NoEpoch: "state not writable",
 	Released: "release requested", Unconfigured: "not configured",
-	GaveUp:       "given up",
+	GaveUp: "given up", Unable: "not possible on this host",
 	CheckFailing: "check failing", GroupDown: "a required group does not run", Apart: "what it belongs with is elsewhere",
 }
 

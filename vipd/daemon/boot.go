@@ -122,6 +122,9 @@ func (d *Daemon) felt(e sharedip.Event) {
 		d.check()
 		d.tell(noise{j.say("link", "%s: link down", e.Interface)})
 		d.tell(links{})
+	case sharedip.SettingsChanged:
+		d.check()
+		d.tell(links{})
 	default:
 		d.heard(e)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vipd/sharedip"
 	"vipd/token"
 )
 
@@ -17,7 +18,7 @@ func (l *loop) judge() {
 		}
 		var r token.Reason
 		if err := l.reachable(i, w.name); err != nil {
-			r |= token.LinkDown
+			r |= reasonOf(err)
 			l.failed[i] = err.Error()
 		} else {
 			delete(l.failed, i)
@@ -33,6 +34,14 @@ func (l *loop) judge() {
 	if len(news) > 0 {
 		l.step(news)
 	}
+}
+
+// reasonOf is the reason that an error of Ready is.
+func reasonOf(err error) token.Reason {
+	if errors.Is(err, sharedip.ErrUnable) {
+		return token.Unable
+	}
+	return token.LinkDown
 }
 
 // reachable returns why the token's addresses could not be reached here. What is
