@@ -55,9 +55,9 @@ func (c *control) read(h *header, d *Datagram) {
 			return
 		}
 		switch {
-		case message.Level == unix.SOL_SOCKET && message.Type == unix.SCM_TIMESTAMPNS:
+		case message.Level == unix.SOL_SOCKET && message.Type == unix.SCM_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
 			d.Stamp = time.Unix((*unix.Timespec)(unsafe.Pointer(&data[0])).Unix())
-		case message.Level == unix.SOL_UDP && message.Type == unix.UDP_GRO:
+		case message.Level == unix.SOL_UDP && message.Type == unix.UDP_GRO && len(data) >= 4:
 			d.SegmentSize = int(binary.NativeEndian.Uint32(data))
 		}
 		rest = next

@@ -1,10 +1,12 @@
 package seal
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -123,4 +125,32 @@ func TestReadKeyFileRefuses(t *testing.T) {
 	if _, err := ReadKeyFile(folder + "/none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("a missing file is not fs.ErrNotExist")
 	}
+}
+
+// FuzzParseKeys: whatever a key file holds, it is refused with a reason that gives
+// nothing of it away, or its keys are those that their texts hold.
+func FuzzParseKeys(f *testing.F) {
+	one, two := NewKey().Text(), NewKey().Text()
+	f.Add(one)
+	f.Add(slices.Concat([]byte("# of the plant\r\n\n "), one, two))
+	f.Add(slices.Concat(one, one, two))
+	f.Add(one[:len(one)-2])
+	f.Add([]byte("0x00\xff"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		keys, err := ParseKeys(text)
+		if err != nil {
+			if word := bytes.TrimSpace(text); len(word) > 12 && strings.Contains(err.Error(), string(word)) {
+				t.Errorf("the reason gives the text away: %v", err)
+			}
+			return
+		}
+		if len(keys) == 0 || len(keys) > MaxKeys {
+			t.Fatalf("%d keys", len(keys))
+		}
+		for _, k := range keys {
+			if again, err := ParseKey(k.Text()); err != nil || again != k {
+				t.Errorf("a key that is not its own text's: %v", err)
+			}
+		}
+	})
 }

@@ -29,17 +29,25 @@ func (l *link) condition(ctx context.Context, unit string) (condition, error) {
 	if err != nil {
 		return condition{}, err
 	}
-	var c condition
+	return conditionIn(unit, all)
+}
+
+// conditionIn reads it from systemd's properties of the unit.
+func conditionIn(unit string, all map[string]any) (c condition, err error) {
 	for name, to := range map[string]*string{
 		"Id": &c.id, "LoadState": &c.load, "UnitFileState": &c.file, "ActiveState": &c.active, "SubState": &c.sub,
 	} {
 		*to, _ = all[name].(string)
 	}
+	for _, word := range []*string{&c.load, &c.file, &c.active, &c.sub} {
+		*word = printable(*word, lineMax) // the words of systemd's are all plain
+	}
 	if c.id == "" || c.active == "" {
 		return condition{}, fmt.Errorf("systemd doesn't say whether %s is active", unit)
 	}
 	if pair, _ := all["LoadError"].([]any); len(pair) == 2 {
-		c.why, _ = pair[1].(string)
+		why, _ := pair[1].(string)
+		c.why = printable(why, lineMax)
 	}
 	id, _ := all["InvocationID"].([]byte)
 	c.invocation = string(id)
@@ -78,6 +86,11 @@ func (l *link) umbrella(ctx context.Context, unit string, c condition) error {
 	if err != nil {
 		return err
 	}
+	return umbrellaIn(unit, c, all)
+}
+
+// umbrellaIn reads it from systemd's properties of the unit as a service.
+func umbrellaIn(unit string, c condition, all map[string]any) error {
 	programs, _ := all["ExecStart"].([][]any)
 	if all["Type"] != "oneshot" || len(programs) != 1 || len(programs[0]) == 0 {
 		return nil
@@ -87,7 +100,7 @@ func (l *link) umbrella(ctx context.Context, unit string, c condition) error {
 	}
 	named := "see systemctl list-unit-files '" + strings.TrimSuffix(unit, ".service") + "*'"
 	if len(c.parts) > 0 {
-		named = strings.Join(c.parts, ", ")
+		named = printable(strings.Join(c.parts, ", "), lineMax)
 	}
 	return fmt.Errorf("it runs nothing itself, and is up whatever becomes of what it stands for; name that: %s", named)
 }
@@ -101,12 +114,20 @@ const (
 
 // obituary says how the service ended.
 func (l *link) obituary(ctx context.Context, unit string, c condition) string {
+	all, err := l.GetUnitTypePropertiesContext(ctx, unit, "Service")
+	if err != nil {
+		all = nil // what is known already must do
+	}
+	return printable(obituaryIn(c, all), lineMax)
+}
+
+// obituaryIn reads it from systemd's properties of the unit as a service, if it gave any.
+func obituaryIn(c condition, all map[string]any) string {
 	text := c.active
 	if c.sub != c.active {
 		text += ", " + c.sub
 	}
-	all, err := l.GetUnitTypePropertiesContext(ctx, unit, "Service")
-	if err != nil {
+	if all == nil {
 		return text
 	}
 	if result, _ := all["Result"].(string); result != "" && result != "success" {

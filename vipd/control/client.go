@@ -209,8 +209,11 @@ func (c *Client) send(ctx context.Context, method, path string, q any) (*http.Re
 		return r, nil
 	}
 	defer r.Body.Close()
-	e := Error{Code: CodeFailed, Message: "vipd answered " + r.Status}
-	_ = json.NewDecoder(io.LimitReader(r.Body, maxAnswer)).Decode(&e)
+	var e Error
+	err = json.NewDecoder(io.LimitReader(r.Body, maxAnswer)).Decode(&e)
+	if err != nil || e.Code == 0 || e.Message == "" { // not what a daemon of ours refuses with
+		return nil, Errorf(CodeFailed, "vipd answered %s", r.Status)
+	}
 	return nil, &e
 }
 
