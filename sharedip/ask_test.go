@@ -25,9 +25,15 @@ func (w *world) join(name, number string) *rig.Port {
 // give puts an address on a host's card, by hand.
 func (w *world) give(host *rig.Host, card string, p netip.Prefix) {
 	w.t.Helper()
+	w.giveNetwork(host, card, single(p.Addr()))
+}
+
+// giveNetwork adds an address with its network.
+func (w *world) giveNetwork(host *rig.Host, card string, p netip.Prefix) {
+	w.t.Helper()
 	link, err := host.Handle().LinkByName(card)
 	if err == nil {
-		err = host.Handle().AddrAdd(link, &netlink.Addr{IPNet: ipNet(single(p.Addr())), Flags: unix.IFA_F_NODAD})
+		err = host.Handle().AddrAdd(link, &netlink.Addr{IPNet: ipNet(p), Flags: unix.IFA_F_NODAD})
 	}
 	if err != nil {
 		w.t.Fatal(err)

@@ -35,5 +35,8 @@ func (h *Hands) checkPlace(v *view, p *place) (errs []error) {
 	if err := h.hindrance(v, l, p.Address); err != nil {
 		errs = append(errs, err)
 	}
+	if p.Prefix.IsSingleIP() && p.Interface != "" && !connected(v, l.Index, addr) {
+		errs = append(errs, fmt.Errorf("%s: %s has no address of this host on its network, so clients there get no answer: write the address with its network's length", addr, l.Name))
+	}
 	return errs
 }

@@ -81,7 +81,7 @@ func (h *Hands) gain(v *view, t *token, places []*place) error {
 	if t.held {
 		err := h.find(v, places)
 		h.displace(v, places)
-		return errors.Join(err, h.putOn(places, time.Now()))
+		return errors.Join(err, h.putOn(places, time.Now()), h.connect(v, places, true))
 	}
 	for _, p := range places {
 		h.locate(v, p)

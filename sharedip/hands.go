@@ -68,8 +68,9 @@ type Hands struct {
 	kernel    *conn
 	tokens    map[string]*token
 	owners    map[netip.Addr]owner
-	seen      *view // nil: look again
-	watching  bool  // Run is here to say when seen is out of date
+	routes    map[route]bool // that are there for held addresses, or were left
+	seen      *view          // nil: look again
+	watching  bool           // Run is here to say when seen is out of date
 	states    map[string]LinkState
 	ruled     map[string]settings // of those, as told last; "": those of all
 	ways      map[netip.Prefix]int
@@ -154,6 +155,7 @@ func Open(options Options) (*Hands, error) {
 		func() (err error) { h.ears, err = openTap(); return },
 		func() (err error) { h.groups, err = openGroups(); return },
 		func() (err error) { h.forAll, err = openAllSettings(); return },
+		func() (err error) { h.routes, err = routesLeft(); return },
 	} {
 		if err := open(); err != nil {
 			h.Close()

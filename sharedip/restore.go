@@ -103,6 +103,10 @@ func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
 			events = append(events, h.mend(t, v, again, lost, now)...)
 		}
 	}
+	if len(changed) > 0 || len(moved) > 0 {
+		h.reconnect(v) // Renew says what fails
+	}
+	h.disconnect(v)
 	h.prejoin(v)
 	h.publish(v)
 	return events, nil

@@ -52,8 +52,8 @@ func (h *Hands) take(name string, epoch uint64) ([]Event, error) {
 		v, err = h.hold(t, now)
 	}
 	if err != nil {
-		h.takeOff(t.places)
 		t.held = false
+		h.takeOff(t.places)
 		return nil, fmt.Errorf("take %s: %w", name, err)
 	}
 	t.held, t.epoch, t.fought = true, epoch, false
@@ -71,7 +71,10 @@ func (h *Hands) hold(t *token, now time.Time) (*view, error) {
 		return nil, err
 	}
 	h.displace(v, t.places)
-	return v, h.putOn(t.places, now)
+	if err := h.putOn(t.places, now); err != nil {
+		return nil, err
+	}
+	return v, h.connect(v, t.places, true)
 }
 
 // displace takes off what stands in the way of the places on their interfaces: an IPv4
@@ -135,13 +138,21 @@ func (h *Hands) putOn(places []*place, now time.Time) error {
 	return nil
 }
 
-// takeOff removes the places from the kernel, which confirms it.
+// takeOff removes the places from the kernel, which confirms it, and the routes that
+// nothing needs then.
 func (h *Hands) takeOff(places []*place) error {
 	for _, p := range places {
 		p.stop()
 	}
 	said, err := h.kernel.remove(changes(places))
-	return h.firstError("remove", places, said, err)
+	if err := h.firstError("remove", places, said, err); err != nil || len(h.routes) == 0 {
+		return err
+	}
+	v, err := h.look()
+	if err == nil {
+		h.disconnect(v)
+	}
+	return err
 }
 
 // seconds is the lifetime as the kernel counts it.
@@ -240,6 +251,13 @@ func (h *Hands) Renew() error {
 	}
 	said, err := h.kernel.add(changes(places), renewing, h.seconds())
 	errs = append(errs, h.firstError("renew", places, said, err))
+	if len(h.routes) > 0 {
+		v, err := h.look()
+		if err == nil {
+			errs = append(errs, h.reconnect(v)...)
+		}
+		errs = append(errs, err)
+	}
 	for _, t := range alive {
 		// This process may have been frozen since it looked at the clock.
 		if t.expired(time.Now()) {
