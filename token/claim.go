@@ -67,6 +67,7 @@ const (
 	CheckFailing Reason = 1 << (16 + iota)
 	GroupDown           // a group that the token requires does not run here
 	Apart               // what it should be together with is held elsewhere
+	TakeFailed          // its last take failed, and the next may
 )
 
 // words in the order of the bits.
@@ -74,7 +75,7 @@ var reasonWords = map[Reason]string{
 	LinkDown: "link down", Suspend: "suspended", Stopping: "stopping", Starting: "starting",
 	OneWay: "one-way path", HandsFailed: "could not put it up", NoEpoch: "state not writable",
 	Released: "release requested", Unconfigured: "not configured",
-	GaveUp: "given up", Unable: "not possible on this host",
+	GaveUp: "given up", Unable: "not possible on this host", TakeFailed: "its last take failed",
 	CheckFailing: "check failing", GroupDown: "a required group does not run", Apart: "what it belongs with is elsewhere",
 }
 

@@ -28,9 +28,6 @@ func TestRunRefuses(t *testing.T) {
 	if err := os.Chmod(open, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	garbage := filepath.Join(s.dir, "garbage")
-	os.Mkdir(garbage, 0o755)
-	os.WriteFile(filepath.Join(garbage, "state.json"), []byte("{"), 0o600)
 	plain := s.write("plain", "not a directory")
 	files := 0
 	file := func(from, to string) []string {
@@ -50,10 +47,9 @@ func TestRunRefuses(t *testing.T) {
 		{"no file", []string{"--config", "/no/such/file"}, 3, "/no/such/file"},
 		{"none of the nodes", append(file(`"192.0.2.11", "198.51.100.1"`, `"192.0.2.14", "198.51.100.4"`), "--node", ""), 1, "this host is none of the nodes: it has 127.0.0.1, 192.0.2.11, 198.51.100.1, ::1"},
 		{"no such node", []string{"--node", "hist-z"}, 2, "--node hist-z: no such node in the configuration; the nodes are: hist-a, hist-b"},
+		{"the other node", []string{"--node", "hist-b"}, 3, "--node hist-b: this host has 192.0.2.11, an address of node hist-a, and none of node hist-b: run it as --node hist-a"},
 		{"no key file", file("KEY", "/no/key"), 1, "/no/key"},
 		{"key file open to all", file("KEY", open), 1, "mode 0644 lets others at the key; run: chmod 0600 " + open},
-		{"state that is none", []string{"--state-dir", garbage}, 1, "move it away to start anew"},
-		{"state dir is a file", []string{"--state-dir", plain}, 1, plain},
 		{"run dir is a file", []string{"--run-dir", plain}, 1, plain},
 		{"unknown flag", []string{"--nod", "hist-a"}, 2, `did you mean "--node"?`},
 		{"an argument", []string{"now"}, 2, `takes no argument, but got "now"`},
@@ -69,11 +65,22 @@ func TestRunRefuses(t *testing.T) {
 	}
 	s.start()
 	out, code := s.a.verb("run", "--config", s.a.config, "--node", "hist-a", "--run-dir", runDir, "--state-dir", s.a.state)
-	if want := "another vipd runs with this run dir /run/vipd (pid " + strconv.Itoa(s.a.proc.PID()) + ")"; code != control.CodeHeld || !strings.Contains(out, want) {
+	if want := "another vipd runs in this network namespace (pid " + strconv.Itoa(s.a.proc.PID()) + ")"; code != control.CodeHeld || !strings.Contains(out, want) {
 		t.Errorf("a second daemon: exit %d: %s", code, out)
+	}
+	other := s.write("other.toml", strings.Replace(pair4, `cluster = "t"`, `cluster = "other"`, 1))
+	out, code = s.a.verb("run", "--config", other, "--node", "hist-a", "--run-dir", t.TempDir(), "--state-dir", t.TempDir())
+	if code != control.CodeHeld {
+		t.Errorf("a second daemon with nothing in common: exit %d: %s", code, out)
 	}
 	s.answers(s.a)
 	s.audit(s.a)
+	s.oneAnswered(s.began)
+	for _, text := range []string{"put back", "is back"} {
+		if n := s.a.said(text); n != 0 {
+			t.Errorf("the second daemon touched what the first has: %q %d times", text, n)
+		}
+	}
 }
 
 // An address that fits no interface is an alarm, not an end: the others are served.

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"fmt"
+
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/node"
@@ -90,6 +92,7 @@ func (l *loop) match(c *cluster, hands Hands, answer func(any)) (fresh []*worker
 			l.reason[i] = 0
 			delete(l.failed, i)
 			delete(l.fights, i)
+			delete(l.takes, i)
 			l.workers[i] = &worker{number: i, name: name, node: c.self.Name, hands: hands, answer: answer, log: l.log,
 				jobs: make(chan job, jobsWaiting), hooks: make(chan hookRun, hooksWaiting)}
 			fresh = append(fresh, l.workers[i])
@@ -109,6 +112,7 @@ func (d *Daemon) felt(e sharedip.Event) {
 		d.tell(noise{j.say("address", "%s: somebody removed %s; put back", e.Token, e.Prefix.Addr())})
 	case sharedip.AddressLost:
 		d.tell(noise{j.say("alarm", "%s: %s is gone and can't be put back: %v", e.Token, e.Prefix.Addr(), e.Err)})
+		d.tell(addressLost{e.Token, fmt.Errorf("%s is gone and can't be put back: %w", e.Prefix.Addr(), e.Err)})
 	case sharedip.Fought:
 		d.tell(noise{j.say("alarm", "%s: somebody keeps removing its address; handing it over", e.Token)})
 		d.tell(fought{e.Token})

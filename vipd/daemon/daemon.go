@@ -3,13 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -56,6 +53,9 @@ type Daemon struct {
 	left    []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
 	paths   []*path
 	page    *page
+	only    *instance
+	rights  *rights
+	doubted chan struct{} // the rights are to be looked at now
 	inbox   *inbox
 	inlet   *inlet
 	parts   []part
@@ -107,7 +107,7 @@ func New(o Options) (*Daemon, error) {
 
 func blank(o Options) *Daemon {
 	beside := newAside(o.Log.Handler())
-	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4),
+	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1),
 		trouble: map[string]string{}, named: map[refusedFrom]refusedSender{}, noRoom: map[seal.Refusal]time.Time{}}
 }
 
@@ -126,32 +126,6 @@ func (d *Daemon) load() error {
 		d.log.Warn(w.String())
 	}
 	return d.open()
-}
-
-// WhoAmI finds this node: the one named, or the one whose addresses are here.
-func WhoAmI(s config.Settings, name string) (config.Node, error) {
-	if name != "" {
-		n, ok := s.Node(name)
-		if !ok {
-			var names []string
-			for _, n := range s.Nodes {
-				names = append(names, n.Name)
-			}
-			return n, control.Errorf(control.CodeUsage, "--node %s: no such node in the configuration; the nodes are: %s", name, strings.Join(names, ", "))
-		}
-		return n, nil
-	}
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		return config.Node{}, fmt.Errorf("look at this host's addresses: %w", err)
-	}
-	var local []netip.Addr
-	for _, a := range addresses {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			local = append(local, p.Addr())
-		}
-	}
-	return s.Self(local)
 }
 
 // build is the program's version as heartbeats carry it.
@@ -184,6 +158,10 @@ func (d *Daemon) Close() {
 	if d.page != nil {
 		d.page.close()
 	}
+	if d.rights != nil {
+		d.rights.close()
+	}
+	d.only.close()
 	d.aside.end()
 }
 
@@ -203,9 +181,12 @@ func Run(ctx context.Context, o Options) error {
 		go stayInHurry(hurrying)
 	}
 	err = d.Run(ctx)
-	d.Close()
-	if errors.Is(err, errRestart) {
-		return reexec()
+	if !errors.Is(err, errRestart) {
+		d.Close()
+		return err
 	}
-	return err
+	only := d.only
+	d.only = nil // the next program has it
+	d.Close()
+	return reexec(only)
 }

@@ -32,6 +32,7 @@ type deadman struct {
 
 	mu    sync.Mutex
 	armed map[uint64][]*lease.Lease // by the token's ID
+	until map[uint64]clock.Instant  // the end of a token's lease as the kernel has it
 	batch []lease.Renewal
 	sick  bool // the last write failed
 }
@@ -45,7 +46,7 @@ const nftFloor = 100 * time.Millisecond
 const lifetimeOnly = "valid_lft"
 
 func newDeadman(leases *lease.Leases, length time.Duration, log *slog.Logger) *deadman {
-	d := &deadman{leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{}}
+	d := &deadman{leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{}, until: map[uint64]clock.Instant{}}
 	switch {
 	case leases.Layer() == lease.None:
 		d.layer = lifetimeOnly
@@ -116,12 +117,38 @@ func (d *deadman) Take(name string, epoch uint64) error {
 	return nil
 }
 
-// Drop removes the token's addresses, whose lease has ended before.
+// Drop removes the token's addresses, whose lease has ended before. A removal that the
+// kernel refuses is no failure where nothing is there to remove, or where the lease
+// silences what is there until its lifetime ends: only then may another host have them.
 func (d *deadman) Drop(name string) error {
 	if err := d.Hands.Drop(name); err != nil {
-		return err
+		held, unknown := d.Hands.Held()
+		switch {
+		case unknown != nil:
+			return errors.Join(err, unknown)
+		case len(held[name]) > 0 && d.silenced(name):
+			d.log.Error("could not remove the address; it is silent, and the kernel removes it within "+backstop.String(), "token", name, "err", err)
+			return nil // and stays armed
+		case len(held[name]) > 0:
+			return err
+		}
 	}
-	return d.disarm(name)
+	if err := d.disarm(name); err != nil { // an expired lease of an address that is off silences nothing
+		d.log.Error("could not let go of the kernel's lease", "token", name, "err", err)
+	}
+	return nil
+}
+
+// silenced reports whether the kernel lets nothing of the token pass: its leases are in
+// force, and the newest expiry that the kernel took is past.
+func (d *deadman) silenced(name string) bool {
+	if !d.enforces() {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := token.ID(name)
+	return len(d.armed[id]) > 0 && d.until[id] < bootNow()
 }
 
 func (d *deadman) arm(name string) error {
@@ -135,7 +162,11 @@ func (d *deadman) arm(name string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.armed[token.ID(name)] = list
+	id := token.ID(name)
+	d.armed[id], d.until[id] = list, 0
+	for _, l := range list {
+		d.until[id] = max(d.until[id], l.Expiry())
+	}
 	return nil
 }
 
@@ -143,6 +174,7 @@ func (d *deadman) disarm(name string) error {
 	d.mu.Lock()
 	list := d.armed[token.ID(name)]
 	delete(d.armed, token.ID(name))
+	delete(d.until, token.ID(name))
 	d.mu.Unlock()
 	return d.leases.Disarm(list...)
 }
@@ -163,6 +195,9 @@ func (d *deadman) write(id uint64, until clock.Instant) {
 		return
 	}
 	err := d.leases.Renew(d.batch)
+	if err == nil {
+		d.until[id] = until
+	}
 	if failed := err != nil; failed != d.sick {
 		d.sick = failed
 		d.log.Error("write the kernel's lease", "err", err)

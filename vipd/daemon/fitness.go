@@ -9,22 +9,16 @@ import (
 	"vipd/token"
 )
 
-// judge tells the machine of each token whether its addresses could be reached.
+// judge tells the machine of each token what speaks against this host.
 func (l *loop) judge() {
 	var news token.Several
 	for i, w := range l.workers {
-		if w == nil || w.group() {
+		if w == nil {
 			continue
 		}
-		var r token.Reason
-		if err := l.reachable(i, w.name); err != nil {
-			r |= reasonOf(err)
-			l.failed[i] = err.Error()
-		} else {
+		r, why := l.against(i, w)
+		if l.failed[i] = why; why == "" {
 			delete(l.failed, i)
-		}
-		if until, ok := l.fights[i]; ok && time.Now().Before(until) {
-			r |= token.HandsFailed
 		}
 		if l.reason[i] != r {
 			l.reason[i] = r
@@ -42,6 +36,79 @@ func reasonOf(err error) token.Reason {
 		return token.Unable
 	}
 	return token.LinkDown
+}
+
+// against returns what speaks against this host for one token, and the first of it in
+// words.
+func (l *loop) against(i int, w *worker) (r token.Reason, why string) {
+	note := func(reason token.Reason, text string) {
+		if r |= reason; why == "" {
+			why = text
+		}
+	}
+	if l.diskRefuses && l.needsRecord(i) {
+		note(token.NoEpoch, "")
+	}
+	if w.group() {
+		return r, why
+	}
+	if l.lacking != nil {
+		note(token.Unable, l.lacking.Error())
+	}
+	if err := l.reachable(i, w.name); err != nil {
+		note(reasonOf(err), err.Error())
+	}
+	now := time.Now()
+	if until, ok := l.fights[i]; ok && now.Before(until) {
+		note(token.HandsFailed, "somebody keeps removing its address")
+	}
+	if f, ok := l.takes[i]; ok && now.Before(f.until) {
+		note(token.TakeFailed, f.text)
+	}
+	return r, why
+}
+
+// needsRecord reports whether the token can be taken only with a record on disk. What is
+// held has one.
+func (l *loop) needsRecord(i int) bool {
+	tokens := l.machine.Tokens()
+	return tokens.Spec(i).Bits&token.DisableInheritance != 0 && tokens.Phase(i) == token.Idle
+}
+
+// failedTake is a token that could not be put up here, or not be kept up.
+type failedTake struct {
+	text  string
+	count int       // in a row
+	until time.Time // another fit node is better until then
+}
+
+// How long a failed take makes any fit node the better one: twice as long each time. A
+// failback that fails costs clients an interruption, so it must not be tried for ever.
+const (
+	distrustFirst = 10 * time.Second
+	distrustMost  = 30 * time.Minute
+)
+
+// distrust notes a failed take.
+func (l *loop) distrust(i int, err error) {
+	f := l.takes[i]
+	f.text = err.Error()
+	f.until = time.Now().Add(min(distrustFirst<<min(f.count, 16), distrustMost))
+	f.count++
+	l.takes[i] = f
+	l.judge()
+}
+
+// lost gives up a token of which an address is gone that can't be put back.
+func (l *loop) lost(name string, err error) {
+	i := l.number(name)
+	if i < 0 {
+		return
+	}
+	v := l.machine.Tokens().Look(l.boot(), i)
+	if v.Phase == token.Taking || v.Phase == token.Holding {
+		l.handle(failure{token.Failed{Token: i, Epoch: v.Epoch}, err})
+	}
 }
 
 // reachable returns why the token's addresses could not be reached here. What is

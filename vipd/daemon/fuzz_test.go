@@ -11,7 +11,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// FuzzStateFile: whatever the state file holds, it is refused, or it is what the next
+// FuzzStateFile: whatever the state file holds, it is set aside, or it is what the next
 // daemon reads too, and a record of another boot makes nobody a holder.
 func FuzzStateFile(f *testing.F) {
 	f.Add(`{"version":1,"high_water":2000,"suspended":true,"boot":"00","records":{"vip:a":{"epoch":513,"holder":true,"to":2}},"halted":["group:x"]}`)
@@ -27,9 +27,12 @@ func FuzzStateFile(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := openStore(dir)
-		if err != nil {
-			return
+		s := openStore(dir)
+		if s.lost != nil {
+			if kept, err := os.ReadFile(s.aside); err != nil || string(kept) != text {
+				t.Errorf("set aside %q: %v", kept, err)
+			}
+			os.Remove(s.aside)
 		}
 		sameBoot := s.state().Boot == s.boot
 		for name := range s.state().Records {
@@ -40,9 +43,9 @@ func FuzzStateFile(f *testing.F) {
 		if err := s.change(func(s *stored) { s.halt("group:x", true) }); err != nil {
 			t.Fatal(err)
 		}
-		again, err := openStore(dir)
-		if err != nil {
-			t.Fatalf("it can't be read again: %v", err)
+		again := openStore(dir)
+		if again.lost != nil {
+			t.Fatalf("it can't be read again: %v", again.lost)
 		}
 		if was, is := asJSON(t, s.state()), asJSON(t, again.state()); was != is {
 			t.Errorf("written %s, read back %s", was, is)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"vipd/token"
 	"vipd/vipd/node"
@@ -17,8 +18,31 @@ type keeper struct {
 	name   func(number int) string
 	log    *slog.Logger
 	full   bool // the last write failed
+	owed   owed
 	report func(error)
 }
+
+// owed is what the disk refused and what is in force all the same. It goes with the next
+// write that succeeds.
+type owed struct {
+	highWater uint64
+	suspended *bool
+	halted    map[string]bool
+}
+
+// pay adds what is owed to a state that is about to be written.
+func (o *owed) pay(s *stored) {
+	s.HighWater = max(s.HighWater, o.highWater)
+	if o.suspended != nil {
+		s.Suspended = *o.suspended
+	}
+	for name, on := range o.halted {
+		s.halt(name, on)
+	}
+}
+
+// retryDisk is how soon a disk that refuses is tried again.
+const retryDisk = 5 * time.Second
 
 // asksWaiting bounds what may wait for the disk: one record per token at most.
 const asksWaiting = 2048
@@ -41,16 +65,25 @@ type named struct {
 }
 
 func (k *keeper) run(ctx context.Context) {
+	again := time.NewTicker(retryDisk)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case a := <-k.asks:
 			k.do(a)
+		case <-again.C:
+			if k.full {
+				k.change(func(*stored) {})
+			}
 		}
 	}
 }
 
+// do writes what is asked. Epochs that the disk refuses to reserve may be granted all the
+// same, or a host without room on its disk would serve nothing; they are reserved as soon
+// as the disk can. A record is different: what depends on it waits.
 func (k *keeper) do(a node.Action) {
 	switch a := a.(type) {
 	case named:
@@ -58,21 +91,30 @@ func (k *keeper) do(a node.Action) {
 		err := k.change(func(s *stored) { s.Records[a.name] = heldFor{Epoch: r.Epoch, Holder: r.Holder, To: r.To} })
 		k.answer(token.Recorded{Token: a.Token, OK: err == nil})
 	case token.Reserve:
-		err := k.change(func(s *stored) { s.HighWater = max(s.HighWater, a.HighWater) })
-		k.answer(token.Reserved{HighWater: a.HighWater, OK: err == nil})
+		k.owed.highWater = max(k.owed.highWater, a.HighWater)
+		k.change(func(*stored) {})
+		k.answer(token.Reserved{HighWater: a.HighWater, OK: true})
 	case peerStart:
 		k.change(func(s *stored) { s.keepPeerStart(a) })
 	case node.KeepHalted:
-		k.change(func(s *stored) { s.halt(a.Name, a.On) })
+		if k.owed.halted == nil {
+			k.owed.halted = map[string]bool{}
+		}
+		k.owed.halted[a.Name] = a.On
+		k.change(func(*stored) {})
 	case node.KeepSuspended:
-		k.change(func(s *stored) { s.Suspended = a.On })
+		k.owed.suspended = &a.On
+		k.change(func(*stored) {})
 	}
 }
 
-// change writes, and says once when the disk begins to refuse and when it is
-// well again.
+// change writes with f what is owed, and says once when the disk begins to refuse and when
+// it is well again.
 func (k *keeper) change(f func(*stored)) error {
-	err := k.store.change(f)
+	err := k.store.change(func(s *stored) { k.owed.pay(s); f(s) })
+	if err == nil {
+		k.owed = owed{}
+	}
 	if failed := err != nil; failed != k.full {
 		k.full = failed
 		k.report(err)

@@ -34,6 +34,15 @@ type (
 	links struct{}
 	// fought says that somebody keeps removing the token's address.
 	fought struct{ name string }
+	// addressLost says that an address of the token is gone and can't be put back.
+	addressLost struct {
+		name string
+		err  error
+	}
+	// lacks says which right this process lacks to change addresses; nil: none.
+	lacks struct{ err error }
+	// diskState says whether the disk refuses what is to be kept.
+	diskState struct{ refuses bool }
 	// noise is something for the journal that no machine needs.
 	noise struct{ event control.Event }
 )
@@ -41,36 +50,40 @@ type (
 // loop owns the machine. Everything in it is its goroutine's alone but events.
 type loop struct {
 	clocks
-	events    chan any
-	source    source // of events, those in the channel among them
-	machine   *node.Machine
-	beater    *beater
-	opener    *seal.Opener
-	confirmed [256]uint64 // the session that the opener was told of, by slot
-	keeper    *keeper
-	journal   *journal
-	moves     moves
-	editions  map[uint8]uint32 // of the claims seen last, by peer
-	workers   []*worker        // by the token's number
-	crews     map[int]*crew    // by the group's number
-	tell      func(any)        // an event to this loop, from elsewhere
-	ready     func(name string) error
-	forget    func()                // told that a token which the configuration has no more is off
-	asked     map[int]clock.Instant // newest question for the token's addresses
-	proofs    proofs
-	deaf      deafness
-	fights    map[int]time.Time // tokens taken from us by force, until
-	kept      []any             // events that outlived a flush
-	thawed    chan struct{}     // has what listens for foreign frames begin anew
-	replies   map[uint64]chan node.Reply
-	lastID    uint64
-	reason    []token.Reason // what was last told the machine, by number
-	failed    map[int]string // what the hands said last
-	longest   time.Duration  // that a lease can last
-	leaving   context.CancelCauseFunc
-	owns      sync.Map // numbers of held tokens by name, for the hands
-	taken     atomic.Pointer[control.Status]
-	log       *slog.Logger
+	events      chan any
+	source      source // of events, those in the channel among them
+	machine     *node.Machine
+	beater      *beater
+	opener      *seal.Opener
+	confirmed   [256]uint64 // the session that the opener was told of, by slot
+	keeper      *keeper
+	journal     *journal
+	moves       moves
+	editions    map[uint8]uint32 // of the claims seen last, by peer
+	workers     []*worker        // by the token's number
+	crews       map[int]*crew    // by the group's number
+	tell        func(any)        // an event to this loop, from elsewhere
+	ready       func(name string) error
+	forget      func()                // told that a token which the configuration has no more is off
+	asked       map[int]clock.Instant // newest question for the token's addresses
+	proofs      proofs
+	deaf        deafness
+	fights      map[int]time.Time  // tokens taken from us by force, until
+	takes       map[int]failedTake // by the token's number
+	doubt       func(error)        // has the rights looked at if the error speaks of them
+	diskRefuses bool
+	lacking     error         // why no address can be put on here
+	kept        []any         // events that outlived a flush
+	thawed      chan struct{} // has what listens for foreign frames begin anew
+	replies     map[uint64]chan node.Reply
+	lastID      uint64
+	reason      []token.Reason // what was last told the machine, by number
+	failed      map[int]string // what the hands said last
+	longest     time.Duration  // that a lease can last
+	leaving     context.CancelCauseFunc
+	owns        sync.Map // numbers of held tokens by name, for the hands
+	taken       atomic.Pointer[control.Status]
+	log         *slog.Logger
 }
 
 // run steps the machine until ctx ends.
@@ -113,6 +126,14 @@ func (l *loop) handle(ev any) {
 		l.judge()
 	case fought:
 		l.fight(ev.name)
+	case addressLost:
+		l.lost(ev.name, ev.err)
+	case diskState:
+		l.diskRefuses = ev.refuses
+		l.judge()
+	case lacks:
+		l.lacking = ev.err
+		l.judge()
 	case noise:
 		l.journal.add(ev.event)
 	case token.Up, token.Down, answered, peerAsks, proved:
@@ -120,8 +141,9 @@ func (l *loop) handle(ev any) {
 			l.step(list)
 		}
 	case failure:
-		l.failed[ev.Token] = ev.err.Error()
 		l.step(ev.Failed)
+		l.doubt(ev.err)
+		l.distrust(ev.Token, ev.err)
 	case heartbeat.Received:
 		l.step(ev)
 		l.confirm(ev)
@@ -188,6 +210,11 @@ func (l *loop) perform(ev node.Event, actions []node.Action) {
 func (l *loop) settle(ev node.Event) {
 	l.journal.settle(ev)
 	switch ev := ev.(type) {
+	case token.Up:
+		if _, failed := l.takes[ev.Token]; failed {
+			delete(l.takes, ev.Token)
+			l.judge()
+		}
 	case token.Down:
 		l.gone(ev.Token)
 	case token.Recorded:

@@ -23,6 +23,9 @@ import (
 // error should be met: what another daemon holds comes before what it disturbs.
 func (d *Daemon) open() error {
 	c := d.cluster()
+	if err := d.admit(); err != nil {
+		return err
+	}
 	if err := vet(context.Background(), c.settings.Groups, d.options.RunDir); err != nil {
 		return err
 	}
@@ -34,10 +37,7 @@ func (d *Daemon) open() error {
 	if err != nil {
 		return err
 	}
-	disk, err := openStore(d.options.StateDir)
-	if err != nil {
-		return err
-	}
+	disk := openStore(d.options.StateDir)
 	events := control.NewJournal()
 	server, err := control.Listen(d.options.RunDir, d, events, d.log)
 	if err != nil {
@@ -51,13 +51,32 @@ func (d *Daemon) open() error {
 	if err := d.openHands(); err != nil {
 		return err
 	}
-	d.openPaths(ring)
+	if err := d.openPaths(ring); err != nil {
+		return err
+	}
 	stream := d.newStream(disk)
 	d.build(stream.Session, newOpener(ring, disk), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, stream)}, disk, events)
 	if err := d.listen(); err != nil {
 		return err
 	}
+	if text := disk.lostText(); text != "" {
+		d.stateLost(text)
+	}
 	return d.boot(left, disk)
+}
+
+// admit makes sure that this process is the only daemon here and may do its work.
+func (d *Daemon) admit() (err error) {
+	if d.only, err = claimInstance(); err != nil {
+		return err
+	}
+	if why := d.only.doubt; why != "" {
+		text := "can't tell whether another vipd runs in this network namespace: " + why
+		d.log.Warn(text)
+		d.setTrouble("instance", text)
+	}
+	d.rights, err = openRights()
+	return err
 }
 
 // listen makes what the loop and the beater wait with.
@@ -150,15 +169,29 @@ const pinDir = "/sys/fs/bpf/vipd"
 // leaseOf is L for the timing: 0.8 of the dead time.
 func leaseOf(h config.Heartbeat) time.Duration { return h.Dead() * 4 / 5 }
 
-func (d *Daemon) openPaths(ring *seal.Ring) {
+// openPaths opens the paths that can be opened now; the others are tried again. It fails
+// where none can for a reason that is this host's to mend: the port is another program's,
+// or a right is missing.
+func (d *Daemon) openPaths(ring *seal.Ring) error {
 	c := d.cluster()
 	d.paths = paths(c.settings, c.self)
 	d.setFilter(ring)
+	var refused error
+	opened := 0
 	for _, p := range d.paths {
-		if err := p.open(); err != nil {
-			d.log.Warn("a path can't be opened yet; trying on", "err", err)
+		err := p.open()
+		d.pathTrouble(p, err)
+		switch code := pathCode(err); {
+		case err == nil:
+			opened++
+		case code != control.CodeFailed && refused == nil:
+			refused = control.Errorf(code, "%s", p.trouble)
 		}
 	}
+	if opened > 0 {
+		return nil
+	}
+	return refused
 }
 
 // build makes the parts that share one session.
@@ -174,7 +207,7 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	}, d.clocks.boot())
 	l := &loop{
 		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, log: d.log,
-		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{},
+		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),
 	}
@@ -189,7 +222,8 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	}
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
-	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed}
+	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.self.Slot, own: session, twin: d.twin}
+	l.doubt = d.doubtRights
 	l.match(c, d.hands, d.tell)
 	d.man()
 }

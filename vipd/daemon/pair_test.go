@@ -65,6 +65,7 @@ type host struct {
 	end     chan error
 
 	mu      sync.Mutex
+	denied  error // what the kernel says to a change of addresses
 	sent    []said
 	arrived time.Time // newest message that the other sent of itself
 }
@@ -117,13 +118,14 @@ func (h *host) boot() {
 	h.journal = control.NewJournal()
 	d := blank(Options{Config: filepath.Join(h.dir, "vipd.toml"), Node: h.name, RunDir: h.dir, StateDir: h.dir, Log: slog.New(slog.DiscardHandler)})
 	d.clocks, d.hands = h.pair.clocks(), h.hands
+	d.rights = &rights{try: h.tryRights, close: func() {}}
 	settings, err := config.Load(d.options.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	self, _ := settings.Node(h.name)
 	d.now.Store(&cluster{settings, self})
-	disk, err := openStore(h.dir)
+	disk := openStore(h.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +149,20 @@ func (h *host) boot() {
 	h.end = make(chan error, 1)
 	go func() { h.end <- d.Run(ctx) }()
 	synctest.Wait()
+}
+
+// tryRights is the look at the rights.
+func (h *host) tryRights() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.denied
+}
+
+// deny has the kernel refuse every change of addresses, or allow it again with nil.
+func (h *host) deny(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.denied = err
 }
 
 var errKilled = errors.New("killed")

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"log/slog"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -25,6 +24,8 @@ type path struct {
 	peers   map[uint8]netip.AddrPort
 	conn    atomic.Pointer[multicast.Conn]
 	filter  atomic.Pointer[[]bpf.RawInstruction] // of the sockets
+	trouble string                               // why it can't be opened; "" if it is open. Of the goroutine that opens it
+	failed  error                                // the same, as it came
 }
 
 // queueSize is the room of each socket's queue for what arrives, in octets: a burst
@@ -91,8 +92,8 @@ func (p *path) stale() bool {
 // back.
 const lookEvery = time.Second
 
-// tend keeps the paths open until ctx ends, and the inlet hearing them.
-func tend(ctx context.Context, paths []*path, in *inlet, log *slog.Logger) {
+// tendPaths keeps the paths open until ctx ends, and the inlet hearing them.
+func (d *Daemon) tendPaths(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -101,27 +102,28 @@ func tend(ctx context.Context, paths []*path, in *inlet, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		for _, p := range paths {
-			p.tend(in, log)
+		for _, p := range d.paths {
+			d.tendPath(p)
 		}
 	}
 }
 
-// tend closes the path when its interface is gone, and opens it when that is back.
-func (p *path) tend(in *inlet, log *slog.Logger) {
+// tendPath closes the path when its interface is gone, and opens it when that is back.
+func (d *Daemon) tendPath(p *path) {
 	if !p.stale() {
 		return
 	}
-	p.close(in)
-	if p.open() != nil {
-		return
+	p.close(d.inlet)
+	err := p.open()
+	if err == nil {
+		if err = d.inlet.hear(p.number, p.conn.Load()); err != nil {
+			p.close(d.inlet)
+		}
 	}
-	if err := in.hear(p.number, p.conn.Load()); err != nil {
-		log.Error("can't hear a path", "err", err)
-		p.close(in)
-		return
+	d.pathTrouble(p, err)
+	if err == nil {
+		d.log.Info("path is back", "address", p.options.Local)
 	}
-	log.Info("path is back", "address", p.options.Local)
 }
 
 // close closes the sockets, if there are any, and has the inlet forget them.
@@ -184,6 +186,9 @@ type inbox struct {
 	opener *seal.Opener
 	refuse func(seal.Refusal, seal.Header, netip.AddrPort)
 	bad    func(from uint8, at netip.AddrPort, err error)
+	self   uint8 // this node's slot
+	own    uint64
+	twin   func(from netip.AddrPort) // told of a message of this node's slot that is not of this session
 
 	newest   [256][heartbeat.MaxPaths]copyOf // by sender and path
 	repeated uint64                          // second copies
@@ -212,6 +217,10 @@ func (in *inbox) take(path int, d *multicast.Datagram) (r heartbeat.Received, ok
 	if err != nil {
 		in.refusals++
 		in.refuse(err.(seal.Refusal), header, d.Addr)
+		return r, false
+	}
+	if header.Sender == in.self && header.Session != in.own && in.twin != nil {
+		in.twin(d.Addr)
 		return r, false
 	}
 	m, err := heartbeat.Parse(payload)

@@ -56,7 +56,9 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 	}
 	go b.Do(func() error { // the path opens its sockets on this thread
 		defer close(ended)
-		tend(ctx, []*path{to}, inlet, slog.New(slog.DiscardHandler))
+		d := blank(Options{Log: slog.New(slog.DiscardHandler)})
+		d.paths, d.inlet = []*path{to}, inlet
+		d.tendPaths(ctx)
 		return nil
 	})
 	hear(t, ctx, out, inlet)

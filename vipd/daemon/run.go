@@ -42,7 +42,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, p := range d.parts {
 		parts.Go(func() { fail(leave, p.does, p.run(running)) })
 	}
-	parts.Go(func() { tend(running, d.paths, d.inlet, d.log) })
+	parts.Go(func() { d.tendPaths(running) })
 	parts.Go(func() { d.loop.run(running) })
 	parts.Go(func() { d.obey(running, ctx, d.signals) })
 	d.log.Info("running", "node", d.cluster().self.Name, "cluster", d.cluster().settings.Cluster, "configuration", d.cluster().settings.DigestText())
@@ -109,6 +109,7 @@ func (d *Daemon) renew(ctx context.Context) {
 			continue
 		}
 		if err := d.hands.Renew(); err != nil {
+			d.doubtRights(err)
 			d.log.Error("could not renew the addresses' lifetime", "err", err)
 		}
 	}
@@ -156,14 +157,47 @@ const againEvery = 5 * time.Second
 func (d *Daemon) lookAgain(ctx context.Context) {
 	tick := time.NewTicker(againEvery)
 	defer tick.Stop()
+	lacked := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-d.doubted:
 		case <-tick.C:
+			d.check()
+			d.checkNames()
 		}
-		d.check()
+		lacked = d.checkRights(lacked)
 		d.try(links{})
+	}
+}
+
+// checkRights tells the loop when a right is lost, and when it is back.
+func (d *Daemon) checkRights(lacked bool) bool {
+	err := d.rights.missing()
+	if (err != nil) == lacked {
+		return lacked
+	}
+	text := ""
+	say := d.loop.journal.say("alarm", "the right to set addresses is back")
+	if err != nil {
+		text = fmt.Sprintf("this host can hold no address: %v", err)
+		say.Text = text
+	}
+	d.setTrouble("rights", text)
+	d.tell(noise{say})
+	d.tell(lacks{err})
+	return err != nil
+}
+
+// doubtRights has the rights looked at soon: the kernel has refused something.
+func (d *Daemon) doubtRights(err error) {
+	if refusal(err) == nil {
+		return
+	}
+	select {
+	case d.doubted <- struct{}{}:
+	default: // that is under way
 	}
 }
 
@@ -192,7 +226,7 @@ func (d *Daemon) received(before map[int]uint64) bool {
 
 // reexec replaces this process by the program as it is on disk now, which an
 // upgrade may have changed; the process keeps its number.
-func reexec() error {
+func reexec(only *instance) error {
 	path, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)
@@ -200,7 +234,7 @@ func reexec() error {
 	if _, err := os.Stat(path); err != nil && len(path) > len(deleted) {
 		path = path[:len(path)-len(deleted)]
 	}
-	return fmt.Errorf("restart %s: %w", path, syscall.Exec(path, os.Args, os.Environ()))
+	return fmt.Errorf("restart %s: %w", path, only.exec(path, os.Args, os.Environ()))
 }
 
 // deleted is what Linux appends to the path of a program that was replaced.

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -53,7 +55,9 @@ func TestReserveStart(t *testing.T) {
 func TestStartWithoutADisk(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	s.path = dir + "/gone/state.json"
+	plain := filepath.Join(dir, "plain")
+	os.WriteFile(plain, nil, 0o600)
+	s.path = plain + "/state.json"
 	if start, err := s.reserveStart(500); start != 0 || err == nil {
 		t.Errorf("start %d, %v", start, err)
 	}

@@ -270,5 +270,33 @@ func (d *Daemon) alarms(s control.Status) (list []string) {
 			list = append(list, t.Name+": "+t.Note)
 		}
 	}
-	return append(list, d.troubles()...)
+	return append(append(list, d.unable(s)...), d.troubles()...)
+}
+
+// unable lists the nodes that can't put an address up: what they should hold is held
+// elsewhere, if at all.
+func (d *Daemon) unable(s control.Status) (list []string) {
+	words := (token.HandsFailed | token.Unable | token.TakeFailed).Words()
+	tokens := map[string][]string{} // by node
+	for _, t := range s.Tokens {
+		for _, e := range t.Eligible {
+			if slices.ContainsFunc(e.Reasons, func(r string) bool { return slices.Contains(words, r) }) {
+				tokens[e.Node] = append(tokens[e.Node], t.Name)
+			}
+		}
+	}
+	for _, n := range s.Nodes {
+		if names := tokens[n.Name]; len(names) > 0 {
+			list = append(list, fmt.Sprintf("%s can't put up %s", n.Name, firstOf(names)))
+		}
+	}
+	return list
+}
+
+// firstOf names the first and says how many more there are.
+func firstOf(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
 }

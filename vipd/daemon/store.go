@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"vipd/token"
 )
@@ -47,34 +48,59 @@ const storeVersion = 1
 // store writes the state directory. Each write is whole or not at all: a
 // temporary file, fsync, rename, fsync of the directory.
 type store struct {
-	path string
-	boot string // of this host, now
-	mu   sync.Mutex
-	now  stored
+	path   string
+	boot   string // of this host, now
+	mu     sync.Mutex
+	now    stored
+	lost   error  // why the file that was there could not be used; nil if it could
+	aside  string // where that file is now
+	unread bool   // it is still in its place: nothing may be written over it
 }
 
-// openStore reads what is there; a missing file is an empty state. A file that
-// can't be read or parsed is an error: guessing an epoch could repeat one.
-func openStore(dir string) (*store, error) {
-	s := &store{path: filepath.Join(dir, "state.json"), boot: fmt.Sprintf("%x", bootID()), now: stored{Version: storeVersion, Records: map[string]heldFor{}}}
-	text, err := os.ReadFile(s.path)
+// openStore reads what is there; a missing file is an empty state. A file that can't be
+// used is set aside, under a name of its own, and the state begins anew: a daemon that
+// does not start serves no address at all. What can't be written is told by change.
+func openStore(dir string) *store {
+	s := &store{path: filepath.Join(dir, "state.json"), boot: fmt.Sprintf("%x", bootID())}
+	state, err := readState(s.path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return s, os.MkdirAll(dir, 0o750)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // the first write makes it, or says why it can't
 	case err != nil:
-		return nil, fmt.Errorf("read state: %w", err)
+		s.lost, s.unread = err, true
+		s.setAside()
 	}
-	s.now = stored{}
-	if err := json.Unmarshal(text, &s.now); err != nil {
-		return nil, fmt.Errorf("state file %s: %w; move it away to start anew", s.path, err)
+	if err != nil {
+		state = stored{Version: storeVersion, Records: map[string]heldFor{}}
 	}
-	if s.now.Version != storeVersion {
-		return nil, fmt.Errorf("state file %s: version %d, want %d; move it away to start anew", s.path, s.now.Version, storeVersion)
+	s.now = state
+	return s
+}
+
+// setAside renames a file that could not be used, once.
+func (s *store) setAside() error {
+	if !s.unread {
+		return nil
 	}
-	if s.now.Records == nil {
-		s.now.Records = map[string]heldFor{}
+	aside, err := setAside(s.path)
+	if err != nil {
+		return fmt.Errorf("%s is of no use and can't be set aside: %w", s.path, err)
 	}
-	return s, nil
+	s.aside, s.unread = aside, false
+	return nil
+}
+
+// lostText says what became of a file that could not be used; "" if it could.
+func (s *store) lostText() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost == nil {
+		return ""
+	}
+	where := "it was set aside as " + s.aside
+	if s.unread {
+		where = "it could not be set aside and is still there"
+	}
+	return fmt.Sprintf("state file %s can't be used: %v; %s. This node has begun anew: what nobody inherits waits for a peer's word or an operator's, and whether this node was suspended or a group stopped here is forgotten", s.path, s.lost, where)
 }
 
 // state returns a copy of what is on disk.
@@ -98,6 +124,9 @@ func (s *store) record(name string) token.Record {
 func (s *store) change(f func(*stored)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := errors.Join(s.setAside(), os.MkdirAll(filepath.Dir(s.path), 0o750)); err != nil {
+		return err
+	}
 	next := s.now
 	next.Records = make(map[string]heldFor, len(s.now.Records)+1)
 	for name, r := range s.now.Records {
@@ -113,34 +142,4 @@ func (s *store) change(f func(*stored)) error {
 	}
 	s.now = next
 	return nil
-}
-
-func writeState(path string, state stored) error {
-	text, err := json.MarshalIndent(state, "", "  ")
-	if err != nil {
-		return err
-	}
-	// The name is the same each time, so that crashes leave one file at most.
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(append(text, '\n'))
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		os.Remove(file.Name())
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

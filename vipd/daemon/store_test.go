@@ -1,22 +1,25 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/sys/unix"
 
 	"vipd/token"
+	"vipd/vipd/node"
 )
 
 func open(t *testing.T, dir string) *store {
 	t.Helper()
-	s, err := openStore(dir)
-	if err != nil {
-		t.Fatal(err)
+	s := openStore(dir)
+	if s.lost != nil {
+		t.Fatal(s.lostText())
 	}
 	return s
 }
@@ -58,25 +61,113 @@ func TestStoreOfAnotherBoot(t *testing.T) {
 	}
 }
 
-func TestStoreRefuses(t *testing.T) {
-	for _, c := range []struct{ name, text, want string }{
-		{"garbage", "\x00\x01", "move it away to start anew"},
-		{"half a file", `{"version":1,"high_`, "move it away to start anew"},
-		{"empty", "", "move it away to start anew"},
-		{"two values", `{"version":1}{}`, "move it away to start anew"},
-		{"newer version", `{"version":2,"high_water":7}`, "version 2, want 1"},
-		{"no version", `{}`, "version 0, want 1"},
+// A file that can't be used is set aside under a name of its own, untouched, and the state
+// begins anew; what was set aside before stays too.
+func TestStoreSetsAside(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "state.json")
+	whole := `{"version":1,"high_water":7}`
+	link := filepath.Join(t.TempDir(), "elsewhere")
+	os.WriteFile(link, []byte(whole), 0o600)
+	write := func(text string) func() { return func() { os.WriteFile(path, []byte(text), 0o600) } }
+	for n, c := range []struct {
+		name  string
+		plant func()
+		why   string
+	}{
+		{"garbage", write("\x00\x01"), "invalid character"},
+		{"half a file", write(`{"version":1,"high_`), "unexpected end"},
+		{"empty", write(""), "unexpected end"},
+		{"zeros", write(strings.Repeat("\x00", 400)), "invalid character"},
+		{"two values", write(`{"version":1}{}`), "invalid character"},
+		{"newer version", write(`{"version":2,"high_water":7}`), "version 2, want 1"},
+		{"no version", write(`{}`), "version 0, want 1"},
+		{"wrong type", write(`{"version":1,"high_water":"x"}`), "cannot unmarshal"},
+		{"negative", write(`{"version":1,"high_water":-1}`), "cannot unmarshal"},
+		{"absurd", write(`{"version":1,"high_water":35184372088833}`), "more than any clock"},
+		{"too long", write(whole + strings.Repeat(" ", maxState)), "longer than"},
+		{"others may write", func() { write(whole)(); os.Chmod(path, 0o666) }, "mode 0666 lets others write it"},
+		{"a link", func() { os.Symlink(link, path) }, "too many levels of symbolic links"},
+		{"a pipe without a writer", func() { unix.Mkfifo(path, 0o600) }, "no regular file"},
+		{"a directory", func() { os.MkdirAll(filepath.Join(path, "x"), 0o755) }, "no regular file"},
 	} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "state.json")
-		os.WriteFile(path, []byte(c.text), 0o600)
-		_, err := openStore(dir)
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: error %v, want the path and %q", c.name, err, c.want)
+		c.plant()
+		before, _ := os.Lstat(path)
+		s := openStore(dir)
+		aside := fmt.Sprintf("%s.unusable.%d", path, n+1)
+		if text := s.lostText(); !strings.Contains(text, c.why) || !strings.Contains(text, aside) {
+			t.Errorf("%s: said %q, want %q and %s", c.name, text, c.why, aside)
 		}
-		if left, _ := os.ReadFile(path); string(left) != c.text {
-			t.Errorf("%s: the file was touched", c.name)
+		if after, err := os.Lstat(aside); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s: is not set aside as it was: %v", c.name, err)
 		}
+		if s.state().HighWater != 0 || s.state().Suspended {
+			t.Errorf("%s: believed: %+v", c.name, s.state())
+		}
+		if err := s.change(func(s *stored) { s.HighWater = 1000 }); err != nil || open(t, dir).state().HighWater != 1000 {
+			t.Errorf("%s: does not begin anew: %v", c.name, err)
+		}
+		os.Remove(path)
+	}
+}
+
+// A file of another user is not believed, and neither is one that can't be read.
+func TestStoreOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "state.json")
+	os.WriteFile(path, []byte(`{"version":1,"high_water":7}`), 0o600)
+	if err := os.Chown(path, 4242, 4242); err != nil {
+		t.Skipf("needs the right to give a file away: %v", err)
+	}
+	if s := openStore(dir); !strings.Contains(s.lostText(), "belongs to user 4242") || s.state().HighWater != 0 {
+		t.Errorf("said %q, state %+v", s.lostText(), s.state())
+	}
+}
+
+// What can't be set aside is not written over either, however often the disk is tried; when
+// it can be, it goes.
+func TestStoreOnAReadOnlyDisk(t *testing.T) {
+	dir := smallDisk(t)
+	path := filepath.Join(dir, "state.json")
+	os.WriteFile(path, []byte("{"), 0o600)
+	remount(t, dir, unix.MS_RDONLY)
+	s := openStore(dir)
+	if text := s.lostText(); !strings.Contains(text, "could not be set aside") {
+		t.Errorf("said %q", text)
+	}
+	for range 3 {
+		if err := s.change(func(s *stored) { s.HighWater = 1000 }); err == nil || !strings.Contains(err.Error(), "read-only") {
+			t.Fatalf("a read-only disk: %v", err)
+		}
+	}
+	remount(t, dir, 0)
+	if err := s.change(func(s *stored) { s.HighWater = 1000 }); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(path + ".unusable.1"); string(text) != "{" || open(t, dir).state().HighWater != 1000 {
+		t.Errorf("set aside %q, state %+v", text, open(t, dir).state())
+	}
+}
+
+// A state directory that is none, or that can't be made, is told at the first write alone.
+func TestStoreWithoutADirectory(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "plain")
+	os.WriteFile(plain, nil, 0o600)
+	for _, dir := range []string{plain, filepath.Join(plain, "below")} {
+		s := openStore(dir)
+		if text := s.lostText(); text != "" {
+			t.Errorf("%s: %q", dir, text)
+		}
+		if err := s.change(func(*stored) {}); err == nil || !strings.Contains(err.Error(), plain) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
+func remount(t *testing.T, dir string, flags uintptr) {
+	t.Helper()
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|flags, "size=64k"); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -152,8 +243,9 @@ func fill(t *testing.T, dir string) (path string) {
 	}
 }
 
-// The keeper answers every question with what became of it, and speaks of the
-// disk once when it fails and once when it is well.
+// The keeper answers every question with what became of it, and speaks of the disk once
+// when it fails and once when it is well. A record waits for the disk; epochs, and what an
+// operator ordered, are in force without it and written when it can be.
 func TestKeeper(t *testing.T) {
 	dir := smallDisk(t)
 	var answers []any
@@ -162,20 +254,46 @@ func TestKeeper(t *testing.T) {
 		report: func(err error) { reports = append(reports, err != nil) }}
 	ballast := fill(t, dir)
 	k.do(token.Reserve{HighWater: 1000})
-	k.do(named{"vip:a", token.Store{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
-	os.Remove(ballast)
-	k.do(token.Reserve{HighWater: 1000})
-	k.do(named{"vip:a", token.Store{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
 	k.do(token.Reserve{HighWater: 500}) // never backwards
-	want := []any{token.Reserved{HighWater: 1000}, token.Recorded{Token: 3}, token.Reserved{HighWater: 1000, OK: true},
-		token.Recorded{Token: 3, OK: true}, token.Reserved{HighWater: 500, OK: true}}
+	k.do(named{"vip:a", token.Store{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
+	k.do(node.KeepSuspended{On: true})
+	k.do(node.KeepHalted{Name: "group:a", On: true})
+	k.do(node.KeepHalted{Name: "group:b", On: true})
+	k.do(node.KeepHalted{Name: "group:b"})
+	os.Remove(ballast)
+	k.do(named{"vip:a", token.Store{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
+	want := []any{token.Reserved{HighWater: 1000, OK: true}, token.Reserved{HighWater: 500, OK: true}, token.Recorded{Token: 3}, token.Recorded{Token: 3, OK: true}}
 	if !reflect.DeepEqual(answers, want) {
 		t.Errorf("answers %v, want %v", answers, want)
 	}
 	if !reflect.DeepEqual(reports, []bool{true, false}) {
 		t.Errorf("reports %v, want one that it fails and one that it is well", reports)
 	}
-	if got := k.store.state().HighWater; got != 1000 {
-		t.Errorf("high water %d, want 1000", got)
+	if got := open(t, dir).state(); got.HighWater != 1000 || !got.Suspended || !reflect.DeepEqual(got.Halted, []string{"group:a"}) {
+		t.Errorf("on disk %+v", got)
 	}
+}
+
+// A disk that is well again is noticed without anything to write.
+func TestKeeperTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		plain := filepath.Join(dir, "state")
+		os.WriteFile(plain, nil, 0o600)
+		reports := make(chan error, 8)
+		k := &keeper{store: openStore(plain), asks: make(chan node.Action, 1), answer: func(any) {}, report: func(err error) { reports <- err }}
+		go k.run(t.Context())
+		k.ask(token.Reserve{HighWater: 1000})
+		if err := <-reports; err == nil {
+			t.Fatal("a file as a directory took it")
+		}
+		os.Remove(plain)
+		os.Mkdir(plain, 0o700)
+		if err := <-reports; err != nil {
+			t.Fatal(err)
+		}
+		if got := open(t, plain).state().HighWater; got != 1000 {
+			t.Errorf("high water %d", got)
+		}
+	})
 }

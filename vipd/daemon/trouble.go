@@ -18,6 +18,13 @@ func (d *Daemon) setTrouble(about, text string) {
 	d.trouble[about] = text
 }
 
+// inTrouble reports whether something is noted of it.
+func (d *Daemon) inTrouble(about string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.trouble[about] != ""
+}
+
 // troubles lists what is wrong now.
 func (d *Daemon) troubles() (list []string) {
 	d.mu.Lock()
@@ -53,11 +60,18 @@ func (d *Daemon) diskTrouble(err error) {
 	e := control.Event{Kind: "alarm", Node: d.cluster().self.Name, Text: "the state directory is writable again"}
 	text := ""
 	if err != nil {
-		text = fmt.Sprintf("state can't be kept: %v; what is held stays, and grants go on while reserved epochs last", err)
+		text = fmt.Sprintf("state can't be kept: %v; addresses are held and taken all the same, but what nobody inherits is taken only when a record can be written", err)
 		e.Text = text
 	}
 	d.setTrouble("disk", text)
+	d.tell(diskState{err != nil})
 	d.tell(noise{e})
+}
+
+// stateLost reports that the state of earlier runs could not be used.
+func (d *Daemon) stateLost(text string) {
+	d.setTrouble("state", text)
+	d.loop.journal.add(d.loop.journal.say("alarm", "%s", text))
 }
 
 func (d *Daemon) hookTrouble(name string) func(string) {

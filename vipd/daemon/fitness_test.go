@@ -1,0 +1,283 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vipd/lease"
+	"vipd/sharedip"
+	"vipd/testlab/rig"
+	"vipd/token"
+)
+
+// Every way in which the kernel refuses an address ends with the other host serving, and
+// the preferred one, which can't, does not take it from there again and again.
+func TestFailedTakeEndsWhereItCanBeServed(t *testing.T) {
+	for _, refused := range []error{unix.EPERM, unix.EADDRNOTAVAIL, errors.New("lease: no space")} {
+		t.Run(refused.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(t, pairConfig)
+				p.settle()
+				p.a.kill()
+				p.a.hands.set(front, false)
+				p.until(p.b, front)
+				p.a.hands.change(func() {
+					p.a.hands.refuse = map[string]error{"take": fmt.Errorf("add 192.0.2.10, interface eth0: %w", refused)}
+				})
+				began := time.Now()
+				p.a.boot()
+				p.a.d.tell(token.Foreign{})
+				const watched = 10 * time.Minute
+				down := time.Duration(0)
+				for range watched / (10 * time.Millisecond) {
+					time.Sleep(10 * time.Millisecond)
+					if !p.b.hands.holds(front) {
+						down += 10 * time.Millisecond
+					}
+				}
+				takes := len(p.a.hands.after(began, "take"))
+				if takes == 0 || takes > 8 {
+					t.Errorf("a tried %d times in %v, want from 1 to 8", takes, watched)
+				}
+				if most := time.Duration(takes) * time.Second; down > most {
+					t.Errorf("nobody served for %v in %d attempts", down, takes)
+				}
+				for _, h := range []*host{p.a, p.b} {
+					if text := alarms(h); !strings.Contains(text, "hist-a can't put up vip:front") {
+						t.Errorf("%s: alarms: %s", h.name, text)
+					}
+				}
+				if text := fmt.Sprint(p.a.d.Status().Tokens[0].Eligible); !strings.Contains(text, refused.Error()) {
+					t.Errorf("status does not say why: %s", text)
+				}
+				p.a.hands.change(func() { p.a.hands.refuse = nil })
+				for range 2 * distrustMost / time.Second {
+					if p.a.hands.holds(front) {
+						break
+					}
+					time.Sleep(time.Second)
+				}
+				p.until(p.a, front)
+				time.Sleep(time.Second)
+				if text := alarms(p.b); text != "" {
+					t.Errorf("it is well again, but: %s", text)
+				}
+			})
+		})
+	}
+}
+
+// The only host there is goes on trying, at least every half minute, and serves as soon as
+// it can; then nothing is held against it.
+func TestFailedTakeOfTheOnlyHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		p.b.hands.change(func() { p.b.hands.refuse = map[string]error{"take": unix.ENOBUFS} })
+		p.a.kill()
+		p.a.hands.set(front, false)
+		time.Sleep(20 * time.Minute)
+		p.b.hands.change(func() { p.b.hands.refuse = nil })
+		for range 31 {
+			time.Sleep(time.Second)
+		}
+		if !p.b.hands.holds(front) {
+			t.Fatal("it does not try again")
+		}
+		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.EPERM} })
+		p.a.boot()
+		p.a.d.tell(token.Foreign{})
+		time.Sleep(5 * time.Minute)
+		if !p.b.hands.holds(front) {
+			t.Error("it was taken from the host that can")
+		}
+		if e := p.b.d.Status().Tokens[0].Eligible; !e[1].Fit {
+			t.Errorf("the host that serves is not fit: %+v", e)
+		}
+	})
+}
+
+// A right that is lost while holding makes the host unfit before its addresses time out,
+// and one that is lost on a standby before it is asked; when it is back all is as before.
+func TestRightsLostWhileRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		time.Sleep(time.Second)
+		for _, loses := range []*host{p.a, p.b} {
+			other := p.b
+			if loses == p.b {
+				other = p.a
+			}
+			loses.deny(unix.EPERM)
+			loses.hands.change(func() { loses.hands.refuse = map[string]error{"take": unix.EPERM, "renew": unix.EPERM} })
+			time.Sleep(2 * againEvery)
+			p.until(other, front)
+			for _, h := range []*host{p.a, p.b} {
+				if text := alarms(h); !strings.Contains(text, loses.name+" can't put up vip:front") {
+					t.Errorf("%s lost its rights; %s: alarms: %s", loses.name, h.name, text)
+				}
+			}
+			if text := alarms(loses); !strings.Contains(text, "this host can hold no address: CAP_NET_ADMIN") {
+				t.Errorf("%s: alarms: %s", loses.name, text)
+			}
+			tried := time.Now()
+			time.Sleep(10 * time.Minute)
+			if n := len(loses.hands.after(tried, "take")); n != 0 {
+				t.Errorf("%s has no right and tried %d times", loses.name, n)
+			}
+			loses.deny(nil)
+			loses.hands.change(func() { loses.hands.refuse = nil })
+			time.Sleep(2 * againEvery)
+			p.until(p.a, front)
+			if text := alarms(p.a) + alarms(p.b); text != "" {
+				t.Errorf("the right is back, but: %s", text)
+			}
+			if n := slices.Index(loses.texts(), "the right to set addresses is back"); n < 0 {
+				t.Error("the journal does not say that it is back")
+			}
+		}
+	})
+}
+
+// An address that is gone and can't be put back is no address that is held.
+func TestAddressThatCantBePutBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		time.Sleep(time.Second)
+		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.EACCES} })
+		p.a.d.felt(sharedip.AddressLost{Token: front, Prefix: netip.MustParsePrefix("192.0.2.10/24"), Err: unix.EACCES})
+		p.until(p.b, front)
+		time.Sleep(time.Minute)
+		if !p.b.hands.holds(front) {
+			t.Error("it does not stay where it can be")
+		}
+	})
+}
+
+// What the kernel refuses to remove is off when it is not there, or silent until its
+// lifetime ends; while it may answer it is not.
+func TestDropWithoutRights(t *testing.T) {
+	t.Parallel()
+	for _, layer := range []lease.Layer{lease.BPF, lease.Nftables} {
+		t.Run(string(layer), func(t *testing.T) {
+			t.Parallel()
+			lab := rig.Start(t)
+			a := lab.Host("a")
+			a.Plug(lab.Switch("lan"), "eth0", netip.MustParsePrefix("192.0.2.11/24"))
+			d := deadmanIn(t, a, layer)
+			id := token.ID(front)
+			lost := []int{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_BPF}
+			without(t, a, func() {
+				if err := d.Take(front, 257); !errors.Is(err, unix.EPERM) {
+					t.Errorf("taken without the right: %v", err)
+				}
+				if err := d.Drop(front); err != nil {
+					t.Errorf("nothing is there to remove: %v", err)
+				}
+			}, lost...)
+			on := func() bool {
+				held, err := d.Held()
+				return err == nil && len(held[front]) == 1
+			}
+			within(t, a, func() error { return d.Take(front, 257) })
+			if !on() {
+				t.Fatal("it is not on")
+			}
+			d.write(id, bootNow().Add(time.Minute))
+			without(t, a, func() {
+				if err := d.Drop(front); err == nil {
+					t.Error("it answers, and was said to be off")
+				}
+			}, lost...)
+			d.write(id, 0)
+			without(t, a, func() {
+				if err := d.Drop(front); err != nil {
+					t.Errorf("it is silent: %v", err)
+				}
+			}, lost...)
+			if !on() || len(d.armed[id]) != 1 {
+				t.Error("it is still there and must stay silenced")
+			}
+			within(t, a, func() error { return d.Drop(front) })
+			if on() || len(d.armed[id]) != 0 {
+				t.Error("with the right it must go")
+			}
+		})
+	}
+}
+
+// within runs f in the host.
+func within(t *testing.T, h *rig.Host, f func() error) {
+	t.Helper()
+	if err := h.Do(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deadmanIn is the daemon's own in the host, with one token of one address.
+func deadmanIn(t *testing.T, h *rig.Host, layer lease.Layer) (d *deadman) {
+	t.Helper()
+	lacks := ""
+	within(t, h, func() error {
+		leases, err := lease.Open(lease.Options{Prefer: layer})
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { leases.Close() })
+		if leases.Layer() != layer {
+			lacks = leases.Why()
+			return nil
+		}
+		d = newDeadman(leases, time.Second, slog.New(slog.DiscardHandler))
+		d.renew = func(id uint64) { d.write(id, bootNow().Add(time.Minute)) }
+		d.Hands, err = sharedip.Open(sharedip.Options{Own: []netip.Addr{netip.MustParseAddr("192.0.2.11")}, Interval: interval, Lifetime: backstop,
+			Owns: func(string, uint64) bool { return true }, Event: func(sharedip.Event) {}})
+		if err != nil {
+			return err
+		}
+		t.Cleanup(d.Hands.Close)
+		return d.Configure([]sharedip.Set{{Token: front, Addresses: []sharedip.Address{{Prefix: netip.MustParsePrefix("192.0.2.10/24")}}}})
+	})
+	if lacks != "" {
+		t.Skipf("needs the layer %s: %s", layer, lacks)
+	}
+	return d
+}
+
+// A disk that refuses keeps a node from taking what needs a record, and takes nothing that
+// is held.
+func TestDiskThatRefusesAndTokensWithARecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig+"disable_inheritance = true\n")
+		p.settle()
+		time.Sleep(time.Second)
+		for _, h := range []*host{p.a, p.b} {
+			h.d.tell(diskState{true})
+		}
+		time.Sleep(time.Minute)
+		if !p.a.hands.holds(front) {
+			t.Error("what was held was dropped")
+		}
+		for _, e := range p.b.d.Status().Tokens[0].Eligible {
+			if want := e.Node == "hist-a"; e.Fit != want {
+				t.Errorf("%s is fit: %v, %q", e.Node, e.Fit, e.Reasons)
+			}
+		}
+		p.b.d.tell(diskState{false})
+		time.Sleep(time.Second)
+		if e := p.b.d.Status().Tokens[0].Eligible; !e[1].Fit {
+			t.Errorf("the disk is well, but %+v", e[1])
+		}
+	})
+}
