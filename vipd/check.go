@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vipd/seal"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon"
 )
 
 // configFile holds the flags of `vipd check` and `vipd -t`, and who knows of this host.
@@ -107,13 +107,16 @@ func (f *configFile) problems(ctx context.Context) (p problems, err error) {
 	case err != nil:
 		return p, err
 	}
-	if _, err := seal.ReadKeyFile(settings.KeyFile); err != nil {
-		p.wrong = config.Errors{{File: f.path, Key: "key_file", Reason: err.Error()}}
+	var wrongKey config.Errors
+	if _, err := daemon.ReadKeys(f.path, settings); errors.As(err, &wrongKey) {
+		p.wrong = wrongKey
+	} else if err != nil {
+		p.notes = []string{"the key file was not checked: " + err.Error()}
 	}
 	wrong, note := f.units(ctx, settings)
 	p.wrong = append(p.wrong, wrong...)
 	if note != "" {
-		p.notes = []string{note}
+		p.notes = append(p.notes, note)
 	}
 	return p, nil
 }

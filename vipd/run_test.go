@@ -28,6 +28,8 @@ func TestRunExplains(t *testing.T) {
 		{fmt.Errorf("read configuration: %w", wrong), 3, "vipd.toml:3:1: clster: unknown key\nvipd.toml: no node\n"},
 		{fmt.Errorf("listen: %w", control.Errorf(control.CodeHeld, "another vipd runs with this run dir /run/vipd (pid 7)")), 75,
 			"vipd run: another vipd runs with this run dir /run/vipd (pid 7)\n"},
+		{control.Errorf(control.CodePermission, "CAP_NET_ADMIN is missing"), 77, "vipd run: CAP_NET_ADMIN is missing\n"},
+		{control.Errorf(control.CodeUsage, "--node z: no such node"), 2, "vipd run: --node z: no such node\n"},
 		{errors.New("no network"), 1, "vipd run: no network\n"},
 	} {
 		var e bytes.Buffer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -248,4 +249,28 @@ func TestAddressOfAnotherNode(t *testing.T) {
 	s.eventually("it is named", func() bool {
 		return strings.Contains(s.a.alarms(), "also has 198.51.100.2, an address of node hist-b")
 	})
+}
+
+// A machine that was cloned runs as a node that there is already: the node and its operator
+// are told where the other one is.
+func TestCloneOfANode(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, pair4)
+	s.start()
+	clone := s.lab.Host("clone")
+	clone.Plug(s.lab.Switch("service"), "eth0", netip.MustParsePrefix("192.0.2.13/24"))
+	config := s.write("clone.toml", strings.Replace(pair4, `"192.0.2.11", "198.51.100.1"`, `"192.0.2.13", "198.51.100.3"`, 1))
+	said := &buffer{}
+	proc, err := clone.Start(rig.Process{Path: vipd(t), Stdout: said, Stderr: said, Args: []string{
+		"run", "--config", config, "--node", "hist-a", "--run-dir", runDir, "--state-dir", filepath.Join(s.dir, "clone-state")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proc.Kill()
+	s.eventually("the node says that it is not alone", func() bool {
+		return strings.Contains(s.a.alarms(), "192.0.2.13 also sends as node hist-a, which this host is: two hosts run as the same node")
+	})
+	if n := s.a.said("also sends as node"); n != 1 {
+		t.Errorf("said %d times, want once a minute", n)
+	}
 }

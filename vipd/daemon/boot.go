@@ -39,8 +39,8 @@ func (d *Daemon) boot(left []row, disk *store) error {
 	}
 	l.step(recalled)
 	l.step(node.Halted{Names: disk.state().Halted})
-	if err := d.deadman.clear(); err != nil {
-		return err
+	if err := d.deadman.clear(); err != nil { // what stays armed is expired; the next take of it arms it anew
+		d.log.Error("could not let go of leases of an earlier daemon", "err", err)
 	}
 	if disk.state().Suspended {
 		l.step(node.Suspended{On: true})

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -165,6 +166,16 @@ func (d *Daemon) Close() {
 	d.aside.end()
 }
 
+// permission gives an error of the start that comes of a missing right its exit code. One
+// that ends a running daemon has none: another start may help.
+func permission(err error) error {
+	var refused *control.Error
+	if errors.As(err, &refused) || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return control.Errorf(control.CodePermission, "%v: run vipd as root, or give its user this right", err)
+}
+
 // Run opens a daemon and runs it until it is stopped by SIGTERM or SIGINT, or
 // ctx ends. A restart replaces the process.
 func Run(ctx context.Context, o Options) error {
@@ -172,7 +183,7 @@ func Run(ctx context.Context, o Options) error {
 	sayHurry(o.Refused, o.Log)
 	d, err := New(o)
 	if err != nil {
-		return err
+		return permission(err)
 	}
 	if o.Refused == nil {
 		shed()

@@ -29,7 +29,7 @@ func (d *Daemon) open() error {
 	if err := vet(context.Background(), c.settings.Groups, d.options.RunDir); err != nil {
 		return err
 	}
-	keys, err := seal.ReadKeyFile(c.settings.KeyFile)
+	keys, err := ReadKeys(d.options.Config, c.settings)
 	if err != nil {
 		return err
 	}

@@ -150,3 +150,26 @@ func TestTheLookAtRightsLeavesNothing(t *testing.T) {
 		t.Errorf("addresses before %s, after %s", before, after)
 	}
 }
+
+// An error of the start that comes of a right has the exit code of one, with what it was;
+// any other keeps its own.
+func TestPermissionAtTheStart(t *testing.T) {
+	held := control.Errorf(control.CodeHeld, "another vipd")
+	for _, c := range []struct {
+		err  error
+		code int
+	}{
+		{fmt.Errorf("make run dir: %w", &os.PathError{Op: "mkdir", Path: "/run/vipd", Err: unix.EACCES}), control.CodePermission},
+		{fmt.Errorf("open: %w", unix.EPERM), control.CodePermission},
+		{errors.Join(errors.New("close"), unix.EPERM), control.CodePermission},
+		{fmt.Errorf("listen: %w", held), control.CodeHeld},
+		{fmt.Errorf("open: %w", unix.EROFS), 0},
+		{errors.New("no network"), 0},
+	} {
+		var refused *control.Error
+		got := permission(c.err)
+		if errors.As(got, &refused) != (c.code != 0) || refused != nil && refused.Code != c.code || !strings.Contains(got.Error(), c.err.Error()) {
+			t.Errorf("%v became %v, want code %d", c.err, got, c.code)
+		}
+	}
+}
