@@ -48,6 +48,7 @@ func change[Q, A any](s *Server, do func(context.Context, Q) (A, error)) http.Ha
 			refuse(w, err)
 			return
 		}
+		advance(r, phaseWorking)
 		ctx, cancel := context.WithTimeout(r.Context(), ChangeLimit)
 		defer cancel()
 		a, err := do(ctx, q)
@@ -136,13 +137,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 // stream writes one page per line until the caller goes, the server stops, or
 // the caller takes longer than patience to read one.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, since uint64) {
-	select {
-	case s.follow <- struct{}{}:
-		defer func() { <-s.follow }()
-	default:
-		refuse(w, Errorf(CodeHeld, "%d streams of events are open, the most at a time", maxFollow))
+	leave, ok := s.enterStream(callerFrom(r))
+	if !ok {
+		refuse(w, Errorf(CodeHeld, "%d streams of events are open, the most at a time", len(s.follow)))
 		return
 	}
+	defer leave()
+	advance(r, phaseWorking)
 	rc := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
@@ -155,4 +156,25 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, since uint64) {
 			return
 		}
 	}
+}
+
+// enterStream takes a place for one more stream; leave gives it back. The last places
+// are root's.
+func (s *Server) enterStream(who Caller) (leave func(), ok bool) {
+	places := []chan struct{}{s.follow}
+	if privileged := who.UID == 0 || s.admission != nil && s.admission.privileged(who); !privileged {
+		places = []chan struct{}{s.followOthers, s.follow}
+	}
+	leave = func() {}
+	for _, place := range places {
+		select {
+		case place <- struct{}{}:
+			before := leave
+			leave = func() { <-place; before() }
+		default:
+			leave()
+			return nil, false
+		}
+	}
+	return leave, true
 }

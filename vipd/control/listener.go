@@ -6,59 +6,82 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// maxConnections is how many connections are open at a time; further callers
-// wait in the kernel's queue. Idle ones end after patience, so a full house
-// empties by itself.
-const maxConnections = 16
-
-// listener hands out connections whose caller is known, a bounded number at
-// a time.
+// listener hands out connections whose caller is known. It takes each one at once:
+// which of them stay is for the admission to say, so that none waits in the
+// kernel's queue behind callers that send nothing.
 type listener struct {
 	*net.UnixListener
-	slots chan struct{} // shared by the listeners of one server
-	log   *slog.Logger
+	admission *admission // shared by the listeners of one server
+	log       *slog.Logger
 }
 
-// conn is a connection that knows its caller and gives its slot back.
+// conn is a connection that knows its caller and gives its place back.
 type conn struct {
 	*net.UnixConn
-	caller Caller
-	once   sync.Once
-	slots  chan struct{}
+	caller    Caller
+	phase     phase // guarded by the admission
+	once      sync.Once
+	admission *admission
 }
 
+// Accept returns the next connection that has a place.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
-		l.slots <- struct{}{}
 		c, err := l.AcceptUnix()
 		if err != nil {
-			<-l.slots
 			return nil, err
 		}
 		who, err := callerOf(c)
-		if err == nil {
-			return &conn{UnixConn: c, caller: who, slots: l.slots}, nil
+		if err != nil {
+			l.log.Warn("control: connection refused", "err", err)
+			c.Close()
+			continue
 		}
-		l.log.Warn("control: connection refused", "err", err)
+		fresh := &conn{UnixConn: c, caller: who, admission: l.admission}
+		ok, pause := l.admission.admit(fresh)
+		time.Sleep(pause)
+		if ok {
+			return fresh, nil
+		}
 		c.Close()
-		<-l.slots
 	}
 }
 
+// Close gives the place back, once.
 func (c *conn) Close() error {
-	c.once.Do(func() { <-c.slots })
+	c.once.Do(func() { c.admission.leave(c) })
 	return c.UnixConn.Close()
 }
 
-type callerKey struct{}
+type (
+	callerKey struct{}
+	connKey   struct{}
+)
 
-// withCaller puts the connection's caller where the handlers find it.
+// withCaller puts the connection and its caller where the handlers find them.
 func withCaller(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, callerKey{}, c.(*conn).caller)
+	own := c.(*conn)
+	return context.WithValue(context.WithValue(ctx, callerKey{}, own.caller), connKey{}, own)
 }
 
 func callerFrom(r *http.Request) Caller {
 	return r.Context().Value(callerKey{}).(Caller)
+}
+
+// advance notes how far the request's connection has come.
+func advance(r *http.Request, p phase) {
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		c.admission.advance(c, p)
+	}
+}
+
+// received marks connections whose request has come.
+func received(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		advance(r, phaseAnswering)
+		next.ServeHTTP(w, r)
+	})
 }

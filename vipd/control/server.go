@@ -14,8 +14,9 @@ import (
 const (
 	maxRequest  = 64 << 10               // bytes of a request's body
 	maxHeader   = 8 << 10                // bytes of its header
-	maxFollow   = 8                      // streams of events at a time, half of maxConnections
-	patience    = 2 * time.Second        // for a caller to send its request or take its answer
+	maxFollow   = 8                      // streams of events at a time
+	rootFollow  = 2                      // of them for root and the daemon's own user alone
+	patience    = time.Second            // for a caller to send its request or take its answer
 	linger      = 500 * time.Millisecond // for answers under way when the server stops
 	lookEvery   = time.Second            // between looks whether the socket is still in place
 	ChangeLimit = 30 * time.Second       // the longest a request that changes something may take
@@ -23,13 +24,15 @@ const (
 
 // Server answers on the unix socket of one run dir.
 type Server struct {
-	daemon  Daemon
-	journal *Journal
-	log     *slog.Logger
-	socket  *socket
-	http    *http.Server
-	slots   chan struct{} // one for each open connection
-	follow  chan struct{} // one for each stream of events
+	daemon    Daemon
+	journal   *Journal
+	log       *slog.Logger
+	socket    *socket
+	http      *http.Server
+	admission *admission
+	follow    chan struct{} // one for each stream of events
+
+	followOthers chan struct{} // one for each of them that is not root's
 }
 
 // Listen takes the run dir, making it when it is missing, and replaces the
@@ -46,17 +49,17 @@ func Listen(runDir string, d Daemon, j *Journal, log *slog.Logger) (*Server, err
 	}
 	s := &Server{
 		daemon: d, journal: j, log: log, socket: sock,
-		slots:  make(chan struct{}, maxConnections),
-		follow: make(chan struct{}, maxFollow),
+		admission: newAdmission(r.daemon, log),
+		follow:    make(chan struct{}, maxFollow), followOthers: make(chan struct{}, maxFollow-rootFollow),
 	}
 	s.http = &http.Server{
-		Handler:        s.routes(),
+		Handler:        received(s.routes()),
 		ReadTimeout:    patience,
-		IdleTimeout:    patience,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ConnContext:    withCaller,
 	}
+	s.http.SetKeepAlivesEnabled(false) // a verb asks once, and a place is for one request
 	return s, nil
 }
 
@@ -68,7 +71,7 @@ func (s *Server) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	var serving sync.WaitGroup
 	serve := func() {
-		ln := &listener{UnixListener: s.socket.ln, slots: s.slots, log: s.log}
+		ln := &listener{UnixListener: s.socket.ln, admission: s.admission, log: s.log}
 		serving.Go(func() { s.serve(ln, ended) })
 	}
 	serve()
