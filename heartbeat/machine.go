@@ -18,7 +18,9 @@ const leastAsk = time.Millisecond
 type Config struct {
 	Self     uint8
 	Session  uint64 // ours, random, not 0
+	Start    uint64 // ours: counts the starts of this node, 0 if it is not known
 	Peers    []uint8
+	Starts   []Start // the greatest of the sessions that peers have proved to an earlier run
 	Interval time.Duration
 	Dead     time.Duration
 	Lease    time.Duration
@@ -34,6 +36,7 @@ type Tick struct{}
 type Received struct {
 	From    uint8
 	Session uint64
+	Start   uint64        // of the session, 0 if the sender does not know its own
 	Path    uint8         // ours, on which it came, from 0
 	Arrived clock.Instant // when the kernel had it
 	Wall    clock.Wall    // the same on the wall clock, 0 if the kernel gave no stamp
@@ -61,6 +64,7 @@ type Word struct {
 	From    uint8
 	Message *Message
 	Echoed  clock.Instant // our newest send that this very message echoes, 0 if none or too old
+	Proof   clock.Instant // the same, though our session did not count for the peer when it heard that: no lease rests on it
 	Fresh   bool          // newer than every message before
 	Spoken  bool          // of itself, or the first of a session: it is echoed from now on
 	New     bool          // first of a new session
@@ -79,22 +83,23 @@ type Thawed struct{ For time.Duration }
 // Stalled says that we ran late: what peers sent may wait unread.
 type Stalled struct{}
 
-// Audible says that something of the peer's came which is no word of it yet: a
-// session that has not echoed ours. The peer is not silent then.
+// Audible says that a session of the peer was heard which has not proved itself, but
+// began after all that have: the peer may have started anew and not hear us. It counts
+// for the lease of what we hold and for nothing else.
 type Audible struct{ From uint8 }
 
-// Retire says that a peer's session has been replaced by a proven one.
-type Retire struct {
-	Slot    uint8
-	Session uint64
-}
+// Outranked says that a peer knows of a later start of this node than the present one:
+// what this node remembered of its starts was lost or old. The next one must be above.
+// The peer does not listen to a session with a lower start, but for one whose sender
+// knows that it does not know its own (0).
+type Outranked struct{ Start uint64 }
 
-func (Say) action()     {}
-func (Word) action()    {}
-func (Thawed) action()  {}
-func (Stalled) action() {}
-func (Audible) action() {}
-func (Retire) action()  {}
+func (Say) action()       {}
+func (Word) action()      {}
+func (Thawed) action()    {}
+func (Stalled) action()   {}
+func (Audible) action()   {}
+func (Outranked) action() {}
 
 // Machine is the heartbeat's mind on one node.
 type Machine struct {
@@ -106,18 +111,26 @@ type Machine struct {
 	due     clock.Instant // the deadline that the last Step left
 	stalls  int           // in a row
 	thawed  clock.Instant // newest thaw
+	told    uint64        // the greatest start of ours that a peer counts, our own at least
 	actions []Action
+
+	pendings []Heard // scratch of Heard
 }
 
 // New returns a machine that has heard nobody.
 func New(c Config, now clock.Instant) *Machine {
-	m := &Machine{config: c, last: now, due: now}
+	m := &Machine{config: c, last: now, due: now, told: c.Start}
 	for i := range m.place {
 		m.place[i] = -1
 	}
 	for i, slot := range c.Peers {
 		m.peers = append(m.peers, Peer{Slot: slot, timer: now, spoke: now})
 		m.place[slot] = int8(i)
+	}
+	for _, s := range c.Starts {
+		if p := m.Peer(s.Slot); p != nil {
+			p.proven = max(p.proven, s.Start)
+		}
 	}
 	return m
 }
@@ -140,12 +153,47 @@ func (m *Machine) Drops() *Drops { return &m.drops }
 // Count counts a message that was refused before it reached the machine.
 func (m *Machine) Count(r DropReason) { m.drops[r]++ }
 
-// Heard appends what the next message is to say of the peers' sends.
+// maxPending is how many sessions that have not proved themselves the next message
+// echoes at most, beside one for each peer of which none has.
+const maxPending = 2
+
+// Heard appends what the next message is to say of the peers' sends: of the sessions
+// that count, and of those that have yet to prove themselves, so that they can.
 func (m *Machine) Heard(now clock.Instant, list []Heard) []Heard {
 	for i := range m.peers {
 		p := &m.peers[i]
 		if p.Session != 0 {
 			list = append(list, Heard{Slot: p.Slot, Paths: p.heardOn(now, m.config.Dead), Session: p.Session, Edition: p.pages.have(), Sent: p.sent, At: p.at})
+		}
+	}
+	pending := m.pendings[:0]
+	for i := range m.peers {
+		pending = m.peers[i].pendingAt(now, m.config.Dead, pending)
+	}
+	m.pendings = pending
+	first, room := 0, len(m.peers)+maxPending-len(list)
+	if len(pending) > room {
+		first = m.turn(now)
+	}
+	for i := range min(room, len(pending)) {
+		list = append(list, pending[(first+i)%len(pending)])
+	}
+	return list
+}
+
+// turn counts intervals: what there is no room for in one message is in a later one.
+func (m *Machine) turn(now clock.Instant) int {
+	return int(uint64(now) / uint64(m.config.Interval) % (1 << 30))
+}
+
+// Starts appends what the next message is to say of the starts of peers that are to
+// begin a later session: those of which a greater start is known than the live
+// session has. Most come in turn if there are many.
+func (m *Machine) Starts(now clock.Instant, list []Start) []Start {
+	for i := range m.peers {
+		p := &m.peers[(m.turn(now)+i)%len(m.peers)]
+		if least := p.least(); len(list) < maxStarts && least > 0 && (p.Session == 0 || p.Start < least) {
+			list = append(list, Start{Slot: p.Slot, Start: least})
 		}
 	}
 	return list

@@ -1,6 +1,8 @@
 package heartbeat
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ func from(now clock.Instant, seq uint64, kind Kind, echo clock.Instant) Received
 	if echo != 0 {
 		m.Heard = []Heard{{Slot: 1, Session: ours, Sent: echo}}
 	}
-	return Received{From: 2, Session: theirs, Arrived: now, Message: m}
+	return Received{From: 2, Session: theirs, Start: 8, Arrived: now, Message: m}
 }
 
 // find returns the first action of the type.
@@ -47,14 +49,17 @@ func TestDropReasons(t *testing.T) {
 		{OwnEcho, func(r *Received) { r.From = 1 }},
 		{NotAPeer, func(r *Received) { r.From = 9 }},
 		{OldSession, func(r *Received) { r.Session = another }},
+		{OldSession, func(r *Received) { r.Session, r.Start = 0xdd, 7 }},
 		{Unproven, func(r *Received) { r.Session, r.Message.Heard = 0xdd, nil }},
+		{Unproven, func(r *Received) { r.Session, r.Message.Heard[0].Sent = 0xdd, at(-141*ms) }},
+		{Unproven, func(r *Received) { r.Session, r.Message.Heard[0].Session = 0xdd, 0xab }},
 		{Waited, func(r *Received) { r.Arrived = at(-151 * ms) }},
 		{FromFuture, func(r *Received) { r.Message.Heard[0].Sent = at(11 * ms) }},
 		{Repeated, func(r *Received) { r.Message.Seq, r.Message.Heard = 1, nil }},
 	} {
 		m := New(config, at(0))
-		old := from(at(0), 1, Beat, 0)
-		old.Session = another
+		old := from(at(0), 1, Beat, at(0))
+		old.Session, old.Start = another, 7
 		m.Step(at(0), old)
 		m.Step(at(1*ms), from(at(1*ms), 1, Beat, at(0))) // theirs replaces another
 		r := from(at(10*ms), 2, Beat, at(5*ms))
@@ -93,7 +98,7 @@ func TestAnswersAreNoLoss(t *testing.T) {
 	for i := range uint64(10) {
 		now := at(time.Duration(i) * 50 * ms)
 		for path := range uint8(2) {
-			r := from(now, 3*i+1, Beat, 0)
+			r := from(now, 3*i+1, Beat, now)
 			r.Path = path
 			m.Step(now, r)
 			answer := from(now, 3*i+2+uint64(path), Answer, 0)
@@ -110,7 +115,7 @@ func TestAnswersAreNoLoss(t *testing.T) {
 
 func TestRoundTrip(t *testing.T) {
 	m := New(config, at(0))
-	m.Step(at(0), from(at(0), 1, Beat, 0))
+	m.Step(at(0), from(at(0), 1, Beat, at(0)))
 	r := from(at(13*ms), 2, Answer, at(3*ms))
 	r.Message.Heard[0].At, r.Message.Wall = 100, clock.Wall(100+4*ms) // held for 4 ms
 	m.Step(at(13*ms), r)
@@ -183,28 +188,193 @@ func TestThaw(t *testing.T) {
 	}
 }
 
-// A session that has not echoed ours is answered and heard, and changes nothing,
-// be it new or a recording. One that echoes ours succeeds; the old one is over.
+// heardOf returns what the machine says that it has heard of node 2.
+func heardOf(m *Machine, now clock.Instant) (list []Heard) { return m.Heard(now, nil) }
+
+// A session that has not echoed ours is echoed, so that it can, and changes nothing; one
+// that has takes the place of the one before.
 func TestSuccession(t *testing.T) {
 	m := New(config, at(0))
 	m.Step(at(0), from(at(0), 1, Beat, at(0)))
 	fresh := from(at(5*ms), 1, Beat, 0)
-	fresh.Session = another
+	fresh.Session, fresh.Start = another, 9
 	list := m.Step(at(5*ms), fresh)
 	_, answered := find[Say](list)
 	_, audible := find[Audible](list)
-	if _, word := find[Word](list); word || !audible || !answered || m.Peer(2).Session != theirs {
+	if _, word := find[Word](list); word || answered || !audible || m.Peer(2).Session != theirs || m.Peer(2).Heard != at(0) {
 		t.Errorf("unproven: %v", list)
 	}
+	if h := heardOf(m, at(5*ms)); len(h) != 2 || h[0].Pending || h[1] != (Heard{Slot: 2, Pending: true, Paths: 1, Session: another, Sent: 5}) {
+		t.Errorf("echoed: %+v", h)
+	}
 	fresh = from(at(6*ms), 2, Beat, at(5*ms))
-	fresh.Session = another
+	fresh.Session, fresh.Start = another, 9
+	fresh.Message.Heard[0].Pending = true
 	list = m.Step(at(6*ms), fresh)
-	word, _ := find[Word](list)
-	if retire, ok := find[Retire](list); !word.New || !ok || retire.Session != theirs || m.Peer(2).Session != another {
-		t.Errorf("proven: %v", list)
+	if word, ok := find[Word](list); !ok || !word.New || word.Echoed != 0 || m.Peer(2).Session != another || m.Peer(2).Echo != 0 {
+		t.Errorf("proven by an echo from before it counted there: %v", list)
+	}
+	if h := heardOf(m, at(6*ms)); len(h) != 1 || h[0].Pending || h[0].Session != another {
+		t.Errorf("echoed: %+v", h)
 	}
 	if m.Step(at(7*ms), from(at(7*ms), 9, Beat, at(6*ms))); m.Drops()[OldSession] != 1 {
 		t.Error("the replaced session is still taken")
+	}
+}
+
+// Whatever is heard of sessions that have not proved themselves: nothing is answered,
+// and what is known of the peer stays as it is. The peer may be there only by a session
+// that began after all that have proved themselves, where this run knows it.
+func TestRecordings(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		starts  []Start // known of an earlier run
+		live    bool    // a session with start 8 has proved itself
+		start   uint64
+		silence time.Duration
+		reason  DropReason
+		audible bool
+	}{
+		{"of an earlier start", nil, true, 7, 10 * ms, OldSession, false},
+		{"of an earlier start, in a silence", nil, true, 7, time.Second, OldSession, false},
+		{"of an earlier start, known from an earlier run", []Start{{2, 8}}, false, 7, 10 * ms, OldSession, false},
+		{"of the present start, after ours", []Start{{2, 8}}, false, 8, 10 * ms, Unproven, false},
+		{"of a later start, after ours", []Start{{2, 8}}, false, 9, 10 * ms, Unproven, false},
+		{"of a node never heard", nil, false, 9, 10 * ms, Unproven, false},
+		{"of a later start", nil, true, 9, time.Second, Unproven, true},
+		{"without a start", nil, true, 0, time.Second, Unproven, false},
+		{"of the same start", nil, true, 8, time.Second, Unproven, false},
+	} {
+		config := config
+		config.Starts = c.starts
+		m := New(config, at(0))
+		if c.live {
+			m.Step(at(0), from(at(0), 1, Beat, at(0)))
+		}
+		for now := m.Deadline(); now < at(c.silence); now = m.Deadline() {
+			m.Step(now, Tick{})
+		}
+		before := *m.Peer(2)
+		for seq := range uint64(3) {
+			r := from(at(c.silence), seq+1, Ask, 0)
+			r.Session, r.Start = another, c.start
+			list := m.Step(at(c.silence), r)
+			for _, a := range list {
+				if say, ok := a.(Say); ok && say.Kind == Answer || !ok && a != (Audible{From: 2}) {
+					t.Errorf("%s: %+v", c.name, a)
+				}
+			}
+			if _, audible := find[Audible](list); audible != c.audible {
+				t.Errorf("%s: audible %v", c.name, audible)
+			}
+			if _, again := find[Audible](m.Step(at(c.silence), r)); again {
+				t.Errorf("%s: audible by a copy", c.name)
+			}
+		}
+		if n := m.Drops()[c.reason]; n != 6 {
+			t.Errorf("%s: %d dropped as %v", c.name, n, c.reason)
+		}
+		after := *m.Peer(2)
+		after.pending, after.odd, after.asked, after.trouble = before.pending, before.odd, before.asked, before.trouble
+		if !reflect.DeepEqual(after, before) {
+			t.Errorf("%s: changed\n%+v to\n%+v", c.name, before, after)
+		}
+	}
+}
+
+// Of sessions that have not proved themselves the one with the greatest start is
+// waited for, and beside it some that have none: recordings keep no peer from proving
+// itself.
+func TestRecordingsDisplaceNothing(t *testing.T) {
+	for _, start := range []uint64{0, 50} {
+		m := New(config, at(0))
+		hear := func(seq, session, start uint64) {
+			r := from(at(time.Duration(seq)*ms), seq, Beat, 0)
+			r.Session, r.Start = session, start
+			m.Step(r.Arrived, r)
+		}
+		seq := uint64(0)
+		for range 20 {
+			hear(seq+1, 0x1000, start)
+			for recorded := range uint64(30) {
+				seq++
+				hear(seq, 0x2000+recorded, recorded+10)
+			}
+			for recorded := range uint64(3) {
+				hear(seq, 0x3000+recorded, 0)
+			}
+		}
+		found := false
+		for turn := range 4 {
+			h := heardOf(m, at(time.Duration(seq)*ms).Add(time.Duration(turn)*config.Interval/4))
+			found = found || slices.ContainsFunc(h, func(h Heard) bool { return h.Session == 0x1000 && h.Pending })
+			if len(h) > 1+maxPending {
+				t.Errorf("echoes %d sessions", len(h))
+			}
+		}
+		if start == 0 {
+			for turn := range 5 { // what has no start comes in turn
+				h := heardOf(m, at(time.Duration(seq)*ms).Add(time.Duration(turn)*config.Interval))
+				found = found || slices.ContainsFunc(h, func(h Heard) bool { return h.Session == 0x1000 })
+			}
+		}
+		if !found {
+			t.Errorf("the session of start %d is not echoed", start)
+		}
+	}
+}
+
+// A node whose start counter has gone back is told, and its sessions are not listened to.
+func TestOutranked(t *testing.T) {
+	known := config
+	known.Starts = []Start{{2, 40}}
+	m := New(known, at(0))
+	m.Step(at(0), from(at(0), 1, Beat, at(0)))
+	if m.Drops()[OldSession] != 1 {
+		t.Error("an earlier start is listened to")
+	}
+	if told := m.Starts(at(0), nil); len(told) != 1 || told[0] != (Start{2, 40}) {
+		t.Errorf("told %v", told)
+	}
+	ours := config
+	ours.Start = 7
+	for _, c := range []struct{ told, want uint64 }{{6, 0}, {7, 0}, {40, 40}} {
+		m := New(ours, at(0))
+		r := from(at(0), 1, Beat, 0)
+		r.Message.Starts = []Start{{3, 99}, {1, c.told}}
+		if o, _ := find[Outranked](m.Step(at(0), r)); o.Start != c.want {
+			t.Errorf("told of %d: %v", c.told, o)
+		}
+		r.Message.Seq = 2
+		if _, again := find[Outranked](m.Step(at(0), r)); again {
+			t.Errorf("told of %d twice", c.told)
+		}
+	}
+}
+
+// Two nodes that start at the same moment prove each other by their own beats and
+// answers.
+func TestTwoStart(t *testing.T) {
+	a, b := New(config, at(0)), New(Config{Self: 2, Session: theirs, Start: 8, Peers: []uint8{1}, Interval: 50 * ms, Dead: 150 * ms, Lease: 120 * ms}, at(0))
+	toB := func(now clock.Instant, seq uint64, kind Kind) []Action {
+		return b.Step(now, Received{From: 1, Session: ours, Start: 3, Arrived: now, Message: &Message{Kind: kind, State: Up, Seq: seq, Sent: now, Heard: heardOf(a, now)}})
+	}
+	toA := func(now clock.Instant, seq uint64, kind Kind) []Action {
+		return a.Step(now, Received{From: 2, Session: theirs, Start: 8, Arrived: now, Message: &Message{Kind: kind, State: Up, Seq: seq, Sent: now, Heard: heardOf(b, now)}})
+	}
+	toB(at(0), 1, Beat)
+	list := toA(at(1*ms), 1, Beat) // echoes a's beat
+	if word, ok := find[Word](list); !ok || word.Echoed != 0 {
+		t.Fatalf("a of b: %+v", list)
+	}
+	if say, ok := find[Say](list); !ok || say.Kind != Answer {
+		t.Fatal("a does not answer")
+	}
+	if word, ok := find[Word](toB(at(2*ms), 2, Answer)); !ok || word.Echoed != at(1*ms) {
+		t.Fatalf("b of a: %+v", word)
+	}
+	if word, ok := find[Word](toA(at(3*ms), 2, Beat)); !ok || word.Echoed != at(2*ms) {
+		t.Fatalf("a of b: %+v", word)
 	}
 }
 

@@ -6,9 +6,9 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// WireVersion is the version of the layout below. A node speaks its own and
-// the one before it; the pair uses the lower.
-const WireVersion = 1
+// WireVersion is the version of the layout in wire.go. Additions need no new one: a
+// receiver skips what it does not know.
+const WireVersion = 2
 
 // Bounds of one message.
 const (
@@ -17,8 +17,12 @@ const (
 	MaxSize    = 1280 // octets of one message before sealing
 	MaxClaims  = 1000 // tokens of a cluster
 	MaxVersion = 24   // octets of the software version
-	maxPages   = 384  // messages that take the claims of a cluster of MaxNodes
 	MaxOrders  = 4    // orders and receipts carried at a time
+	MaxKeys    = 4    // key ids that a node has
+	MaxMACs    = 64   // hardware addresses that a node has; a message carries some of them in turn
+	maxHeard   = MaxNodes - 1 + maxPending
+	maxStarts  = 2   // starts of nodes carried at a time
+	maxPages   = 384 // messages that take the claims of a cluster of MaxNodes
 )
 
 // Kind says what a message wants of its receiver.
@@ -54,23 +58,28 @@ func (s State) String() string {
 // Message is what one node tells the others. Sealing adds who sent it and in
 // which session, so neither stands here.
 type Message struct {
-	Kind   Kind
-	State  State
-	Path   uint8         // the sender's path it left on, from 0
-	Synced bool          // the sender's kernel calls its clock synchronised
-	Leased bool          // the sender's kernel silences what it holds when its daemon dies
-	Want   bool          // the sender lacks pages of the receiver's claims
-	Hold   time.Duration // Restarting: how long it may be silent
-	Dead   time.Duration // the sender's dead time
-	Seq    uint64        // number of this send in the session, from 1
-	Sent   clock.Instant // the sender's boot clock at the send
-	Wall   clock.Wall    // the sender's wall clock at the send
-	Digest uint64        // of the configuration
-	Build  string        // software version
+	Kind     Kind
+	State    State
+	Path     uint8         // the sender's path it left on, from 0
+	Synced   bool          // the sender's kernel calls its clock synchronised
+	Leased   bool          // the sender's kernel silences what it holds when its daemon dies
+	Want     bool          // the sender lacks pages of the receiver's claims
+	Hold     time.Duration // Restarting: how long it may be silent
+	Dead     time.Duration // the sender's dead time
+	Interval time.Duration // the sender's interval
+	Seq      uint64        // number of this send in the session, from 1
+	Sent     clock.Instant // the sender's boot clock at the send
+	Wall     clock.Wall    // the sender's wall clock at the send
+	Digest   uint64        // of the configuration
+	Boot     uint64        // names the boot that the sender's host is in, 0 if it is not known
+	Build    string        // software version
 
 	Heard    []Heard
+	Starts   []Start
 	Orders   []Order
 	Receipts []Receipt
+	Keys     []uint32 // ids of the keys that the sender opens with; the one it seals with is the first
+	MACs     []MAC    // the sender's hardware addresses, or some of them
 
 	Edition uint32 // counts changes of the claims in this session
 	Page    uint16 // which page of the edition Claims holds, from 0
@@ -78,28 +87,53 @@ type Message struct {
 	Claims  []Claim
 }
 
+// MACKind says what interface of a node a hardware address is of.
+type MACKind uint8
+
+// The kinds of interface; a receiver keeps those that it does not know.
+const (
+	PathMAC   MACKind = 1 + iota // of a path, by its number
+	ClientMAC                    // towards the clients, by the number of the interface on its host
+)
+
+// MAC is the hardware address of one interface of a node.
+type MAC struct {
+	Kind    MACKind
+	Index   uint8
+	Address [6]byte
+}
+
 // Heard is what the sender knows of one peer's sends: the echo.
 type Heard struct {
 	Slot    uint8
+	Pending bool          // the session has yet to prove itself: it does not count, so no lease may rest on this
 	Paths   uint8         // bit i: heard on path i within the dead time
 	Session uint64        // the peer's session
 	Edition uint32        // newest edition of the peer's claims that the sender has whole
 	Sent    clock.Instant // Sent of the peer's newest beat or ask, on its boot clock
-	At      clock.Wall    // the sender's wall clock when that arrived
+	At      clock.Wall    // the sender's wall clock when that arrived, 0 if that is not known or over 4 s ago
+}
+
+// Start is the greatest start of a node's sessions that another node knows of. A
+// session below it is not listened to, and its sender has to begin a later one.
+type Start struct {
+	Slot  uint8
+	Start uint64
 }
 
 // Claim is one token's state on the sender, as token.Claim has it.
 type Claim struct {
-	Token   uint64 // 64-bit FNV-1a of the token's name
-	Phase   uint8
-	Verb    uint8
-	To      uint8 // slot that Verb addresses
-	Flags   uint8
-	Reasons uint32        // why the sender is not fit, one bit each
-	Epoch   uint64        // of the sender's grant
-	Seen    uint64        // highest epoch granted or seen
-	About   uint64        // epoch that Verb speaks of
-	Since   clock.Instant // held without a break since, on the sender's boot clock; 0 if not held
+	Token    uint64 // 64-bit FNV-1a of the token's name
+	Phase    uint8
+	Verb     uint8
+	To       uint8 // slot that Verb addresses
+	Flags    uint8
+	Reasons  uint32        // why the sender is not fit, one bit each
+	Epoch    uint64        // of the sender's grant
+	Seen     uint64        // highest epoch granted or seen
+	About    uint64        // epoch that Verb speaks of
+	Since    clock.Instant // held without a break since, on the sender's boot clock; 0 if not held
+	Priority int32         // that the sender applies for itself
 }
 
 // Order asks another node to do what an operator ordered here; it is repeated

@@ -2,6 +2,7 @@ package heartbeat
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"vipd/heartbeat/clock"
@@ -10,15 +11,21 @@ import (
 // Peer is what is known of one other node. Its zero time fields mean "never".
 type Peer struct {
 	Slot    uint8
-	Session uint64        // 0 until something was heard
+	Session uint64        // the live one, which has proved itself; 0 until one has
+	Start   uint64        // of it, 0 if the peer does not know its own
 	Heard   clock.Instant // newest message kept, on any path
 	Since   clock.Instant // heard without a gap of a dead time since
 	Echo    clock.Instant // our newest send that it has echoed in this session
 	Hold    time.Duration // it announced that it may be silent for so long
 	State   State
 	Digest  uint64
+	Boot    uint64 // names the boot that its host is in, 0 if that is not known
 	Build   string
 	Synced  bool
+	Dead    time.Duration // its own
+	Beats   time.Duration // its own interval
+	Keys    []uint32      // ids of the keys that it opens with; the one it seals with is the first
+	MACs    []MAC         // its hardware addresses, as far as it has told them in this session
 	Clock   clock.Estimator
 	Paths   [MaxPaths]Path
 
@@ -26,11 +33,37 @@ type Peer struct {
 	sent    clock.Instant // its newest beat or ask, on its clock: what we echo
 	at      clock.Wall    // when that arrived here, 0 if the kernel gave no stamp
 	retired [4]uint64
+	proven  uint64        // the greatest start of a session that has proved itself, to this run or an earlier one
+	pending pending       // the session that began last of those that have not
+	odd     [4]pending    // and those that no start ranks; the one heard last is the last
 	asked   clock.Instant // newest ask
 	trouble clock.Instant // silent or not echoed since, 0 if neither
 	timer   clock.Instant // silence is counted from here: Heard, or a stall of ours
 	spoke   clock.Instant // the same for beats and asks, without answers
 	pages   pages
+}
+
+// MAC returns the peer's hardware address on the interface of that kind and number.
+func (p *Peer) MAC(kind MACKind, index uint8) (address [6]byte, ok bool) {
+	for _, a := range p.MACs {
+		if a.Kind == kind && a.Index == index {
+			return a.Address, true
+		}
+	}
+	return address, false
+}
+
+// learn keeps the hardware addresses of a message, which may hold some of the peer's only.
+func (p *Peer) learn(list []MAC) {
+	for _, a := range list {
+		i := slices.IndexFunc(p.MACs, func(b MAC) bool { return a.Kind == b.Kind && a.Index == b.Index })
+		switch {
+		case i >= 0:
+			p.MACs[i] = a
+		case len(p.MACs) < MaxMACs:
+			p.MACs = append(p.MACs, a)
+		}
+	}
 }
 
 // Path is how one path to a peer does.
@@ -110,14 +143,75 @@ func (p *Peer) heardOn(now clock.Instant, dead time.Duration) uint8 {
 	return on
 }
 
-// adopt starts the peer's new session; what the old one said is void.
-func (p *Peer) adopt(session uint64) {
+// pending is a session that has not proved itself: it has yet to echo a recent send of
+// our present session. Until then it may be a recording. It is echoed in what is sent
+// anyway, so that it can, and changes nothing else.
+type pending struct {
+	session, start uint64
+	seq            uint64
+	sent           clock.Instant // its newest beat or ask, on its clock
+	at             clock.Wall
+	heard          clock.Instant // when, on ours
+	path           uint8
+}
+
+// hear notes a message of the session, unless a newer one has come before.
+func (q *pending) hear(now clock.Instant, r Received) bool {
+	if q.session == r.Session && r.Message.Seq <= q.seq {
+		return false
+	}
+	sent, at := q.sent, q.at
+	if q.session != r.Session || r.Message.Kind != Answer {
+		sent, at = r.Message.Sent, r.Wall
+	}
+	*q = pending{session: r.Session, start: r.Start, seq: r.Message.Seq, sent: sent, at: at, heard: now, path: r.Path}
+	return true
+}
+
+// least is the start below which sessions of the peer are not listened to.
+func (p *Peer) least() uint64 { return max(p.proven, p.pending.start) }
+
+// await notes a message of a session that has not proved itself. It reports whether
+// the peer may be there: the session began after all that have proved themselves, and
+// the message is its newest.
+func (p *Peer) await(now clock.Instant, r Received) (audible bool) {
+	if r.Start > 0 && (r.Start > p.proven || p.Session == 0) {
+		return p.pending.hear(now, r) && r.Start > p.proven
+	}
+	i := max(slices.IndexFunc(p.odd[:], func(q pending) bool { return q.session == r.Session }), 0)
+	q := p.odd[i] // if it is a new one, that which was not heard for the longest makes room
+	q.hear(now, r)
+	copy(p.odd[i:], p.odd[i+1:])
+	p.odd[len(p.odd)-1] = q
+	return false
+}
+
+// pendingAt appends the echoes of the sessions that have not proved themselves and were
+// heard within dead.
+func (p *Peer) pendingAt(now clock.Instant, dead time.Duration, list []Heard) []Heard {
+	for i := -1; i < len(p.odd); i++ {
+		q := &p.pending
+		if i >= 0 {
+			q = &p.odd[i]
+		}
+		if q.session != 0 && now.Sub(q.heard) <= dead {
+			list = append(list, Heard{Slot: p.Slot, Pending: true, Paths: 1 << min(q.path, MaxPaths-1), Session: q.session, Sent: q.sent, At: q.at})
+		}
+	}
+	return list
+}
+
+// adopt makes the session the peer's live one; what the one before said is void.
+func (p *Peer) adopt(session, start uint64) {
 	if p.Session != 0 {
 		copy(p.retired[1:], p.retired[:])
 		p.retired[0] = p.Session
 	}
-	*p = Peer{Slot: p.Slot, Session: session, Heard: p.Heard, Since: p.Since, timer: p.timer, spoke: p.spoke,
-		asked: p.asked, retired: p.retired, Clock: p.Clock}
+	*p = Peer{Slot: p.Slot, Session: session, Start: start, Heard: p.Heard, Since: p.Since, timer: p.timer, spoke: p.spoke,
+		asked: p.asked, retired: p.retired, Clock: p.Clock, proven: max(p.proven, start), pending: p.pending}
+	if p.pending.start <= p.proven {
+		p.pending = pending{}
+	}
 }
 
 func (p *Peer) isRetired(session uint64) bool {

@@ -5,21 +5,26 @@ import "vipd/heartbeat/clock"
 // receive takes one message, or counts why it changes nothing.
 func (m *Machine) receive(now clock.Instant, r Received) {
 	p, reason := m.admit(now, r)
-	if reason == Unproven {
-		m.challenge(r)
-	}
 	if reason != Kept {
 		m.drops[reason]++
 		return
 	}
-	echoed, ok := m.echo(now, r)
+	echo, ok := m.echo(now, r)
 	if !ok {
 		m.drops[FromFuture]++
 		return
 	}
-	word := Word{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.timer), Echoed: echoed, New: r.Session != p.Session}
+	m.outranked(r)
+	word := Word{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.timer), New: r.Session != p.Session}
+	if word.New && echo.Sent == 0 {
+		m.await(now, p, r)
+		return
+	}
 	if word.New {
-		m.replace(p, r.Session, echoed)
+		p.adopt(r.Session, r.Start)
+	}
+	if word.Proof = echo.Sent; !echo.Pending {
+		word.Echoed = echo.Sent
 	}
 	first := r.Path < MaxPaths && p.Paths[r.Path].take(now, r.Message.Seq)
 	if first && r.Message.Kind == Beat {
@@ -28,15 +33,15 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	if first && r.Message.Kind != Answer {
 		m.actions = append(m.actions, Say{Kind: Answer, To: p.Slot, Path: r.Path, Whole: r.Message.Want})
 	}
-	if first && r.Message.Kind == Answer {
+	if first && (r.Message.Kind == Answer || word.New) { // the clocks are compared before anything moves to a peer
 		m.measure(p, r)
 	}
 	word.Fresh = r.Message.Seq > p.seq
-	if !word.Fresh && echoed <= p.Echo {
+	if !word.Fresh && word.Echoed <= p.Echo {
 		m.drops[Repeated]++
 		return
 	}
-	p.Echo = max(p.Echo, echoed)
+	p.Echo = max(p.Echo, word.Echoed)
 	if word.Fresh {
 		m.refresh(now, p, r)
 		word.Spoken = p.sent == r.Message.Sent
@@ -50,13 +55,24 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	m.actions = append(m.actions, word)
 }
 
-// challenge answers a session that has yet to echo ours, so that it can. It is
-// no word of the peer's, for it may be a recording; but it is not silence: a
-// peer that has started anew and can't hear us takes what we hold after W.
-func (m *Machine) challenge(r Received) {
-	m.actions = append(m.actions, Audible{From: r.From})
-	if r.Message.Kind != Answer {
-		m.actions = append(m.actions, Say{Kind: Answer, To: r.From, Path: r.Path})
+// await notes a message of a session that has not proved itself. It is not answered, for
+// it may be a recording. But it may also be of a peer that has started anew and can't
+// hear us, which takes what we hold after W; where this run knows the peer, the
+// lease counts that one in.
+func (m *Machine) await(now clock.Instant, p *Peer, r Received) {
+	m.drops[Unproven]++
+	if p.await(now, r) && p.Session != 0 {
+		m.actions = append(m.actions, Audible{From: p.Slot})
+	}
+}
+
+// outranked looks whether the peer counts a later start of ours than we do.
+func (m *Machine) outranked(r Received) {
+	for _, s := range r.Message.Starts {
+		if s.Slot == m.config.Self && s.Start > m.told {
+			m.told = s.Start
+			m.actions = append(m.actions, Outranked{Start: s.Start})
+		}
 	}
 }
 
@@ -73,45 +89,22 @@ func (m *Machine) admit(now clock.Instant, r Received) (*Peer, DropReason) {
 	if waited > m.config.Dead || r.Arrived < m.thawed && m.thawed.Sub(r.Arrived) > m.config.Interval {
 		return nil, Waited
 	}
-	if p.isRetired(r.Session) {
+	if r.Session != p.Session && (p.isRetired(r.Session) || r.Start != 0 && r.Start < p.least()) {
 		return nil, OldSession
-	}
-	if r.Session != p.Session && p.Session != 0 && !m.succeeds(now, p, r) {
-		return nil, Unproven
 	}
 	return p, Kept
 }
 
-// succeeds reports whether a message of another session shows that the peer
-// has started anew: it echoes our session freshly, which no recording can, or
-// the session that we know has been silent for a dead time. Until then it is
-// answered, so that it can echo us, and changes nothing.
-func (m *Machine) succeeds(now clock.Instant, p *Peer, r Received) bool {
-	echo, ok := r.Message.Echo(m.config.Self, m.config.Session)
-	return ok && now.Sub(echo.Sent) <= m.config.Dead || p.Silence(now) > m.config.Dead
-}
-
-func (m *Machine) replace(p *Peer, session uint64, echoed clock.Instant) {
-	old := p.Session
-	p.adopt(session)
-	if old != 0 && echoed != 0 {
-		m.actions = append(m.actions, Retire{Slot: p.Slot, Session: old})
+// echo returns what the message says it heard of our present session. Sent is 0 if
+// that is nothing, or a send so old that it proves nothing: a message that echoes a
+// recent one is no recording of an earlier time. ok is false for a send that we have
+// not made.
+func (m *Machine) echo(now clock.Instant, r Received) (h Heard, ok bool) {
+	h, _ = r.Message.Echo(m.config.Self, m.config.Session)
+	if now.Sub(h.Sent) > m.config.Dead {
+		h.Sent = 0
 	}
-}
-
-// echo returns which of our sends the message echoes; 0 if none, or one so old
-// that it proves nothing. ok is false for a send that we have not made.
-func (m *Machine) echo(now clock.Instant, r Received) (sent clock.Instant, ok bool) {
-	h, found := r.Message.Echo(m.config.Self, m.config.Session)
-	switch {
-	case !found:
-		return 0, true
-	case h.Sent > now:
-		return 0, false
-	case now.Sub(h.Sent) > m.config.Dead:
-		return 0, true
-	}
-	return h.Sent, true
+	return h, h.Sent <= now
 }
 
 // refresh takes over what the newest message says of its sender.
@@ -133,9 +126,14 @@ func (m *Machine) refresh(now clock.Instant, p *Peer, r Received) {
 		p.Hold = r.Message.Hold
 	}
 	p.Digest, p.Build, p.Synced = r.Message.Digest, r.Message.Build, r.Message.Synced
+	p.Boot, p.Dead, p.Beats = r.Message.Boot, r.Message.Dead, r.Message.Interval
+	if r.Message.Keys != nil {
+		p.Keys = r.Message.Keys
+	}
+	p.learn(r.Message.MACs)
 }
 
-// measure takes round trip and clock offset from an answer. Our own time of
+// measure takes round trip and clock offset from a message that echoes ours. Our own time of
 // the send is reckoned back on the boot clock, so that a step of our wall
 // clock during the exchange does no harm.
 func (m *Machine) measure(p *Peer, r Received) {

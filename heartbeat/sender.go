@@ -15,10 +15,14 @@ type Words struct {
 	Want     bool
 	Hold     time.Duration
 	Digest   uint64
+	Boot     uint64
 	Build    string
 	Heard    []Heard
+	Starts   []Start
 	Orders   []Order
 	Receipts []Receipt
+	Keys     []uint32
+	MACs     []MAC
 	Edition  uint32
 	Claims   []Claim
 }
@@ -84,9 +88,10 @@ func (s *Sender) Compose(a Say, page int, now clock.Instant, wall clock.Wall) (m
 	s.sent = now
 	w := &s.payload
 	m = Message{
-		Kind: a.Kind, State: w.State, Synced: w.Synced, Leased: w.Leased, Want: w.Want, Hold: w.Hold, Dead: s.dead,
-		Seq: s.seq, Sent: now, Wall: wall, Digest: w.Digest, Build: w.Build,
-		Heard: w.Heard, Orders: w.Orders, Receipts: w.Receipts, Edition: w.Edition,
+		Kind: a.Kind, State: w.State, Synced: w.Synced, Leased: w.Leased, Want: w.Want, Hold: w.Hold, Dead: s.dead, Interval: s.interval,
+		Seq: s.seq, Sent: now, Wall: wall, Digest: w.Digest, Boot: w.Boot, Build: w.Build,
+		Heard: w.Heard, Starts: w.Starts, Orders: w.Orders, Receipts: w.Receipts, Keys: w.Keys, MACs: w.MACs,
+		Edition: w.Edition,
 	}
 	pages := max(1, (len(w.Claims)+s.page-1)/s.page)
 	if pages > 1 && !a.Whole || page >= pages {

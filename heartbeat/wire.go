@@ -3,63 +3,129 @@ package heartbeat
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"time"
-
-	"vipd/heartbeat/clock"
 )
 
 // Layout, all numbers big-endian:
 //
 //	0        1        2        3        4        6        8
 //	+--------+--------+--------+--------+--------+--------+
-//	| version| kind   | state  | path   | flags  | hold ms|
+//	| version| header | kind   | state  | path, 0| flags  |
+//	|        | length |        |        |        |        |
 //	+--------+--------+--------+--------+--------+--------+
 //	| sequence (8) | sent (8) | wall (8) | digest (8)      |
 //	+-----------------------------------------------------+
-//	| edition (4)       | page (2)        | pages (2)     |
+//	| edition (4) | page (2) | pages (2) | hold ms (2) | 0 |
 //	+-----------------------------------------------------+
-//	| heard n | orders n | receipts n | build length      |
+//	| dead µs (4) | interval µs (4) | boot (8)            |
 //	+-----------------------------------------------------+
-//	| claims n (2)      | dead ms (2)                     |
-//	+-----------------------------------------------------+
-//	build, heard × 30, orders × 15, receipts × 6, claims × 48
+//	sections: type (1), length (2), that many octets
 //
-// flags: bit 0 synchronised, bit 1 want pages, bit 2 leased; the others must be 0.
+// flags: bit 0 synchronised, bit 1 want pages, bit 2 leased.
+//
+// A header may be longer than this program's, and there may be sections and flags that
+// it does not know: it skips them. A list begins with the size of its entries, which may
+// be larger than known too; so may what follows the last entry. So a later program can add
+// to each part without a new version.
+const headerSize = 68
+
+// The sections.
 const (
-	headerSize  = 56
-	heardSize   = 30
-	orderSize   = 15
-	receiptSize = 6
-	claimSize   = 48
+	buildSection = 1 + iota
+	heardSection
+	startsSection
+	ordersSection
+	receiptsSection
+	claimsSection
+	keysSection
+	macsSection
+	sections
 )
+
+// Sizes of what is before a section and a list, and of the entries of lists, by section.
+const (
+	sectionHead = 3
+	listHead    = sectionHead + 1
+)
+
+var entrySize = [sections]int{heardSection: 27, startsSection: 9, ordersSection: 15, receiptsSection: 6, claimsSection: 52, keysSection: 4, macsSection: 8}
+
+// most is how many entries a list has at most.
+var most = [sections]int{heardSection: maxHeard, startsSection: maxStarts, ordersSection: MaxOrders, receiptsSection: MaxOrders, claimsSection: MaxClaims,
+	keysSection: MaxKeys, macsSection: MaxMACs}
 
 const (
 	flagSynced = 1 << iota
 	flagWant
 	flagLeased
-	flagKnown = flagSynced | flagWant | flagLeased
 )
+
+// unheld stands for an arrival whose time is not known.
+const unheld = math.MaxUint32
 
 // Reasons why Parse refuses a message.
 var (
 	ErrShort    = errors.New("heartbeat: message ends early")
-	ErrLong     = errors.New("heartbeat: octets after the message")
 	ErrVersion  = errors.New("heartbeat: unknown wire version")
 	ErrReserved = errors.New("heartbeat: reserved value")
 	ErrBounds   = errors.New("heartbeat: count out of bounds")
 )
 
 // PageSize returns how many claims fit beside a message's other parts for a
-// cluster of the given number of nodes.
+// cluster of the given number of nodes. Keys and hardware addresses have the room that
+// the others leave.
 func PageSize(nodes int) int {
-	rest := MaxSize - headerSize - MaxVersion - nodes*heardSize - MaxOrders*(orderSize+receiptSize)
-	return rest / claimSize
+	rest := MaxSize - headerSize - sectionHead - MaxVersion - listHead
+	rest -= listHead + (nodes-1+maxPending)*entrySize[heardSection]
+	for _, section := range []int{startsSection, ordersSection, receiptsSection} {
+		rest -= listHead + most[section]*entrySize[section]
+	}
+	return rest / entrySize[claimsSection]
 }
 
-// Append appends the message's octets to b.
+// Append appends the message's octets to b. Of its keys and hardware addresses it
+// takes those that fit, beginning with another address at each send.
 func (m *Message) Append(b []byte) []byte {
+	start := len(b)
+	b = m.appendHeader(b)
+	if m.Build != "" {
+		b = append(b, buildSection)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(m.Build)))
+		b = append(b, m.Build...)
+	}
+	b = appendList(b, heardSection, m.Heard, m.appendHeard)
+	b = appendList(b, startsSection, m.Starts, appendStart)
+	b = appendList(b, ordersSection, m.Orders, appendOrder)
+	b = appendList(b, receiptsSection, m.Receipts, appendReceipt)
+	b = appendList(b, claimsSection, m.Claims, appendClaim)
+	b = appendList(b, keysSection, m.Keys[:fitting(len(m.Keys), keysSection, len(b)-start)], appendKey)
+	return m.appendMACs(b, fitting(len(m.MACs), macsSection, len(b)-start))
+}
+
+// appendMACs appends n of the hardware addresses.
+func (m *Message) appendMACs(b []byte, n int) []byte {
+	if n == 0 {
+		return b
+	}
+	first := int(m.Seq % uint64(len(m.MACs)))
+	if n == len(m.MACs) {
+		first = 0
+	}
+	b = appendListHead(b, macsSection, n)
+	for i := range n {
+		a := &m.MACs[(first+i)%len(m.MACs)]
+		b = append(append(b, byte(a.Kind), a.Index), a.Address[:]...)
+	}
+	return b
+}
+
+// fitting returns how many of n entries a message of the given size has room for.
+func fitting(n, section, size int) int {
+	return max(0, min(n, most[section], (MaxSize-size-listHead)/entrySize[section]))
+}
+
+func (m *Message) appendHeader(b []byte) []byte {
 	var flags uint16
 	if m.Synced {
 		flags |= flagSynced
@@ -70,9 +136,8 @@ func (m *Message) Append(b []byte) []byte {
 	if m.Want {
 		flags |= flagWant
 	}
-	b = append(b, WireVersion, byte(m.Kind), byte(m.State), m.Path)
+	b = append(b, WireVersion, headerSize, byte(m.Kind), byte(m.State), m.Path, 0)
 	b = binary.BigEndian.AppendUint16(b, flags)
-	b = binary.BigEndian.AppendUint16(b, milliseconds16(m.Hold))
 	b = binary.BigEndian.AppendUint64(b, m.Seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Sent))
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Wall))
@@ -80,166 +145,76 @@ func (m *Message) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, m.Edition)
 	b = binary.BigEndian.AppendUint16(b, m.Page)
 	b = binary.BigEndian.AppendUint16(b, m.Pages)
-	b = append(b, byte(len(m.Heard)), byte(len(m.Orders)), byte(len(m.Receipts)), byte(len(m.Build)))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(m.Claims)))
-	b = binary.BigEndian.AppendUint16(b, milliseconds16(m.Dead))
-	b = append(b, m.Build...)
-	for i := range m.Heard {
-		b = m.Heard[i].append(b)
+	b = binary.BigEndian.AppendUint16(b, uint16(min(max(m.Hold.Milliseconds(), 0), math.MaxUint16)))
+	b = append(b, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, microseconds32(m.Dead))
+	b = binary.BigEndian.AppendUint32(b, microseconds32(m.Interval))
+	return binary.BigEndian.AppendUint64(b, m.Boot)
+}
+
+func microseconds32(d time.Duration) uint32 {
+	return uint32(min(max(d.Microseconds(), 0), math.MaxUint32))
+}
+
+// appendList appends a section with entries of one size, or nothing if there are none.
+func appendList[T any](b []byte, section int, list []T, entry func([]byte, *T) []byte) []byte {
+	if len(list) == 0 {
+		return b
 	}
-	for i := range m.Orders {
-		b = m.Orders[i].append(b)
-	}
-	for i := range m.Receipts {
-		b = m.Receipts[i].append(b)
-	}
-	for i := range m.Claims {
-		b = m.Claims[i].append(b)
+	b = appendListHead(b, section, len(list))
+	for i := range list {
+		b = entry(b, &list[i])
 	}
 	return b
 }
 
-func (h *Heard) append(b []byte) []byte {
-	b = append(b, h.Slot, h.Paths)
+func appendListHead(b []byte, section, entries int) []byte {
+	size := entrySize[section]
+	b = append(b, byte(section))
+	b = binary.BigEndian.AppendUint16(b, uint16(1+entries*size))
+	return append(b, byte(size))
+}
+
+// appendHeard writes when the send arrived as the time since, in ns.
+func (m *Message) appendHeard(b []byte, h *Heard) []byte {
+	flags, held := byte(0), m.Wall.Sub(h.At)
+	if h.Pending {
+		flags = 1
+	}
+	if h.At == 0 || held < 0 || held >= unheld {
+		held = unheld
+	}
+	b = append(b, h.Slot, h.Paths, flags)
 	b = binary.BigEndian.AppendUint64(b, h.Session)
 	b = binary.BigEndian.AppendUint32(b, h.Edition)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Sent))
-	return binary.BigEndian.AppendUint64(b, uint64(h.At))
+	return binary.BigEndian.AppendUint32(b, uint32(held))
 }
 
-func (o *Order) append(b []byte) []byte {
+func appendStart(b []byte, s *Start) []byte {
+	return binary.BigEndian.AppendUint64(append(b, s.Slot), s.Start)
+}
+
+func appendOrder(b []byte, o *Order) []byte {
 	b = append(b, o.Slot, o.Verb, o.To)
 	b = binary.BigEndian.AppendUint32(b, o.ID)
 	return binary.BigEndian.AppendUint64(b, o.Token)
 }
 
-func (r *Receipt) append(b []byte) []byte {
+func appendReceipt(b []byte, r *Receipt) []byte {
 	b = append(b, r.Slot, r.Result)
 	return binary.BigEndian.AppendUint32(b, r.ID)
 }
 
-func (c *Claim) append(b []byte) []byte {
+func appendClaim(b []byte, c *Claim) []byte {
 	b = binary.BigEndian.AppendUint64(b, c.Token)
 	b = append(b, c.Phase, c.Verb, c.To, c.Flags)
 	b = binary.BigEndian.AppendUint32(b, c.Reasons)
 	b = binary.BigEndian.AppendUint64(b, c.Epoch)
 	b = binary.BigEndian.AppendUint64(b, c.Seen)
 	b = binary.BigEndian.AppendUint64(b, c.About)
-	return binary.BigEndian.AppendUint64(b, uint64(c.Since))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Since))
+	return binary.BigEndian.AppendUint32(b, uint32(c.Priority))
 }
 
-// Parse reads one message, which must fill b exactly. What it returns keeps no
-// reference to b. The error is one of the Err values, wrapped with where.
-func Parse(b []byte) (*Message, error) {
-	if len(b) < headerSize {
-		return nil, fmt.Errorf("%w: %d of %d octets", ErrShort, len(b), headerSize)
-	}
-	if b[0] != WireVersion {
-		return nil, fmt.Errorf("%w: %d", ErrVersion, b[0])
-	}
-	m := &Message{
-		Kind: Kind(b[1]), State: State(b[2]), Path: b[3],
-		Hold:    time.Duration(binary.BigEndian.Uint16(b[6:])) * time.Millisecond,
-		Seq:     binary.BigEndian.Uint64(b[8:]),
-		Sent:    clock.Instant(binary.BigEndian.Uint64(b[16:])),
-		Wall:    clock.Wall(binary.BigEndian.Uint64(b[24:])),
-		Digest:  binary.BigEndian.Uint64(b[32:]),
-		Edition: binary.BigEndian.Uint32(b[40:]),
-		Page:    binary.BigEndian.Uint16(b[44:]),
-		Pages:   binary.BigEndian.Uint16(b[46:]),
-		Dead:    time.Duration(binary.BigEndian.Uint16(b[54:])) * time.Millisecond,
-	}
-	flags := binary.BigEndian.Uint16(b[4:])
-	m.Synced, m.Want, m.Leased = flags&flagSynced != 0, flags&flagWant != 0, flags&flagLeased != 0
-	if err := m.check(flags); err != nil {
-		return nil, err
-	}
-	return m, m.parseLists(b)
-}
-
-func (m *Message) check(flags uint16) error {
-	switch {
-	case m.Kind < Beat || m.Kind > Answer:
-		return fmt.Errorf("%w: kind %d", ErrReserved, m.Kind)
-	case m.State < Starting || m.State > Restarting:
-		return fmt.Errorf("%w: state %d", ErrReserved, m.State)
-	case flags&^flagKnown != 0:
-		return fmt.Errorf("%w: flags %#x", ErrReserved, flags)
-	case m.Path >= MaxPaths:
-		return fmt.Errorf("%w: path %d", ErrBounds, m.Path)
-	case m.Pages > 0 && m.Page >= m.Pages, m.Pages > maxPages:
-		return fmt.Errorf("%w: page %d of %d", ErrBounds, m.Page, m.Pages)
-	case m.Sent < 0:
-		return fmt.Errorf("%w: negative send time", ErrReserved)
-	}
-	return nil
-}
-
-// parseLists reads the variable part; the counts are checked against the
-// octets that are there before anything is made to hold them.
-func (m *Message) parseLists(b []byte) error {
-	heard, orders, receipts, build := int(b[48]), int(b[49]), int(b[50]), int(b[51])
-	claims := int(binary.BigEndian.Uint16(b[52:]))
-	if heard > MaxNodes || orders > MaxOrders || receipts > MaxOrders || build > MaxVersion || claims > MaxClaims {
-		return fmt.Errorf("%w: heard %d, orders %d, receipts %d, build %d, claims %d", ErrBounds, heard, orders, receipts, build, claims)
-	}
-	size := headerSize + build + heard*heardSize + orders*orderSize + receipts*receiptSize + claims*claimSize
-	if len(b) < size {
-		return fmt.Errorf("%w: %d of %d octets", ErrShort, len(b), size)
-	}
-	if len(b) > size {
-		return fmt.Errorf("%w: %d after %d", ErrLong, len(b)-size, size)
-	}
-	b = b[headerSize:]
-	m.Build, b = string(b[:build]), b[build:]
-	m.Heard, b = parseList(b, heard, heardSize, parseHeard)
-	m.Orders, b = parseList(b, orders, orderSize, parseOrder)
-	m.Receipts, b = parseList(b, receipts, receiptSize, parseReceipt)
-	m.Claims, _ = parseList(b, claims, claimSize, parseClaim)
-	return nil
-}
-
-func parseList[T any](b []byte, n, size int, parse func([]byte) T) ([]T, []byte) {
-	if n == 0 {
-		return nil, b
-	}
-	list := make([]T, n)
-	for i := range list {
-		list[i] = parse(b[i*size:])
-	}
-	return list, b[n*size:]
-}
-
-func parseHeard(b []byte) Heard {
-	return Heard{
-		Slot: b[0], Paths: b[1],
-		Session: binary.BigEndian.Uint64(b[2:]),
-		Edition: binary.BigEndian.Uint32(b[10:]),
-		Sent:    clock.Instant(binary.BigEndian.Uint64(b[14:])),
-		At:      clock.Wall(binary.BigEndian.Uint64(b[22:])),
-	}
-}
-
-func parseOrder(b []byte) Order {
-	return Order{Slot: b[0], Verb: b[1], To: b[2], ID: binary.BigEndian.Uint32(b[3:]), Token: binary.BigEndian.Uint64(b[7:])}
-}
-
-func parseReceipt(b []byte) Receipt {
-	return Receipt{Slot: b[0], Result: b[1], ID: binary.BigEndian.Uint32(b[2:])}
-}
-
-func parseClaim(b []byte) Claim {
-	return Claim{
-		Token: binary.BigEndian.Uint64(b),
-		Phase: b[8], Verb: b[9], To: b[10], Flags: b[11],
-		Reasons: binary.BigEndian.Uint32(b[12:]),
-		Epoch:   binary.BigEndian.Uint64(b[16:]),
-		Seen:    binary.BigEndian.Uint64(b[24:]),
-		About:   binary.BigEndian.Uint64(b[32:]),
-		Since:   clock.Instant(binary.BigEndian.Uint64(b[40:])),
-	}
-}
-
-func milliseconds16(d time.Duration) uint16 {
-	return uint16(min(max(d.Milliseconds(), 0), math.MaxUint16))
-}
+func appendKey(b []byte, id *uint32) []byte { return binary.BigEndian.AppendUint32(b, *id) }

@@ -18,7 +18,8 @@ type Word struct {
 	Hold    time.Duration // it announced that it may be silent for so long
 	Dead    time.Duration // its own dead time
 	Leased  bool          // its kernel silences what it holds when its daemon dies
-	Echoed  clock.Instant // our newest send that this message echoes, 0 if it proves nothing
+	Echoed  clock.Instant // our newest send that this message echoes, 0 if none: leases count from it
+	Proof   clock.Instant // the same or, beyond it, a send that did not count for the peer yet: it hears us
 	Waited  time.Duration // how long it lay in this host's socket
 	Silence time.Duration // how long nothing had been heard of it before
 	New     bool          // first of a new session
@@ -30,8 +31,8 @@ type Word struct {
 	Current bool          // the claims known of it are those it has now
 }
 
-// Audible says that something of the peer's came that is no word of it yet: it
-// is not silent, but what it said is not known.
+// Audible says that a session of the peer was heard which has not proved itself, but may
+// be its present one. The peer is then not silent as far as the lease goes.
 type Audible struct{ Peer uint8 }
 
 // Stall says that the node ran late: words may wait unread, so no peer is silent.

@@ -15,7 +15,8 @@ import (
 // 1.5 I, and nothing at all was heard of it for half an interval although it
 // was asked every L/20 since 1.2 I. Did it hear us it would have answered; did
 // it not, it would ask us as often, and we would hear that; but for its first
-// 1.2 I a new session asks nothing. When it has been
+// 1.2 I a new session asks nothing. A session of it that has not proved itself may be
+// deaf, and is heard at least every interval. When the peer has been
 // in trouble for so long that both have stopped asking, beats alone count.
 func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
 	i := m.config.Interval
@@ -23,7 +24,7 @@ func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
 	if p.ever && now.Sub(p.echo) > askedFor && now.Sub(p.since) > askedFor {
 		patience = i * 6 / 5
 	}
-	return max(p.echo.Add(i*3/2), p.began.Add(i*3/2), max(p.heard, p.audible).Add(patience))
+	return max(p.echo.Add(i*3/2), p.began.Add(i*3/2), max(p.heard, p.unread).Add(patience), p.audible.Add(i*6/5))
 }
 
 // askedFor is less than what a silent peer is asked at full rate.

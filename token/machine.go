@@ -149,7 +149,7 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.hear(now, ev)
 	case Audible:
 		if p := m.peer(ev.Peer); p != nil {
-			p.audible = now
+			m.sound(now, p)
 		}
 	case Stall:
 		for i := range m.peers {

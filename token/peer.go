@@ -12,7 +12,8 @@ type peer struct {
 	heard   clock.Instant // newest fresh word, or the start of listening
 	spoke   clock.Instant // the same, of those that were no answers: its lease counts from no other
 	ever    bool          // heard since then
-	audible clock.Instant // what was no word came then, or words may wait unread since
+	audible clock.Instant // a session that has not proved itself, but may be its present one, was heard then
+	unread  clock.Instant // words may wait unread since
 	arrived clock.Instant // when the newest fresh word reached this host
 	hold    time.Duration
 	dead    time.Duration // its own dead time: it may rely on a longer one than ours
@@ -92,8 +93,8 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 		}
 	}
 	p.known = w.Current && (p.known || w.Changed)
-	if w.Current && w.Echoed != 0 {
-		p.proof, p.knows = w.Echoed, max(p.knows, w.Knows)
+	if proof := max(w.Echoed, w.Proof); w.Current && proof != 0 {
+		p.proof, p.knows = proof, max(p.knows, w.Knows)
 	}
 	if back || w.New {
 		m.reannounce(i)
@@ -104,10 +105,23 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 // silence is counted anew. Was it silent both ways before, the lease goes on until
 // it is found silent again, or a word of it is read.
 func (p *peer) stall(now clock.Instant, interval time.Duration) {
-	p.audible = now
+	p.unread = now
 	if p.quiet {
 		p.bridge = now.Add(interval*6/5 + time.Millisecond)
 	}
+}
+
+// sound is for a session of the peer that has not proved itself: one that has started
+// anew and does not hear us takes after W, and the lease must have ended by then. It
+// may also be a recording, so it moves nothing that a taker waits for.
+func (m *Machine) sound(now clock.Instant, p *peer) {
+	if p.quiet {
+		p.grace, p.quiet = m.standsUntil(now, p), false
+		if now.Sub(p.heard) > m.config.Dead {
+			p.parted = now
+		}
+	}
+	p.audible = now
 }
 
 // standsUntil returns until when a lease that the peer lets live may be in force: L

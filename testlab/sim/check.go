@@ -16,6 +16,8 @@ type checker struct {
 	violation string
 	disturbed int64     // newest beginning or end of a fault
 	severed   [][]int64 // pair: newest time at which it was cut both ways, −1 never
+	halved    [][]int64 // pair: the same in any direction
+	strange   [][]int64 // pair: newest time at which it held both, cut so, and one did not know the other
 	deaf      [][]int64 // pair: newest time at which the clients' network was cut between them, −1 never
 	epochs    map[epochKey]uint8
 	newest    [][]uint64 // by host and token
@@ -44,6 +46,8 @@ func newChecker(w *World) *checker {
 			row[i] = -1
 		}
 		c.severed = append(c.severed, row)
+		c.halved = append(c.halved, slices.Clone(row))
+		c.strange = append(c.strange, slices.Clone(row))
 		c.newest = append(c.newest, make([]uint64, n))
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
@@ -71,6 +75,9 @@ func (c *checker) cut(a, b int) {
 	if !c.w.open(a, b) && !c.w.open(b, a) {
 		c.severed[a][b], c.severed[b][a] = c.w.Now, c.w.Now
 	}
+	if !c.w.open(a, b) || !c.w.open(b, a) {
+		c.halved[a][b], c.halved[b][a] = c.w.Now, c.w.Now
+	}
 	if !c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) {
 		c.deaf[a][b], c.deaf[b][a] = c.w.Now, c.w.Now
 	}
@@ -87,7 +94,9 @@ func (c *checker) heard(h *Host) {
 
 // excused reports whether the pair may both hold the token now: they were cut both ways,
 // and have not been together again for long enough to settle it. Who is heard, but does
-// not hear, may be waited for until it has led clients to itself.
+// not hear, may be waited for until it has led clients to itself. A cut of one direction
+// counts too for a pair of which one has begun since and can't know the other: what it
+// hears may be a recording.
 func (c *checker) excused(a, b, i int) bool {
 	limit := int64(settle)
 	if c.w.specs[i].Askable && !(c.w.open(a, b) && c.w.open(b, a)) {
@@ -99,9 +108,13 @@ func (c *checker) excused(a, b, i int) bool {
 	if !c.w.open(a, b) && !c.w.open(b, a) {
 		return true
 	}
-	t := c.severed[a][b]
-	return t >= 0 && c.w.Now-t < limit
+	if c.recent(c.halved[a][b], limit) && c.w.strangers(a, b) || !(c.w.open(a, b) && c.w.open(b, a)) && c.w.strangers(a, b) {
+		c.strange[a][b], c.strange[b][a] = c.w.Now, c.w.Now
+	}
+	return c.recent(c.severed[a][b], limit) || c.recent(c.strange[a][b], limit)
 }
+
+func (c *checker) recent(t, limit int64) bool { return t >= 0 && c.w.Now-t < limit }
 
 // Answers reports whether the host's kernel answers for the token.
 func (h *Host) Answers(i int) bool {

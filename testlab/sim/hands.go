@@ -52,6 +52,8 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 			}
 			h.step(token.Reserved{HighWater: a.HighWater, OK: !h.disk.broken})
 		})
+	case heartbeat.Outranked:
+		h.outranked(a)
 	case services.Action:
 		h.service(a)
 	case node.KeepHalted:
@@ -151,6 +153,21 @@ func (h *Host) say(s heartbeat.Say) {
 		h.sender.Renew(h.write)
 		h.world.send(h, s, &m)
 	}
+}
+
+// outranked has the disk keep what the next start must be above, and begins that start
+// where the peers don't listen to this one.
+func (h *Host) outranked(a heartbeat.Outranked) {
+	h.after(h.world.diskTime(), func() {
+		if h.disk.broken {
+			return
+		}
+		h.disk.start = max(h.disk.start, a.Start)
+		if h.start != 0 {
+			h.Kill()
+			h.world.At(h.world.Now+int64(20*time.Millisecond), h.Start)
+		}
+	})
 }
 
 // reexec replaces the daemon by a new one. Leases that have not been ended last

@@ -24,18 +24,22 @@ type Host struct {
 	machine *node.Machine
 	sender  *node.Sender
 	session uint64
-	life    int // counts starts of the daemon
+	start   uint64         // of the session
+	sealed  uint64         // counts what was sealed in the session
+	opened  map[stamp]bool // what was opened in this life: copies of it are refused
+	life    int            // counts starts of the daemon
 	frozen  bool
 	socket  []packet // what arrived while frozen
 	late    []func() // what the hands would have done while frozen
 	wake    int64    // newest tick scheduled
 	Steps   int
 
-	kernel  []entry // by token
-	linkOff []bool
-	disk    disk
-	clumsy  bool // its hands fail
-	without int  // the token that its configuration lacks, or −1
+	kernel   []entry // by token
+	linkOff  []bool
+	disk     disk
+	clumsy   bool // its hands fail
+	unsynced bool // its kernel does not call its clock synchronised
+	without  int  // the token that its configuration lacks, or −1
 
 	gangs []gang // by group
 	crews []crew // the daemon's, by group
@@ -58,12 +62,18 @@ type disk struct {
 	suspended bool
 	records   []token.Record
 	broken    bool
-	halted    map[string]bool // tokens whose group an operator stopped
+	halted    map[string]bool  // tokens whose group an operator stopped
+	start     uint64           // of the newest session
+	starts    map[uint8]uint64 // the greatest that each peer has proved
 }
 
+// stamp names one sealed datagram.
+type stamp struct{ session, counter uint64 }
+
 type packet struct {
-	from    *Host
-	session uint64
+	from  *Host
+	start uint64
+	stamp
 	path    uint8
 	arrived int64
 	message *heartbeat.Message
@@ -105,9 +115,10 @@ func (h *Host) Start() {
 	}
 	h.without = -1
 	h.frozen = false
-	h.session = w.random.uint64() | 1
+	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, map[stamp]bool{}
+	h.start = h.reserveStart()
 	now := h.now()
-	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
+	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
 			Tokens: w.specs, HighWater: h.disk.highWater, Sample: 1}, Services: w.services(-1, -1)}, now)
 	h.crews = w.crews()
@@ -218,12 +229,49 @@ func (h *Host) receive(p packet) {
 		if len(h.socket) < 256 {
 			h.socket = append(h.socket, p)
 		}
-	default:
+	case !h.opened[p.stamp]:
+		h.opened[p.stamp] = true
 		t := p.arrived - h.boot
-		h.step(heartbeat.Received{From: p.from.Slot, Session: p.session, Path: p.path,
+		h.step(heartbeat.Received{From: p.from.Slot, Session: p.session, Start: p.start, Path: p.path,
 			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: clock.Wall(p.arrived + h.wall), Message: p.message})
+		h.confirm(p)
 	}
 }
+
+// confirm keeps on the disk which start a peer has proved.
+func (h *Host) confirm(p packet) {
+	if h.machine == nil || h.disk.broken || h.machine.Beats().Peer(p.from.Slot).Session != p.session {
+		return
+	}
+	h.disk.starts[p.from.Slot] = max(h.disk.starts[p.from.Slot], p.start)
+}
+
+// reserveStart takes the next start counter. A disk that lost it has one from the time
+// of day, if the clock can be trusted, or none.
+func (h *Host) reserveStart() uint64 {
+	floor := uint64(0)
+	if !h.unsynced {
+		floor = uint64(h.world.Now/(125*1e6)) + 1
+	}
+	if h.disk.start == 0 && floor == 0 || h.disk.broken {
+		return 0
+	}
+	h.disk.start = max(h.disk.start+1, floor)
+	return h.disk.start
+}
+
+// known are the starts that the disk remembers of the peers.
+func (d *disk) known() (list []heartbeat.Start) {
+	for slot := range uint8(maxNodes + 1) {
+		if start := d.starts[slot]; start > 0 {
+			list = append(list, heartbeat.Start{Slot: slot, Start: start})
+		}
+	}
+	return list
+}
+
+// maxNodes is how many hosts a world has at most.
+const maxNodes = 5
 
 // step steps the machine and does what it answers. Leases that had run out before a
 // send come first, as in the daemon's loop.

@@ -59,7 +59,7 @@ func New(p Plan) *World {
 func (w *World) newHost(i int) *Host {
 	n := w.Plan.All()
 	h := &Host{Slot: uint8(i + 1), Name: string(rune('a' + i)), world: w, ppm: w.Plan.Drift[i], boot: -int64(w.random.below(1e9)) - 1e9,
-		wall: int64(i) * 1e6, alive: true, kernel: make([]entry, n), linkOff: make([]bool, n), disk: disk{records: make([]token.Record, n), halted: map[string]bool{}}}
+		wall: int64(i) * 1e6, alive: true, kernel: make([]entry, n), linkOff: make([]bool, n), disk: disk{records: make([]token.Record, n), halted: map[string]bool{}, starts: map[uint8]uint64{}}}
 	for i := range w.Plan.Groups {
 		h.gangs = append(h.gangs, gang{host: h, number: i, units: make([]process, w.Plan.Groups[i].Units+1)})
 	}
@@ -155,6 +155,8 @@ func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
 	if w.Plan.Duplicate > 0 && w.random.below(1000) < w.Plan.Duplicate {
 		copies = 2
 	}
+	from.sealed++
+	p := packet{from: from, start: from.start, stamp: stamp{from.session, from.sealed}, path: uint8(path), message: m}
 	for i := range copies {
 		delay := max(w.Plan.Delay, 20*time.Microsecond)
 		if l.delay > 0 && !w.random.chance(3) {
@@ -163,8 +165,7 @@ func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
 		if i > 0 {
 			delay += w.random.upTo(2 * w.Plan.Interval) // a copy comes late, behind newer ones
 		}
-		w.queue.push(happening{at: w.Now + int64(delay), kind: arrival, host: to,
-			packet: packet{from: from, session: from.session, path: uint8(path), message: m}})
+		w.queue.push(happening{at: w.Now + int64(delay), kind: arrival, host: to, packet: p})
 	}
 }
 
@@ -200,6 +201,21 @@ func (w *World) open(from, to int) bool {
 		}
 	}
 	return false
+}
+
+// strangers reports whether one of the two hears the other and has no proof, since it
+// began, that it is no recording. Where it knew an earlier session of the other it is
+// warned by a later one, proof or not.
+func (w *World) strangers(a, b int) bool {
+	warned := func(from, to int) bool {
+		h, o := w.Hosts[from], w.Hosts[to]
+		if !w.open(from, to) || o.machine == nil {
+			return true
+		}
+		p := o.machine.Beats().Peer(h.Slot)
+		return p.Session == h.session || p.Session != 0 && h.start > p.Start
+	}
+	return !warned(a, b) || !warned(b, a)
 }
 
 // lan reports whether frames of the clients' network pass between the two, both

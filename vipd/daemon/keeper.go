@@ -96,6 +96,10 @@ func (k *keeper) do(a node.Action) {
 		k.answer(token.Reserved{HighWater: a.HighWater, OK: true})
 	case peerStart:
 		k.change(func(s *stored) { s.keepPeerStart(a) })
+	case ownStart:
+		if k.change(func(s *stored) { s.keepStart(a.above) }) == nil && a.begin {
+			k.answer(restartNow{})
+		}
 	case node.KeepHalted:
 		if k.owed.halted == nil {
 			k.owed.halted = map[string]bool{}

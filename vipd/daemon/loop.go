@@ -55,6 +55,7 @@ type loop struct {
 	machine     *node.Machine
 	beater      *beater
 	opener      *seal.Opener
+	start       uint64      // of the session that this daemon seals with
 	confirmed   [256]uint64 // the session that the opener was told of, by slot
 	keeper      *keeper
 	journal     *journal
@@ -144,6 +145,8 @@ func (l *loop) handle(ev any) {
 		l.step(ev.Failed)
 		l.doubt(ev.err)
 		l.distrust(ev.Token, ev.err)
+	case restartNow:
+		l.leaving(errRestart)
 	case heartbeat.Received:
 		l.step(ev)
 		l.confirm(ev)
@@ -250,11 +253,11 @@ func (l *loop) number(name string) int {
 	return slices.IndexFunc(l.workers, func(w *worker) bool { return w != nil && w.name == name })
 }
 
-// confirm tells the seal which session of a peer is the live one: that which
-// has echoed ours. Until then a recording of an old one could displace it.
+// confirm tells the seal which session of a peer is the live one, and the disk of
+// which start it is: recordings of earlier ones are refused by their header then.
 func (l *loop) confirm(r heartbeat.Received) {
 	p := l.machine.Beats().Peer(r.From)
-	if p == nil || p.Session != r.Session || p.Echo == 0 || l.confirmed[r.From] == r.Session {
+	if p == nil || p.Session != r.Session || l.confirmed[r.From] == r.Session {
 		return
 	}
 	if l.opener.Confirm(r.From, r.Session) {
@@ -270,8 +273,8 @@ func (l *loop) do(a node.Action) {
 		l.beater.words(a.Words)
 	case heartbeat.Say:
 		l.beater.say(a)
-	case heartbeat.Retire:
-		l.opener.Retire(a.Slot, a.Session)
+	case heartbeat.Outranked:
+		l.outranked(a)
 	case token.Lease:
 		l.lease(a)
 	case token.Acquire:

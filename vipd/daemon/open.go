@@ -55,7 +55,7 @@ func (d *Daemon) open() error {
 		return err
 	}
 	stream := d.newStream(disk)
-	d.build(stream.Session, newOpener(ring, disk), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, stream)}, disk, events)
+	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, stream)}, disk, events)
 	if err := d.listen(); err != nil {
 		return err
 	}
@@ -195,18 +195,18 @@ func (d *Daemon) openPaths(ring *seal.Ring) error {
 }
 
 // build makes the parts that share one session.
-func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *store, events *control.Journal) {
+func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, disk *store, events *control.Journal) {
 	c := d.cluster()
 	h := c.settings.Heartbeat
 	lease := leaseOf(h)
 	machine := node.New(node.Config{
-		Self: c.self.Slot, Session: session, Peers: c.peers(), Digest: c.settings.Digest(), Build: build(), Leased: d.deadman.enforces(),
+		Self: c.self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.peerStarts(), Peers: c.peers(), Digest: c.settings.Digest(), Build: build(), Leased: d.deadman.enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
 			Tokens: c.specs(), HighWater: disk.state().HighWater},
 		Services: c.services(),
 	}, d.clocks.boot())
 	l := &loop{
-		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, log: d.log,
+		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, start: stream.Start, log: d.log,
 		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),
@@ -215,14 +215,14 @@ func (d *Daemon) build(session uint64, opener *seal.Opener, out speaker, disk *s
 	l.journal = &journal{ring: events, names: d.cluster, machine: machine, log: d.log, groups: map[string]string{}}
 	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
 		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
-	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
+	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: stream.Session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
 		out, d.page, d.deadman, d.wedged, d.hands.Glance)
 	if d.deadman != nil {
 		d.deadman.renew = l.beater.rewrite
 	}
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
-	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.self.Slot, own: session, twin: d.twin}
+	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.self.Slot, own: stream.Session, twin: d.twin}
 	l.doubt = d.doubtRights
 	l.match(c, d.hands, d.tell)
 	d.man()

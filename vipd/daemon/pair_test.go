@@ -134,8 +134,8 @@ func (h *host) boot() {
 		t.Fatal(err)
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
-	session := seal.NewSession()
-	d.build(session, newOpener(ring, disk), &mouth{host: h, slot: self.Slot, session: session}, disk, h.journal)
+	stream := d.newStream(disk)
+	d.build(stream, newOpener(ring, disk), &mouth{host: h, stream: stream}, disk, h.journal)
 	d.loop.source, d.loop.beater.alarm = newBubble(d.clocks, d.loop.events), newBubble(d.clocks, nil)
 	d.placed = d.cluster().sets()
 	h.hands.Configure(d.placed)
@@ -188,9 +188,8 @@ func (h *host) onLoop(f func()) {
 
 // mouth is a daemon's way to the other one.
 type mouth struct {
-	host    *host
-	slot    uint8
-	session uint64
+	host   *host
+	stream seal.Stream
 }
 
 const latency = 20 * time.Microsecond
@@ -218,7 +217,7 @@ func (o *mouth) send(s heartbeat.Say, m heartbeat.Message) {
 				other.arrived = time.Now()
 			}
 			other.mu.Unlock()
-			d.try(heartbeat.Received{From: o.slot, Session: o.session, Arrived: d.clocks.boot(), Wall: d.clocks.wall(), Message: copied})
+			d.try(heartbeat.Received{From: o.stream.Sender, Session: o.stream.Session, Start: o.stream.Start, Arrived: d.clocks.boot(), Wall: d.clocks.wall(), Message: copied})
 		}
 	})
 }

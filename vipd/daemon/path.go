@@ -233,7 +233,7 @@ func (in *inbox) take(path int, d *multicast.Datagram) (r heartbeat.Received, ok
 		return r, false
 	}
 	arrived, wall := in.arrival(d)
-	return heartbeat.Received{From: header.Sender, Session: header.Session, Path: uint8(path), Arrived: arrived, Wall: wall, Message: m}, true
+	return heartbeat.Received{From: header.Sender, Session: header.Session, Start: header.Start, Path: uint8(path), Arrived: arrived, Wall: wall, Message: m}, true
 }
 
 // arrival is when the kernel had the datagram, on both clocks; the wall time is

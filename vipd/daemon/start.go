@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/seal"
 )
@@ -82,3 +83,30 @@ func newOpener(ring *seal.Ring, disk *store) *seal.Opener {
 	}
 	return opener
 }
+
+// peerStarts are the starts that the disk kept, as the machine takes them.
+func (s *store) peerStarts() (list []heartbeat.Start) {
+	for slot, start := range s.state().PeerStarts {
+		list = append(list, heartbeat.Start{Slot: slot, Start: start})
+	}
+	return list
+}
+
+// outranked is for a start counter that has gone back: this node's disk was lost or is
+// an old copy of it, and its clock could not help. The next start is above what the peer
+// knows. A session that has a lower counter is not listened to, so the daemon begins
+// that start at once; one that has none is.
+func (l *loop) outranked(a heartbeat.Outranked) {
+	l.log.Warn("a peer knows of a later start of this node than its disk does", "own", l.start, "peer", a.Start)
+	l.keeper.ask(ownStart{a.Start, l.start != 0})
+}
+
+// ownStart has the disk keep that the next start must be above this one. The loop is
+// told when it does, to begin that start.
+type ownStart struct {
+	above uint64
+	begin bool
+}
+
+// restartNow says that the disk knows what the next start has to be above.
+type restartNow struct{}

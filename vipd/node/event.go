@@ -52,6 +52,14 @@ type Suspended struct{ On bool }
 // Synced says whether the kernel calls this host's clock synchronised.
 type Synced struct{ On bool }
 
+// Local replaces what this node tells its peers of itself: the hardware addresses of its
+// interfaces, and the ids of its keys, the active one first. The lists are not changed
+// after they are handed over.
+type Local struct {
+	MACs []heartbeat.MAC
+	Keys []uint32
+}
+
 // Reload replaces the tokens, the services and the digest by those of a new
 // configuration.
 type Reload struct {
@@ -64,7 +72,7 @@ type Reload struct {
 type Halted struct{ Names []string }
 
 // Action is something to do, in order. It is one of this package's actions
-// below, heartbeat.Say, heartbeat.Retire, or token.Acquire, Drop, Announce,
+// below, heartbeat.Say, heartbeat.Outranked, or token.Acquire, Drop, Announce,
 // Lease, Store and Reserve; Acquire and Drop of a group's token are told and need no
 // doing. Of services it is Start, Stop, Probe, Changed and Failed.
 type Action any

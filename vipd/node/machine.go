@@ -24,8 +24,11 @@ const (
 type Config struct {
 	Self    uint8
 	Session uint64
+	Start   uint64            // of the session, as the seal has it
+	Starts  []heartbeat.Start // of peers' sessions, as an earlier run knew them
 	Peers   []uint8
 	Digest  uint64
+	Boot    uint64 // names the boot that this host is in
 	Build   string
 	Leased  bool // this host's kernel silences what it holds when the daemon dies
 	token.Config
@@ -50,6 +53,7 @@ type Machine struct {
 	left      bool          // Exit was said
 	restart   restart
 	synced    bool
+	local     Local
 	commands  []command
 	orders    uint32 // newest ID
 	receipts  []receipt
@@ -58,6 +62,7 @@ type Machine struct {
 	actions   []Action
 	scratch   []token.Claim
 	heard     []heartbeat.Heard
+	starts    []heartbeat.Start
 	said      heartbeat.Words // newest that was handed over
 }
 
@@ -81,7 +86,7 @@ func New(c Config, now clock.Instant) *Machine {
 	c.Config.Self = c.Self
 	m := &Machine{config: c, numbers: map[uint64]int{}, runs: map[int]int{}, groups: newGroups(c.Services, now)}
 	m.whole.size = heartbeat.PageSize(len(c.Peers) + 1)
-	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Peers: c.Peers,
+	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Start: c.Start, Starts: c.Starts, Peers: c.Peers,
 		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease}, now)
 	m.tokens = token.New(c.Config, now)
 	for _, slot := range c.Peers {
@@ -171,6 +176,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.stand(now)
 	case Synced:
 		m.synced = ev.On
+	case Local:
+		m.local = ev
 	case Reload:
 		m.reload(now, ev)
 	case Halted:

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"slices"
 
 	"vipd/heartbeat"
@@ -24,7 +25,7 @@ func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
 		m.compare(now, p, w)
 	}
 	tw := token.Word{
-		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Leased: w.Message.Leased, Echoed: w.Echoed, Waited: w.Waited, Silence: w.Silence, New: w.New,
+		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Leased: w.Message.Leased, Echoed: w.Echoed, Proof: w.Proof, Waited: w.Waited, Silence: w.Silence, New: w.New,
 		Fresh: w.Fresh, Spoken: w.Spoken, Knows: w.Knows, Current: w.Current,
 	}
 	if w.Current && (w.Changed || p.remap) {
@@ -67,7 +68,7 @@ func (m *Machine) restate(now clock.Instant) {
 	for i, c := range m.tokens.Claims(now, nil) {
 		h := heartbeat.Claim{
 			Token: m.tokens.Spec(i).ID, Phase: uint8(c.Phase), Verb: uint8(c.Verb), To: c.To, Reasons: uint32(c.Reasons),
-			Epoch: c.Epoch, Seen: c.Seen, About: c.About,
+			Epoch: c.Epoch, Seen: c.Seen, About: c.About, Priority: m.priority(i),
 		}
 		if c.Proved {
 			h.Flags |= provedFlag
@@ -83,6 +84,16 @@ func (m *Machine) restate(now clock.Instant) {
 	m.claims = list
 }
 
+// priority is what this node applies for itself.
+func (m *Machine) priority(i int) int32 {
+	for _, member := range m.tokens.Spec(i).Members {
+		if member.Slot == m.config.Self {
+			return int32(min(max(member.Priority, math.MinInt32), math.MaxInt32))
+		}
+	}
+	return 0
+}
+
 // speak hands the beats their new words, then says what is to be said at once:
 // a changed claim to all, an answer or an ask to one.
 func (m *Machine) speak(now clock.Instant, changed bool) {
@@ -90,7 +101,7 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 		m.restate(now)
 	}
 	if w := m.words(now); !same(&w, &m.said) {
-		w.Heard = slices.Clone(w.Heard)
+		w.Heard, w.Starts = slices.Clone(w.Heard), slices.Clone(w.Starts)
 		m.said = w
 		m.do(Words{w})
 	}
@@ -108,15 +119,16 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 // same reports whether both say the same; claims differ only by their edition.
 func same(a, b *heartbeat.Words) bool {
 	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
-		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
+		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Starts, b.Starts) &&
+		slices.Equal(a.Keys, b.Keys) && slices.Equal(a.MACs, b.MACs) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
 }
 
-// words returns what is to be said now; Heard lies in a buffer of the machine.
+// words returns what is to be said now; its lists lie in buffers of the machine.
 func (m *Machine) words(now clock.Instant) heartbeat.Words {
-	m.heard = m.beats.Heard(now, m.heard[:0])
+	m.heard, m.starts = m.beats.Heard(now, m.heard[:0]), m.beats.Starts(now, m.starts[:0])
 	w := heartbeat.Words{
-		State: m.State(), Synced: m.synced, Leased: m.config.Leased, Want: m.beats.Want(), Digest: m.config.Digest, Build: m.config.Build,
-		Heard:   m.heard,
+		State: m.State(), Synced: m.synced, Leased: m.config.Leased, Want: m.beats.Want(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
+		Heard: m.heard, Starts: m.starts, Keys: m.local.Keys, MACs: m.local.MACs,
 		Edition: m.tokens.Edition(), Claims: m.claims,
 	}
 	if m.restart.since != 0 {
