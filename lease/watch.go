@@ -22,12 +22,31 @@ func (l *Leases) Watch(ctx context.Context, tell func(Event)) {
 			return
 		case <-ticker.C:
 		}
-		for _, e := range l.in.audit() {
-			if e.Err != nil && failing[e.What] {
-				continue
-			}
-			failing[e.What] = e.Err != nil
+		for _, e := range toTell(l.in.audit(), failing) {
 			tell(e)
 		}
 	}
+}
+
+// toTell is what is new of an audit's events. What failed before and is not among them is
+// in place again, or never was away but could not be looked at.
+func toTell(audited []Event, failing map[string]bool) (news []Event) {
+	seen := make(map[string]bool)
+	for _, e := range audited {
+		seen[e.What] = true
+		if e.Err != nil && failing[e.What] {
+			continue
+		}
+		if failing[e.What] = e.Err != nil; e.Err == nil {
+			delete(failing, e.What)
+		}
+		news = append(news, e)
+	}
+	for what := range failing {
+		if !seen[what] {
+			delete(failing, what)
+			news = append(news, Event{What: what})
+		}
+	}
+	return news
 }

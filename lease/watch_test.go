@@ -2,6 +2,8 @@ package lease
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,5 +143,26 @@ func TestGuard(t *testing.T) {
 				t.Error("an interface that doesn't exist is guarded")
 			}
 		})
+	}
+}
+
+// A failure is told once, and its end too: also when what could not be looked at turns out
+// to be in place.
+func TestWatchTellsWhenAFailureIsOver(t *testing.T) {
+	failing := map[string]bool{}
+	refused := errors.New("operation not permitted")
+	for i, c := range []struct{ audited, want []Event }{
+		{nil, nil},
+		{[]Event{{"table", refused}, {"filter", nil}}, []Event{{"table", refused}, {"filter", nil}}},
+		{[]Event{{"table", refused}}, nil},
+		{nil, []Event{{"table", nil}}},
+		{nil, nil},
+		{[]Event{{"table", refused}}, []Event{{"table", refused}}},
+		{[]Event{{"table", nil}}, []Event{{"table", nil}}},
+		{nil, nil},
+	} {
+		if got := toTell(c.audited, failing); !slices.Equal(got, c.want) {
+			t.Errorf("audit %d: told %v, want %v", i, got, c.want)
+		}
 	}
 }

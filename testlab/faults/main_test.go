@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		f.Value.Set(atATime)
 	}
-	program.Build(daemon)
+	program.Build(daemon, losing)
 	os.Exit(rig.Main(whole{m}))
 }
 

@@ -28,6 +28,10 @@ type deadman struct {
 	log    *slog.Logger
 	renew  func(id uint64) // has the beater write a token's expiry now
 
+	// refused is told, on the thread that beats, that a lease could not be written, and
+	// whether what it holds is silent by that although it should not be.
+	refused func(id uint64, silent bool, err error)
+
 	groups *containment // nil: no group needs it
 
 	mu    sync.Mutex
@@ -195,12 +199,20 @@ func (d *deadman) write(id uint64, until clock.Instant) {
 		return
 	}
 	err := d.leases.Renew(d.batch)
-	if err == nil {
+	now := bootNow()
+	switch {
+	case err == nil:
 		d.until[id] = until
+	case d.refused != nil:
+		d.refused(id, until > now && d.until[id] <= now, err)
 	}
 	if failed := err != nil; failed != d.sick {
 		d.sick = failed
-		d.log.Error("write the kernel's lease", "err", err)
+		if failed {
+			d.log.Error("could not write the kernel's lease", "err", err)
+		} else {
+			d.log.Info("the kernel's lease can be written again")
+		}
 	}
 }
 

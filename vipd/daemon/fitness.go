@@ -99,7 +99,7 @@ func (l *loop) distrust(i int, err error) {
 	l.judge()
 }
 
-// lost gives up a token of which an address is gone that can't be put back.
+// lost gives up a token of which an address is gone, or silent, and stays so.
 func (l *loop) lost(name string, err error) {
 	i := l.number(name)
 	if i < 0 {

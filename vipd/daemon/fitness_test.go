@@ -165,6 +165,28 @@ func TestAddressThatCantBePutBack(t *testing.T) {
 	})
 }
 
+// A holder that the kernel silences, because its lease can't be written, is no holder.
+func TestLeaseThatCantBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		time.Sleep(time.Second)
+		p.a.d.leaseRefused(token.ID(front), false, unix.ENOBUFS) // the lease goes on
+		p.a.d.leaseRefused(token.ID("vip:other"), true, unix.ENOBUFS)
+		time.Sleep(time.Second)
+		if !p.a.hands.holds(front) {
+			t.Fatal("it let go while its lease lasts")
+		}
+		p.a.d.leaseRefused(token.ID(front), true, unix.ENOBUFS)
+		p.until(p.b, front)
+		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.ENOBUFS} })
+		time.Sleep(time.Minute)
+		if !p.b.hands.holds(front) {
+			t.Error("it does not stay where its lease can be written")
+		}
+	})
+}
+
 // What the kernel refuses to remove is off when it is not there, or silent until its
 // lifetime ends; while it may answer it is not.
 func TestDropWithoutRights(t *testing.T) {

@@ -39,6 +39,12 @@ type (
 		name string
 		err  error
 	}
+	// leaseLost says that the kernel silences a token that is held, for its lease can't be
+	// written.
+	leaseLost struct {
+		id  uint64
+		err error
+	}
 	// lacks says which right this process lacks to change addresses; nil: none.
 	lacks struct{ err error }
 	// diskState says whether the disk refuses what is to be kept.
@@ -129,6 +135,10 @@ func (l *loop) handle(ev any) {
 		l.fight(ev.name)
 	case addressLost:
 		l.lost(ev.name, ev.err)
+	case leaseLost:
+		if i := slices.IndexFunc(l.workers, func(w *worker) bool { return w != nil && token.ID(w.name) == ev.id }); i >= 0 {
+			l.lost(l.workers[i].name, ev.err)
+		}
 	case diskState:
 		l.diskRefuses = ev.refuses
 		l.judge()

@@ -219,6 +219,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 		out, d.page, d.deadman, d.wedged, d.hands.Glance)
 	if d.deadman != nil {
 		d.deadman.renew = l.beater.rewrite
+		d.deadman.refused = d.leaseRefused
 	}
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}

@@ -70,6 +70,7 @@ func (d *Daemon) reload(settings config.Settings) error {
 		d.log.Warn(w.String())
 	}
 	d.check()
+	d.lookAtRights()
 	l.judge()
 	return err
 }

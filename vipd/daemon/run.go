@@ -190,11 +190,15 @@ func (d *Daemon) checkRights(lacked bool) bool {
 	return err != nil
 }
 
-// doubtRights has the rights looked at soon: the kernel has refused something.
+// doubtRights has the rights looked at soon, if the kernel has refused something for them.
 func (d *Daemon) doubtRights(err error) {
-	if refusal(err) == nil {
-		return
+	if refusal(err) != nil {
+		d.lookAtRights()
 	}
+}
+
+// lookAtRights has the rights looked at now instead of at the next look.
+func (d *Daemon) lookAtRights() {
 	select {
 	case d.doubted <- struct{}{}:
 	default: // that is under way

@@ -80,6 +80,15 @@ func (d *Daemon) hookTrouble(name string) func(string) {
 	}
 }
 
+// leaseRefused is told that the kernel refused to move the end of a token's lease. Where
+// that silences what is held, peers hear of a holder that does not answer: it must go.
+func (d *Daemon) leaseRefused(id uint64, silent bool, err error) {
+	d.doubtRights(err)
+	if silent {
+		d.try(leaseLost{id, fmt.Errorf("the kernel's lease can't be written: %w", err)})
+	}
+}
+
 // try tells the loop something that may be lost when it is busy or gone.
 func (d *Daemon) try(ev any) {
 	select {
