@@ -274,3 +274,48 @@ func TestCloneOfANode(t *testing.T) {
 		t.Errorf("said %d times, want once a minute", n)
 	}
 }
+
+// A restart is no gap in which a second daemon could begin.
+func TestRestartKeepsSecondOut(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, pair4)
+	s.start()
+	exe := vipd(t)
+	stop, ended := make(chan struct{}), make(chan string, 1)
+	args := []string{"run", "--config", s.a.config, "--node", "hist-a", "--run-dir", t.TempDir(), "--state-dir", t.TempDir()}
+	go func() {
+		for {
+			select {
+			case <-stop:
+				ended <- ""
+				return
+			default:
+			}
+			said := &buffer{}
+			p, err := s.a.host.Start(rig.Process{Path: exe, Args: args, Stdout: said, Stderr: said})
+			if err != nil {
+				ended <- err.Error()
+				return
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			err = p.Wait(ctx)
+			cancel()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != control.CodeHeld {
+				p.Kill()
+				ended <- fmt.Sprintf("a second daemon: %v: %s", err, said)
+				return
+			}
+		}
+	}()
+	for range 5 {
+		s.a.expect(0, "restarted in", "restart")
+	}
+	close(stop)
+	if why := <-ended; why != "" {
+		t.Error(why)
+	}
+	s.answers(s.a)
+	s.audit(s.a)
+	s.oneAnswered(s.began)
+}

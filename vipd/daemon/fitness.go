@@ -11,6 +11,7 @@ import (
 
 // judge tells the machine of each token what speaks against this host.
 func (l *loop) judge() {
+	l.doubtful = false
 	var news token.Several
 	for i, w := range l.workers {
 		if w == nil {
@@ -95,8 +96,7 @@ func (l *loop) distrust(i int, err error) {
 	f.text = err.Error()
 	f.until = time.Now().Add(min(distrustFirst<<min(f.count, 16), distrustMost))
 	f.count++
-	l.takes[i] = f
-	l.judge()
+	l.takes[i], l.doubtful = f, true
 }
 
 // lost gives up a token of which an address is gone, or silent, and stays so.

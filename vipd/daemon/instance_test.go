@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -198,5 +199,27 @@ func TestInheritedInstanceIsLookedAt(t *testing.T) {
 		if _, left := os.LookupEnv(instanceVariable); left {
 			t.Errorf("%q is left for children", value)
 		}
+	}
+}
+
+// A daemon in a container that shares the network is found too, although its process is
+// not to be seen from there.
+func TestInstanceInAContainer(t *testing.T) {
+	t.Parallel()
+	a := rig.Start(t).Host("a")
+	if _, said := helper(t, a, "claim"); said != `alone, doubt ""` {
+		t.Fatal(said)
+	}
+	var out []byte
+	err := a.Do(func() (err error) {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), helperVariable+"=claim")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+		out, err = cmd.CombinedOutput()
+		return err
+	})
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != control.CodeHeld || !strings.Contains(string(out), "its process is not visible from here") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -79,6 +79,7 @@ type loop struct {
 	takes       map[int]failedTake // by the token's number
 	doubt       func(error)        // has the rights looked at if the error speaks of them
 	diskRefuses bool
+	doubtful    bool          // what speaks against this host has changed: judge after this event
 	lacking     error         // why no address can be put on here
 	kept        []any         // events that outlived a flush
 	thawed      chan struct{} // has what listens for foreign frames begin anew
@@ -108,6 +109,9 @@ func (l *loop) run(ctx context.Context) {
 		for len(l.kept) > 0 {
 			ev, l.kept = l.kept[0], l.kept[1:]
 			l.handle(ev)
+		}
+		if l.doubtful {
+			l.judge()
 		}
 	}
 }
@@ -147,14 +151,10 @@ func (l *loop) handle(ev any) {
 		l.judge()
 	case noise:
 		l.journal.add(ev.event)
-	case token.Up, token.Down, answered, peerAsks, proved:
+	case token.Up, token.Down, failure, answered, peerAsks, proved:
 		if list := l.gather(ev); len(list) > 0 {
 			l.step(list)
 		}
-	case failure:
-		l.step(ev.Failed)
-		l.doubt(ev.err)
-		l.distrust(ev.Token, ev.err)
 	case restartNow:
 		l.leaving(errRestart)
 	case heartbeat.Received:
@@ -183,6 +183,10 @@ func (l *loop) handed(list token.Several, ev any) token.Several {
 		return append(list, ev)
 	case token.Down:
 		return append(list, ev)
+	case failure:
+		l.doubt(ev.err)
+		l.distrust(ev.Token, ev.err)
+		return append(list, ev.Failed)
 	case answered, peerAsks, proved:
 		if e := l.network(ev); e != nil {
 			list = append(list, e)
@@ -226,7 +230,7 @@ func (l *loop) settle(ev node.Event) {
 	case token.Up:
 		if _, failed := l.takes[ev.Token]; failed {
 			delete(l.takes, ev.Token)
-			l.judge()
+			l.doubtful = true
 		}
 	case token.Down:
 		l.gone(ev.Token)
