@@ -253,7 +253,7 @@ func (p *programs) auditGroup(path string, g *group) []Event {
 		if err == nil {
 			err = p.attachGroup(g)
 		}
-		return []Event{{"program of " + path, err}}
+		return []Event{{OfGroup + path, err}}
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ type Event struct {
 	Err  error  // why it could not be put back; nil when it is back
 }
 
+// OfGroup begins What where the part is of a control group's lease, and of no address.
+const OfGroup = "program of "
+
 func (e Event) String() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%s was removed and can't be put back: %v", e.What, e.Err)

@@ -68,6 +68,7 @@ const (
 	GroupDown           // a group that the token requires does not run here
 	Apart               // what it should be together with is held elsewhere
 	TakeFailed          // its last take failed, and the next may
+	LeaseOpen           // the kernel does not silence it there when its lease ends
 )
 
 // words in the order of the bits.
@@ -75,7 +76,7 @@ var reasonWords = map[Reason]string{
 	LinkDown: "link down", Suspend: "suspended", Stopping: "stopping", Starting: "starting",
 	OneWay: "one-way path", HandsFailed: "could not put it up", NoEpoch: "state not writable",
 	Released: "release requested", Unconfigured: "not configured",
-	GaveUp: "given up", Unable: "not possible on this host", TakeFailed: "its last take failed",
+	GaveUp: "given up", Unable: "not possible on this host", TakeFailed: "its last take failed", LeaseOpen: "its lease is not in force",
 	CheckFailing: "check failing", GroupDown: "a required group does not run", Apart: "what it belongs with is elsewhere",
 }
 

@@ -49,7 +49,7 @@ func causeOf(r Reason) Cause {
 		Cause
 	}{
 		{Stopping, Shutdown}, {LinkDown, LinkLost}, {Suspend | Released, Operator}, {Unconfigured, Reconfigured},
-		{HandsFailed | Unable, AddressFailed}, {OneWay, LeaseExpired}, {CheckFailing, CheckFailed},
+		{HandsFailed | Unable | TakeFailed | LeaseOpen, AddressFailed}, {OneWay, LeaseExpired}, {CheckFailing, CheckFailed},
 		{GaveUp | GroupDown, UnitFailed}, {Apart, Priority},
 	} {
 		if r&c.Reason != 0 {

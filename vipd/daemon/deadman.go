@@ -244,6 +244,7 @@ func (d *Daemon) watchLease(ctx context.Context) error {
 			text = "the kernel's lease is not in force: " + e.String()
 		}
 		d.setTrouble("lease "+e.What, text)
+		d.tell(leaseState{e.What, e.Err})
 	})
 	return nil
 }

@@ -2,9 +2,12 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"vipd/lease"
 	"vipd/sharedip"
 	"vipd/token"
 )
@@ -66,6 +69,11 @@ func (l *loop) against(i int, w *worker) (r token.Reason, why string) {
 	if f, ok := l.takes[i]; ok && now.Before(f.until) {
 		note(token.TakeFailed, f.text)
 	}
+	for _, part := range l.open {
+		if now.Sub(part.since) >= openFor {
+			note(token.LeaseOpen, part.text)
+		}
+	}
 	return r, why
 }
 
@@ -74,6 +82,30 @@ func (l *loop) against(i int, w *worker) (r token.Reason, why string) {
 func (l *loop) needsRecord(i int) bool {
 	tokens := l.machine.Tokens()
 	return tokens.Spec(i).Bits&token.DisableInheritance != 0 && tokens.Phase(i) == token.Idle
+}
+
+// openLease is a part of what enforces the leases that is gone: what is held would answer
+// on when this daemon dies, beside the node that takes it.
+type openLease struct {
+	since time.Time
+	text  string
+}
+
+// openFor is how long such a part may be gone before a node whose leases are in force is
+// the better one: an interface that goes away takes its filters with it a little earlier.
+const openFor = 2 * time.Second
+
+// setLeaseState notes whether the part is gone. Those of control groups silence no address.
+func (l *loop) setLeaseState(what string, err error) {
+	if strings.HasPrefix(what, lease.OfGroup) {
+		return
+	}
+	delete(l.open, what)
+	if err != nil {
+		l.open[what] = openLease{time.Now(), fmt.Sprintf("%s is gone and can't be put back: %v", what, err)}
+		time.AfterFunc(openFor, func() { l.tell(links{}) })
+	}
+	l.doubtful = true
 }
 
 // failedTake is a token that could not be put up here, or not be kept up.

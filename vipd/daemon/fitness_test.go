@@ -187,6 +187,43 @@ func TestLeaseThatCantBeWritten(t *testing.T) {
 	})
 }
 
+// Where nothing would silence an address when the daemon dies, a node whose leases are in
+// force is the better one; alone the node keeps it. A short gap, and what is a group's, move
+// nothing.
+func TestLeaseThatIsNotInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		time.Sleep(time.Second)
+		p.a.d.tell(leaseState{lease.OfGroup + "/x", unix.EPERM})
+		p.a.d.tell(leaseState{"filter out of eth0", unix.EPERM})
+		time.Sleep(openFor / 2)
+		p.a.d.tell(leaseState{"filter out of eth0", nil})
+		time.Sleep(time.Minute)
+		if !p.a.hands.holds(front) {
+			t.Fatal("a short gap moved it")
+		}
+		p.a.d.tell(leaseState{"filter out of eth0", unix.EPERM})
+		time.Sleep(2 * openFor)
+		p.until(p.b, front)
+		if e := p.a.d.Status().Tokens[0].Eligible; !strings.Contains(fmt.Sprint(e), "filter out of eth0 is gone and can't be put back") {
+			t.Errorf("status does not say why: %v", e)
+		}
+		p.b.kill()
+		p.b.hands.set(front, false)
+		p.until(p.a, front)
+		time.Sleep(time.Minute)
+		if !p.a.hands.holds(front) {
+			t.Error("alone it let go")
+		}
+		p.b.boot()
+		p.b.d.tell(token.Foreign{})
+		p.until(p.b, front)
+		p.a.d.tell(leaseState{"filter out of eth0", nil})
+		p.until(p.a, front)
+	})
+}
+
 // What the kernel refuses to remove is off when it is not there, or silent until its
 // lifetime ends; while it may answer it is not.
 func TestDropWithoutRights(t *testing.T) {

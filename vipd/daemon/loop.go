@@ -45,6 +45,12 @@ type (
 		id  uint64
 		err error
 	}
+	// leaseState says that a part of what enforces the leases is gone and can't be put
+	// back, or with nil that it is there again.
+	leaseState struct {
+		what string
+		err  error
+	}
 	// lacks says which right this process lacks to change addresses; nil: none.
 	lacks struct{ err error }
 	// diskState says whether the disk refuses what is to be kept.
@@ -79,10 +85,11 @@ type loop struct {
 	takes       map[int]failedTake // by the token's number
 	doubt       func(error)        // has the rights looked at if the error speaks of them
 	diskRefuses bool
-	doubtful    bool          // what speaks against this host has changed: judge after this event
-	lacking     error         // why no address can be put on here
-	kept        []any         // events that outlived a flush
-	thawed      chan struct{} // has what listens for foreign frames begin anew
+	open        map[string]openLease // parts of what enforces the leases that are gone
+	doubtful    bool                 // what speaks against this host has changed: judge after this event
+	lacking     error                // why no address can be put on here
+	kept        []any                // events that outlived a flush
+	thawed      chan struct{}        // has what listens for foreign frames begin anew
 	replies     map[uint64]chan node.Reply
 	lastID      uint64
 	reason      []token.Reason // what was last told the machine, by number
@@ -143,6 +150,8 @@ func (l *loop) handle(ev any) {
 		if i := slices.IndexFunc(l.workers, func(w *worker) bool { return w != nil && token.ID(w.name) == ev.id }); i >= 0 {
 			l.lost(l.workers[i].name, ev.err)
 		}
+	case leaseState:
+		l.setLeaseState(ev.what, ev.err)
 	case diskState:
 		l.diskRefuses = ev.refuses
 		l.judge()

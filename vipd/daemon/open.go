@@ -207,7 +207,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 	}, d.clocks.boot())
 	l := &loop{
 		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, start: stream.Start, log: d.log,
-		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{},
+		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{}, open: map[string]openLease{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),
 	}
