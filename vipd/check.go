@@ -36,9 +36,10 @@ func checkCommand() *cobra.Command {
 		Short: "Check the configuration and list all errors",
 		Long: `Reads the configuration file and the key file it names, and lists everything
 that is wrong as file:line:column: key: reason. Where this host is one of the
-nodes, its systemd is asked whether the services of groups are there, and don't
-start at boot by themselves; where it can't be asked, one line says so. The
-running daemon is not asked and not changed. 'vipd -t' does the same.
+nodes, the interfaces that the file names should be there, and its systemd is
+asked whether the services of groups are there, and don't start at boot by
+themselves; where it can't be asked, one line says so. The running daemon is not
+asked and not changed. 'vipd -t' does the same.
 
 Exit codes: 0 valid, 3 invalid, 4 valid with warnings.`,
 		Example: `  vipd check
@@ -113,6 +114,7 @@ func (f *configFile) problems(ctx context.Context) (p problems, err error) {
 	} else if err != nil {
 		p.notes = []string{"the key file was not checked: " + err.Error()}
 	}
+	p.warnings = append(p.warnings, f.host(settings)...)
 	wrong, note := f.units(ctx, settings)
 	p.wrong = append(p.wrong, wrong...)
 	if note != "" {
