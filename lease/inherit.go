@@ -3,7 +3,6 @@ package lease
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 
@@ -67,12 +66,12 @@ func (r *ruleset) readSets() error {
 			return fmt.Errorf("read set %s: %w", s.live.Name, err)
 		}
 		for _, e := range held {
-			if address, ok := netip.AddrFromSlice(e.Key); ok {
+			if address, ok := keyAddress(e.Key); ok {
 				r.cells[address] = new(atomic.Int64)
 			}
 		}
 		for _, e := range live {
-			address, _ := netip.AddrFromSlice(e.Key)
+			address, _ := keyAddress(e.Key)
 			if cell := r.cells[address]; cell != nil {
 				cell.Store(int64(began.Add(e.Expires)))
 			}

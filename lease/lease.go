@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -12,6 +13,17 @@ import (
 
 // ErrDisarmed says that a lease was used after Disarm or Close.
 var ErrDisarmed = errors.New("lease is not armed")
+
+// On is the name under which a lease of addr on the interface with that index is armed. A
+// link-local address is another one on each interface (RFC 4291 section 2.5.6), so its
+// zone is that index; any other has none.
+func On(addr netip.Addr, index int) netip.Addr {
+	addr = addr.Unmap()
+	if addr.Is4() || !addr.IsLinkLocalUnicast() {
+		return addr.WithZone("")
+	}
+	return addr.WithZone(strconv.Itoa(index))
+}
 
 // Lease is one address's, or one control group's. Its methods may be called
 // from any goroutine.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -87,13 +88,13 @@ func (l *Leases) Adopted() map[netip.Addr]*Lease {
 	return maps.Clone(l.addresses)
 }
 
-// Arm prepares a lease for each of the addresses, to be called before they are
+// Arm prepares a lease for each of the addresses, as On names them, to be called before they are
 // added: it is expired unless adopted. The interfaces, by index, are those that
 // would answer for them: those they will be on, and others on their LANs. After an
 // error some may be armed already.
 func (l *Leases) Arm(addresses []netip.Addr, interfaces ...int) ([]*Lease, error) {
 	for _, address := range addresses {
-		if !address.IsValid() || address.Unmap().IsMulticast() || address.Zone() != "" {
+		if !address.IsValid() || address.Unmap().IsMulticast() || badZone(address.Unmap()) {
 			return nil, fmt.Errorf("arm %s: not an address to share", address)
 		}
 	}
@@ -107,6 +108,15 @@ func (l *Leases) Arm(addresses []netip.Addr, interfaces ...int) ([]*Lease, error
 		return nil, fmt.Errorf("arm %s on %w", several(addresses), err)
 	}
 	return list, nil
+}
+
+// badZone reports whether the address is not named as On names it.
+func badZone(address netip.Addr) bool {
+	if address.Is4() || !address.IsLinkLocalUnicast() {
+		return address.Zone() != ""
+	}
+	index, err := strconv.ParseInt(address.Zone(), 10, 32)
+	return err != nil || index <= 0
 }
 
 // Guard does beforehand what Arm has to do on interfaces where nothing was armed so far:

@@ -50,14 +50,15 @@ const (
 // from its EtherType on, as far as we look, with the network header aligned, and
 // the address of an IPv4 packet in its mapped form.
 const (
-	copied     = 2 + ndTarget + 16 // octets
-	stackType  = -copied
-	stackIP    = stackType + 2
-	stackEnd   = -72 // the copy, rounded to words of 8
-	stackIP4   = -96
-	octetsIP4  = stackIP4 + 12
-	prefixIP4  = stackIP4 + 8
-	packetSize = 0 // in the packet's description, struct __sk_buff
+	copied      = 2 + ndTarget + 16 // octets
+	stackType   = -copied
+	stackIP     = stackType + 2
+	stackEnd    = -72 // the copy, rounded to words of 8
+	stackIP4    = -96
+	octetsIP4   = stackIP4 + 12
+	prefixIP4   = stackIP4 + 8
+	packetSize  = 0  // in the packet's description, struct __sk_buff
+	interfaceAt = 40 // likewise: the index
 )
 
 // side is where a program looks in each protocol, to see whether a packet is
@@ -205,13 +206,32 @@ func copyIP4(from int16) asm.Instructions {
 // discovery, by the target as well.
 func (s side) readIP6(t *table) asm.Instructions {
 	return join(
-		named("ip6", expired(t, stackIP+s.ip6, "discovery")),
+		named("ip6", scope(stackIP+s.ip6)),
+		named("scoped"+offset(stackIP+s.ip6), expired(t, stackIP+s.ip6, "discovery")),
 		asm.Instructions{asm.Ja.Label("drop")},
 		named("discovery", require(ip6Next, asm.Byte, protoICMP6)),
 		require(icmp6Type, asm.Byte, s.discovery),
-		expired(t, stackIP+ndTarget, "pass"),
+		scope(stackIP+ndTarget),
+		named("scoped"+offset(stackIP+ndTarget), expired(t, stackIP+ndTarget, "pass")),
 	)
 }
+
+// scope makes the copy of a link-local address its key: with the index of the interface,
+// for it is another address on each.
+func scope(address int16) asm.Instructions {
+	const linkLocal, first10 = 0xfe80, 0xffc0 // fe80::/10
+	return asm.Instructions{
+		asm.LoadMem(asm.R1, asm.RFP, address, asm.Half),
+		asm.HostTo(asm.BE, asm.R1, asm.Half),
+		asm.And.Imm(asm.R1, first10),
+		asm.JNE.Imm(asm.R1, linkLocal, "scoped"+offset(address)),
+		asm.LoadMem(asm.R1, asm.R6, interfaceAt, asm.Word),
+		asm.StoreMem(asm.RFP, address+zoneAt, asm.R1, asm.Word),
+	}
+}
+
+// offset tells labels apart.
+func offset(at int16) string { return fmt.Sprint(-at) }
 
 // expired looks up the address that is there on the stack. It falls through when
 // there is a lease and that has expired, and else jumps.

@@ -3,10 +3,13 @@ package lease
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // family is the two sets for one kind of address.
@@ -31,6 +34,23 @@ func newSets() []family {
 		}
 	}
 	return []family{describe(true, "4", 1, nftables.TypeIPAddr), describe(false, "6", 3, nftables.TypeIP6Addr)}
+}
+
+// setKey is the address as an element of a set: an IPv6 one is the key of its lease.
+func setKey(address netip.Addr) []byte {
+	if address.Is4() {
+		return address.AsSlice()
+	}
+	k := addressKey(address)
+	return k[:]
+}
+
+// keyAddress is the address that an element of a set is.
+func keyAddress(octets []byte) (netip.Addr, bool) {
+	if len(octets) == len(key{}) {
+		return key(octets).address()
+	}
+	return netip.AddrFromSlice(octets)
 }
 
 // Chains of an interface are named by its index, so that a next daemon finds
@@ -82,7 +102,9 @@ func rulesOf(c *nftables.Chain, sets []family) [][]expr.Any {
 		append(protocol(typeIP4), ip4.dropExpired(s.ip4)...),
 		append(arp, ip4.dropExpired(s.arp)...),
 		append(protocol(typeIP6), ip6.dropExpired(s.ip6)...),
-		append(target, ip6.dropExpired(ndTarget)...),
+		append(slices.Clone(target), ip6.dropExpired(ndTarget)...),
+		append(protocol(typeIP6), ip6.dropExpiredOn(s, s.ip6)...),
+		append(slices.Clone(target), ip6.dropExpiredOn(s, ndTarget)...),
 	}
 }
 
@@ -100,6 +122,23 @@ func octets(from uint32, want []byte) []expr.Any {
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: from, Len: uint32(len(want))},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: want},
 	}
+}
+
+// dropExpiredOn does the same for link-local addresses, in whose key the index of the
+// interface is.
+func (f family) dropExpiredOn(s side, from int16) []expr.Any {
+	device := expr.MetaKeyOIF
+	if s.name == ingress.name {
+		device = expr.MetaKeyIIF
+	}
+	linkLocal := []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: uint32(from), Len: 2},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 2, Mask: []byte{0xff, 0xc0}, Xor: []byte{0, 0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0xfe, 0x80}},
+	}
+	const second32 = unix.NFT_REG32_01 // the octets 4 to 7 of register 1
+	rest := f.dropExpired(from)
+	return slices.Concat(linkLocal, rest[:1], []expr.Any{&expr.Meta{Key: device, Register: second32}}, rest[1:])
 }
 
 // dropExpired drops packets with an address there that is held and not live.

@@ -133,7 +133,7 @@ func (r *ruleset) elements(s family, now clock.Instant) (held, live []nftables.S
 		if address.Is4() != s.ip4 {
 			continue
 		}
-		held = append(held, nftables.SetElement{Key: address.AsSlice()})
+		held = append(held, nftables.SetElement{Key: setKey(address)})
 		if e, ok := liveElement(address, clock.Instant(cell.Load()), now); ok {
 			live = append(live, e)
 		}
@@ -188,7 +188,7 @@ func eachFamily(addresses []netip.Addr, do func(family, []nftables.SetElement)) 
 		var elements []nftables.SetElement
 		for _, address := range addresses {
 			if address.Is4() == s.ip4 {
-				elements = append(elements, nftables.SetElement{Key: address.AsSlice()})
+				elements = append(elements, nftables.SetElement{Key: setKey(address)})
 			}
 		}
 		inBatches(elements, func(part []nftables.SetElement) { do(s, part) })

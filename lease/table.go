@@ -1,10 +1,12 @@
 package lease
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -26,14 +28,32 @@ const (
 
 // key says whose lease it is: an address, IPv4 in its v4-mapped form, or
 // ff00::<id> for the control group with that id. That block of multicast is
-// reserved (RFC 4291 section 2.7.1), so it is never a shared address.
+// reserved (RFC 4291 section 2.7.1), so it is never a shared address. A link-local
+// address has the index of its interface in the octets 4 to 7, in the host's order: they
+// are zero in the address itself (RFC 4291 section 2.5.6).
 type key [16]byte
 
-func addressKey(addr netip.Addr) key { return addr.As16() }
+// zoneAt is where the interface's index is in the key of a link-local address.
+const zoneAt = 4
+
+func addressKey(addr netip.Addr) (k key) {
+	k = addr.As16()
+	if index, err := strconv.ParseUint(addr.Zone(), 10, 32); err == nil {
+		binary.NativeEndian.PutUint32(k[zoneAt:], uint32(index))
+	}
+	return k
+}
 
 // address is the key's, if it is not that of a group.
 func (k key) address() (netip.Addr, bool) {
-	return netip.AddrFrom16(k).Unmap(), k[0] != 0xff
+	zone := ""
+	if netip.AddrFrom16(k).IsLinkLocalUnicast() {
+		if index := binary.NativeEndian.Uint32(k[zoneAt:]); index != 0 {
+			zone = strconv.FormatUint(uint64(index), 10)
+		}
+		clear(k[zoneAt : zoneAt+4])
+	}
+	return netip.AddrFrom16(k).Unmap().WithZone(zone), k[0] != 0xff
 }
 
 // place is what the keys map holds for a key.

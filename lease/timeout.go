@@ -29,7 +29,7 @@ const (
 func liveElement(address netip.Addr, until, now clock.Instant) (nftables.SetElement, bool) {
 	const longest = 24 * time.Hour
 	timeout := min(until.Sub(now), longest).Truncate(time.Millisecond)
-	return nftables.SetElement{Key: address.AsSlice(), Timeout: timeout}, timeout > 0
+	return nftables.SetElement{Key: setKey(address), Timeout: timeout}, timeout > 0
 }
 
 // write renews and expires, a part in each transaction.

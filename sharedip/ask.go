@@ -124,7 +124,7 @@ func probeSource(v *view, index int, own []netip.Addr) netip.Addr {
 		addr := a.prefix.Addr()
 		switch {
 		case a.index != index || addr.Is4():
-		case addr.IsLinkLocalUnicast():
+		case addr.IsLinkLocalUnicast() && !slices.Contains(v.linkLocal, addr):
 			return addr
 		case slices.Contains(own, addr):
 			source = addr

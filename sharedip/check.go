@@ -1,6 +1,9 @@
 package sharedip
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Check returns every reason why a configured address could not work here, in
 // words for the person who wrote the configuration.
@@ -22,8 +25,11 @@ func (h *Hands) Check() []error {
 
 func (h *Hands) checkPlace(v *view, p *place) (errs []error) {
 	addr := p.Prefix.Addr()
-	for _, a := range v.addresses {
-		if a.prefix.Addr() == addr {
+	for _, a := range slices.Concat(v.addresses, v.shared) {
+		if spotOf(a.prefix.Addr(), a.index) != spotOf(addr, p.index) || a.ours() && !h.watching {
+			continue // another address, or one that the owner is yet to adopt or to drop
+		}
+		if o, ok := h.owner(addr, a.index); ok && !o.holds(a) || !a.ours() {
 			l, _ := v.byIndex(a.index)
 			errs = append(errs, fmt.Errorf("%s is configured on %s by someone else: remove it from the network configuration", addr, l.Name))
 		}

@@ -37,7 +37,7 @@ func (h *Hands) sighted(s sighting, now time.Time) []Event {
 
 // at finds the shared address that is, or would be, on that interface.
 func (h *Hands) at(s sighting) (owner, bool) {
-	o, ok := h.owners[s.addr]
+	o, ok := h.owner(s.addr, s.index)
 	return o, ok && o.place.index == s.index
 }
 

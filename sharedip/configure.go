@@ -2,7 +2,6 @@ package sharedip
 
 import (
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -79,22 +78,13 @@ func (h *Hands) letGo(t *token, places []*place) error {
 // gain finds the interfaces of new places, and adds them if t is held.
 func (h *Hands) gain(v *view, t *token, places []*place) error {
 	if t.held {
-		err := h.find(v, places)
-		h.displace(v, places)
-		return errors.Join(err, h.putOn(places, time.Now()), h.connect(v, places, true))
+		if err := h.find(v, places); err != nil {
+			return err
+		}
+		return h.putOn(t, v, places, time.Now())
 	}
 	for _, p := range places {
 		h.locate(v, p)
 	}
 	return nil
-}
-
-func owners(tokens map[string]*token) map[netip.Addr]owner {
-	all := make(map[netip.Addr]owner)
-	for _, t := range tokens {
-		for _, p := range t.places {
-			all[p.Prefix.Addr()] = owner{t, p}
-		}
-	}
-	return all
 }

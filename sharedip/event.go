@@ -49,6 +49,15 @@ type (
 // for settings that hold for every one.
 type SettingsChanged struct{ Interface string }
 
+// Standing says which addresses of Token are on this host though it was not this
+// process that put them there, or though the token is not held; none: no more. Interfaces
+// are those by which the kernel would answer for them.
+type Standing struct {
+	Token      string
+	Spots      []Spot
+	Interfaces []int
+}
+
 // Answered says that MAC has an address of Token: it answered a question for it,
 // or spoke with it as sender. Told once for each MAC after every Ask, and at most
 // ten times a second without one.
@@ -104,6 +113,7 @@ func (Fought) event()          {}
 func (AnnounceFailed) event()  {}
 func (LinkUp) event()          {}
 func (SettingsChanged) event() {}
+func (Standing) event()        {}
 func (LinkDown) event()        {}
 func (Answered) event()        {}
 func (PeerAsks) event()        {}

@@ -15,6 +15,13 @@ type Address struct {
 	Interface string       // "" = the one that is on its network
 }
 
+// Same reports whether both are one address: a link-local one is another on each
+// interface.
+func (a Address) Same(b Address) bool {
+	addr := a.Prefix.Addr()
+	return addr == b.Prefix.Addr() && (!addr.IsLinkLocalUnicast() || a.Interface == b.Interface)
+}
+
 // Set is the addresses of one token, held together or not at all.
 type Set struct {
 	Token     string
@@ -41,6 +48,10 @@ type Options struct {
 	// Owns is asked before each repeated announcement, defence and proof. It must
 	// not wait.
 	Owns func(token string, epoch uint64) bool
+	// Guard is called before addresses are put on, also by Configure and when they are
+	// put back, with the interfaces by which the kernel would answer for them. An error
+	// keeps them off. It must not call Hands. nil: nobody needs to know.
+	Guard func(token string, spots []Spot, interfaces []int) error
 	// Event is told what happened, from the goroutines of Run and Take. It must
 	// not wait.
 	Event func(Event)
@@ -67,10 +78,11 @@ type Hands struct {
 	mu        sync.Mutex
 	kernel    *conn
 	tokens    map[string]*token
-	owners    map[netip.Addr]owner
-	routes    map[route]bool // that are there for held addresses, or were left
-	seen      *view          // nil: look again
-	watching  bool           // Run is here to say when seen is out of date
+	owners    map[Spot]owner
+	stood     map[string][]Spot // as told last
+	routes    map[route]bool    // that are there for held addresses, or were left
+	seen      *view             // nil: look again
+	watching  bool              // Run is here to say when seen is out of date
 	states    map[string]LinkState
 	ruled     map[string]settings // of those, as told last; "": those of all
 	ways      map[netip.Prefix]int
@@ -207,6 +219,11 @@ func (h *Hands) lookNow() (*view, error) {
 	v, err := h.kernel.look()
 	if err == nil {
 		v.all, err = h.forAll.read()
+		for s := range h.owners {
+			if s.Addr.IsLinkLocalUnicast() {
+				v.linkLocal = append(v.linkLocal, s.Addr)
+			}
+		}
 	}
 	return v, err
 }

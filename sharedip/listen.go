@@ -93,10 +93,10 @@ func (h *Hands) retune(now time.Time) (next time.Time) {
 // refuses is tried again by Run.
 func (h *Hands) tune(now time.Time) {
 	i := interest{nodes: h.nodes.addrs}
-	for a, o := range h.owners {
-		i.shared = append(i.shared, a)
+	for s, o := range h.owners {
+		i.shared = append(i.shared, s.Addr)
 		if o.place.proof.passive {
-			i.passive = append(i.passive, a)
+			i.passive = append(i.passive, s.Addr)
 		}
 	}
 	for a := range h.listened {

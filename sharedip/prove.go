@@ -187,7 +187,7 @@ func (h *Hands) otherForm(l link, p *place, now time.Time) {
 // replied is for an answer to a question: to one of ours that was asked from a
 // shared address, and sent to our card, it is the proof.
 func (h *Hands) replied(s sighting, now time.Time) []Event {
-	o, ok := h.owners[s.peer]
+	o, ok := h.owner(s.peer, s.index)
 	if !ok || !s.toUs || o.place.index != s.index || !o.token.wanted(now) {
 		return nil
 	}

@@ -15,16 +15,20 @@ const (
 )
 
 // addressChanged puts back a shared address that went. It reports whether the
-// address is a shared one: others change what we know of the host.
+// news is of what this room did, or may put back: other news changes what we know of
+// the host.
 func (h *Hands) addressChanged(n notice, now time.Time) (events []Event, shared bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	o, shared := h.owners[n.address.prefix.Addr()]
-	if !shared || !n.address.prefix.IsSingleIP() {
+	o, shared := h.owner(n.address.prefix.Addr(), n.address.index)
+	if !shared || !n.address.prefix.IsSingleIP() || n.address.index != o.place.index {
 		return nil, false
 	}
-	if n.kind != addressWent || n.address.index != o.place.index || !o.token.wanted(now) {
-		return nil, true
+	if n.kind == addressCame {
+		return nil, o.token.held && n.address.ours()
+	}
+	if !o.token.wanted(now) {
+		return nil, h.stood[o.token.name] == nil
 	}
 	// An interface that is set down or deleted loses addresses too. It gets them
 	// back when it returns.
@@ -48,6 +52,13 @@ func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*p
 	if left == 0 || len(places) == 0 {
 		return nil, nil
 	}
+	v, err := h.look()
+	if err == nil {
+		err = h.guard(t, v, places)
+	}
+	if err != nil {
+		return nil, lostAll(t, places, err)
+	}
 	said, err := h.kernel.add(changes(places), missing, uint32(left))
 	if t.expired(time.Now()) { // this process may have been frozen meanwhile
 		h.takeOff(places)
@@ -65,6 +76,14 @@ func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*p
 		}
 	}
 	return restored, events
+}
+
+// lostAll says that none of the places could be put back.
+func lostAll(t *token, places []*place, err error) (events []Event) {
+	for _, p := range places {
+		events = append(events, AddressLost{t.name, p.Prefix, fmt.Errorf("put back: %w", err)})
+	}
+	return events
 }
 
 // removed counts removals by someone else, and gives up in a fight.
@@ -107,6 +126,7 @@ func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
 		h.reconnect(v) // Renew says what fails
 	}
 	h.disconnect(v)
+	events = append(events, h.stand(v)...)
 	h.prejoin(v)
 	h.publish(v)
 	return events, nil

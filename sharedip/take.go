@@ -70,11 +70,7 @@ func (h *Hands) hold(t *token, now time.Time) (*view, error) {
 	if err := h.find(v, t.places); err != nil {
 		return nil, err
 	}
-	h.displace(v, t.places)
-	if err := h.putOn(t.places, now); err != nil {
-		return nil, err
-	}
-	return v, h.connect(v, t.places, true)
+	return v, h.putOn(t, v, t.places, now)
 }
 
 // displace takes off what stands in the way of the places on their interfaces: an IPv4
@@ -120,12 +116,19 @@ func (h *Hands) move(p *place, l link) (moved bool) {
 	if p.index != 0 {
 		h.kernel.remove([]change{p.change()})
 	}
-	p.index = l.Index
+	if p.index = l.Index; p.Prefix.Addr().IsLinkLocalUnicast() {
+		h.owners = owners(h.tokens)
+	}
 	return true
 }
 
-// putOn adds the places to the kernel and begins their announcements.
-func (h *Hands) putOn(places []*place, now time.Time) error {
+// putOn adds the places to the kernel, with the routes that they need, and begins their
+// announcements.
+func (h *Hands) putOn(t *token, v *view, places []*place, now time.Time) error {
+	if err := h.guard(t, v, places); err != nil {
+		return err
+	}
+	h.displace(v, places)
 	said, err := h.kernel.add(changes(places), renewing, h.seconds())
 	if err := h.firstError("add", places, said, err); err != nil {
 		return err
@@ -135,7 +138,7 @@ func (h *Hands) putOn(places []*place, now time.Time) error {
 		p.announce.take(now)
 		p.proof.begin(now)
 	}
-	return nil
+	return h.connect(v, places, true)
 }
 
 // takeOff removes the places from the kernel, which confirms it, and the routes that
@@ -219,15 +222,11 @@ func (h *Hands) sweep(t *token) error {
 	}
 	var left []*place
 	for _, a := range v.shared {
-		if t.has(a.prefix.Addr()) {
+		if t.has(a.prefix.Addr(), a.index) {
 			left = append(left, &place{spot: spot{Address{Prefix: a.prefix}, a.index, nil}})
 		}
 	}
 	return h.takeOff(left)
-}
-
-func (t *token) has(addr netip.Addr) bool {
-	return slices.ContainsFunc(t.places, func(p *place) bool { return p.Prefix.Addr() == addr })
 }
 
 // Renew gives every held address its whole lifetime again, and puts it back if
@@ -289,7 +288,7 @@ func (h *Hands) Held() (map[string][]netip.Prefix, error) {
 	}
 	held := make(map[string][]netip.Prefix)
 	for _, a := range v.shared {
-		if o, ok := h.owners[a.prefix.Addr()]; ok {
+		if o, ok := h.owner(a.prefix.Addr(), a.index); ok {
 			held[o.token.name] = append(held[o.token.name], o.place.Prefix)
 		}
 	}

@@ -52,6 +52,7 @@ type view struct {
 	links     []link
 	addresses []address            // but for the shared ones
 	shared    []address            // put there by this room, in this process or an earlier one
+	linkLocal []netip.Addr         // of the shared ones
 	ways      map[netip.Prefix]int // by which interface neighbours of an own address are reached
 }
 

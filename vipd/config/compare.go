@@ -67,12 +67,17 @@ func (root table) sharedOnce(s Settings) (owner map[netip.Addr]string) {
 			owner[a] = "an address of node " + n.Name
 		}
 	}
+	perLink := map[onInterface]string{}
 	for _, v := range s.VIPs {
 		for i, p := range v.Addresses {
 			if !p.IsValid() {
 				continue
 			}
-			if other, taken := owner[p.Addr()]; taken {
+			other, taken := owner[p.Addr()]
+			if p.Addr().IsLinkLocalUnicast() {
+				other, taken = v.linkLocalTwice(p.Addr(), s.Nodes, perLink, owner)
+			}
+			if taken {
 				offset, key := root.spot(v, i)
 				root.refuse(offset, key, fmt.Sprintf("%s is %s already", p.Addr(), other), "")
 				continue
@@ -82,6 +87,31 @@ func (root table) sharedOnce(s Settings) (owner map[netip.Addr]string) {
 	}
 	delete(owner, netip.Addr{}) // what was refused is nobody's
 	return owner
+}
+
+// onInterface is a link-local address where one node would have it.
+type onInterface struct {
+	addr       netip.Addr
+	node, name string
+}
+
+// linkLocalTwice tells whose the address of v is already on an interface of some node: a
+// link-local address is another one on each (RFC 4291 section 2.5.6). A node's own is none to
+// be shared anywhere.
+func (v VIP) linkLocalTwice(addr netip.Addr, nodes []Node, seen map[onInterface]string, owner map[netip.Addr]string) (other string, taken bool) {
+	for _, n := range nodes {
+		if slices.Contains(n.Addresses, addr) {
+			return owner[addr], true
+		}
+		at := onInterface{addr, n.Name, v.Interface[n.Name]}
+		if other, taken = seen[at]; taken {
+			return other, true
+		}
+	}
+	for _, n := range nodes {
+		seen[onInterface{addr, n.Name, v.Interface[n.Name]}] = "an address of vip " + v.Name
+	}
+	return "", false
 }
 
 // neighboursApart refuses a neighbour that is a node or a shared address.

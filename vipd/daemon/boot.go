@@ -126,6 +126,11 @@ func (d *Daemon) felt(e sharedip.Event) {
 		d.check()
 		d.tell(noise{j.say("link", "%s: link down", e.Interface)})
 		d.tell(links{})
+	case sharedip.Standing:
+		if err := d.deadman.standing(e); err != nil {
+			d.log.Error("could not silence an address that somebody else put on this host", "token", e.Token, "err", err)
+		}
+		d.check()
 	case sharedip.SettingsChanged:
 		d.check()
 		d.tell(links{})

@@ -34,9 +34,13 @@ type deadman struct {
 
 	groups *containment // nil: no group needs it
 
+	arming sync.Mutex // held while addresses are armed or let go of; never by write
+
 	mu    sync.Mutex
 	armed map[uint64][]*lease.Lease // by the token's ID
 	until map[uint64]clock.Instant  // the end of a token's lease as the kernel has it
+	stood map[uint64][]netip.Addr   // of those, what others put on this host
+	taken map[uint64]bool           // tokens that are held, or being taken
 	batch []lease.Renewal
 	sick  bool // the last write failed
 }
@@ -50,7 +54,8 @@ const nftFloor = 100 * time.Millisecond
 const lifetimeOnly = "valid_lft"
 
 func newDeadman(leases *lease.Leases, length time.Duration, log *slog.Logger) *deadman {
-	d := &deadman{leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{}, until: map[uint64]clock.Instant{}}
+	d := &deadman{leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{},
+		until: map[uint64]clock.Instant{}, stood: map[uint64][]netip.Addr{}, taken: map[uint64]bool{}}
 	switch {
 	case leases.Layer() == lease.None:
 		d.layer = lifetimeOnly
@@ -93,6 +98,9 @@ func (d *deadman) Configure(sets []sharedip.Set) error {
 	if err := d.Hands.Configure(sets); err != nil || !d.enforces() {
 		return err
 	}
+	if err := d.shed(sets); err != nil {
+		return err
+	}
 	for _, set := range sets {
 		if places, err := d.Where(set.Token); err == nil {
 			d.leases.Guard(interfaces(places)...)
@@ -101,24 +109,63 @@ func (d *deadman) Configure(sets []sharedip.Set) error {
 	return nil
 }
 
+// shed lets go of addresses that a set does not have any more and others did not put on
+// this host.
+func (d *deadman) shed(sets []sharedip.Set) error {
+	d.arming.Lock()
+	defer d.arming.Unlock()
+	d.mu.Lock()
+	var gone []*lease.Lease
+	for _, set := range sets {
+		id := token.ID(set.Token)
+		lost := func(l *lease.Lease) bool {
+			a := l.Address().WithZone("")
+			has := slices.ContainsFunc(set.Addresses, func(x sharedip.Address) bool { return x.Prefix.Addr() == a })
+			return !has && !slices.Contains(d.stood[id], l.Address())
+		}
+		for _, l := range d.armed[id] {
+			if lost(l) {
+				gone = append(gone, l)
+			}
+		}
+		d.armed[id] = slices.DeleteFunc(d.armed[id], lost)
+	}
+	gone = slices.DeleteFunc(gone, d.isArmed)
+	d.mu.Unlock()
+	return d.leases.Disarm(gone...)
+}
+
 // interfaces lists each once, in order.
 func interfaces(places map[netip.Addr]int) []int {
 	list := slices.Sorted(maps.Values(places))
 	return slices.Compact(list)
 }
 
-// Take arms the token's addresses, makes their lease true, and puts them on.
+// Take puts the token's addresses on, each armed before and with its lease true.
 func (d *deadman) Take(name string, epoch uint64) error {
-	if d.enforces() {
-		if err := d.arm(name); err != nil {
-			return err
-		}
-		d.renew(token.ID(name))
-	}
-	if err := d.Hands.Take(name, epoch); err != nil {
-		return errors.Join(err, d.disarm(name))
+	d.setTaken(name, true)
+	err := d.Hands.Take(name, epoch)
+	if err != nil {
+		d.setTaken(name, false)
+		return errors.Join(err, d.settleAsIs(name))
 	}
 	return nil
+}
+
+// settleAsIs lets go of the token after it has looked which of its addresses are on this
+// host: what could not be taken off stays armed.
+func (d *deadman) settleAsIs(name string) error {
+	standing, err := d.StandingNow()
+	if err != nil {
+		return err
+	}
+	now := sharedip.Standing{Token: name}
+	for _, s := range standing {
+		if s.Token == name {
+			now = s
+		}
+	}
+	return d.standing(now)
 }
 
 // Drop removes the token's addresses, whose lease has ended before. A removal that the
@@ -132,12 +179,14 @@ func (d *deadman) Drop(name string) error {
 			return errors.Join(err, unknown)
 		case len(held[name]) > 0 && d.silenced(name):
 			d.log.Error("could not remove the address; it is silent, and the kernel removes it within "+backstop.String(), "token", name, "err", err)
+			d.setTaken(name, false)
 			return nil // and stays armed
 		case len(held[name]) > 0:
 			return err
 		}
 	}
-	if err := d.disarm(name); err != nil { // an expired lease of an address that is off silences nothing
+	d.setTaken(name, false)
+	if err := d.settle(name); err != nil { // an expired lease of an address that is off silences nothing
 		d.log.Error("could not let go of the kernel's lease", "token", name, "err", err)
 	}
 	return nil
@@ -155,25 +204,114 @@ func (d *deadman) silenced(name string) bool {
 	return len(d.armed[id]) > 0 && d.until[id] < bootNow()
 }
 
-func (d *deadman) arm(name string) error {
-	places, err := d.Where(name)
-	if err != nil {
+func (d *deadman) setTaken(name string, on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.taken[token.ID(name)] = on
+}
+
+// guard arms addresses of the token that are about to be put on, and gives them the
+// lease that the token has now.
+func (d *deadman) guard(name string, spots []sharedip.Spot, interfaces []int) error {
+	d.arming.Lock()
+	defer d.arming.Unlock()
+	if err := d.arm(name, spots, interfaces); err != nil {
 		return err
 	}
-	list, err := d.leases.Arm(slices.Collect(maps.Keys(places)), interfaces(places)...)
+	if d.enforces() && d.renew != nil {
+		d.renew(token.ID(name))
+	}
+	return nil
+}
+
+func (d *deadman) arm(name string, spots []sharedip.Spot, interfaces []int) error {
+	if !d.enforces() || len(spots) == 0 {
+		return nil
+	}
+	list, err := d.leases.Arm(leased(spots), interfaces...)
 	if err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id := token.ID(name)
-	d.armed[id], d.until[id] = list, 0
 	for _, l := range list {
 		d.until[id] = max(d.until[id], l.Expiry())
+		if !slices.Contains(d.armed[id], l) {
+			d.armed[id] = append(d.armed[id], l)
+		}
 	}
 	return nil
 }
 
+// leased are the addresses as package lease names them.
+func leased(spots []sharedip.Spot) (list []netip.Addr) {
+	for _, s := range spots {
+		list = append(list, lease.On(s.Addr, s.Interface))
+	}
+	return list
+}
+
+// standing silences addresses that are on this host though it does not hold them,
+// whoever put them there, as it does those whose lease has run out. Those that are gone are
+// let go.
+func (d *deadman) standing(s sharedip.Standing) error {
+	d.arming.Lock()
+	defer d.arming.Unlock()
+	err := d.arm(s.Token, s.Spots, s.Interfaces)
+	d.mu.Lock()
+	d.stood[token.ID(s.Token)] = leased(s.Spots)
+	d.mu.Unlock()
+	return errors.Join(err, d.letGo(s.Token))
+}
+
+// settle is letGo in its turn.
+func (d *deadman) settle(name string) error {
+	d.arming.Lock()
+	defer d.arming.Unlock()
+	return d.letGo(name)
+}
+
+// letGo disarms what is armed for the token and not on this host any more, unless the
+// token is held, and ends the lease of what still is on it. d.arming is held.
+func (d *deadman) letGo(name string) error {
+	d.mu.Lock()
+	id := token.ID(name)
+	if d.taken[id] {
+		d.mu.Unlock()
+		return nil
+	}
+	var gone, left []*lease.Lease
+	var ends []lease.Renewal
+	for _, l := range d.armed[id] {
+		if !slices.Contains(d.stood[id], l.Address()) {
+			gone = append(gone, l)
+			continue
+		}
+		left, ends = append(left, l), append(ends, lease.Renewal{Lease: l})
+	}
+	d.armed[id] = left
+	gone = slices.DeleteFunc(gone, d.isArmed)
+	var err error
+	if len(ends) > 0 {
+		err = d.leases.Renew(ends)
+	}
+	d.mu.Unlock()
+	return errors.Join(err, d.leases.Disarm(gone...))
+}
+
+// isArmed reports whether a token has the lease: an address may have gone from one token
+// to another. d.mu is held.
+func (d *deadman) isArmed(l *lease.Lease) bool {
+	for _, list := range d.armed {
+		if slices.Contains(list, l) {
+			return true
+		}
+	}
+	return false
+}
+
+// disarm lets go of all that is armed for the token.
 func (d *deadman) disarm(name string) error {
 	d.mu.Lock()
 	list := d.armed[token.ID(name)]
@@ -216,10 +354,20 @@ func (d *deadman) write(id uint64, until clock.Instant) {
 	}
 }
 
-// clear lets go of what an earlier daemon left armed and nobody took over.
+// clear lets go of what an earlier daemon left armed and nobody took over, except for
+// what is on this host all the same: that stays silent.
 func (d *deadman) clear() error {
 	if d == nil {
 		return nil
+	}
+	standing, err := d.StandingNow()
+	if err != nil {
+		return err
+	}
+	for _, s := range standing {
+		if err := d.standing(s); err != nil {
+			d.log.Error("could not silence an address that somebody else put on this host", "token", s.Token, "err", err)
+		}
 	}
 	d.mu.Lock()
 	kept := map[netip.Addr]bool{}

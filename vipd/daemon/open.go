@@ -109,6 +109,7 @@ func (d *Daemon) openHands() error {
 		Own: c.self.Addresses, Peers: c.others(), Interval: c.settings.Heartbeat.Interval, Lifetime: d.deadman.lifetime(),
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
 		Event: func(e sharedip.Event) { d.felt(e) },
+		Guard: d.deadman.guard,
 	})
 	if err != nil {
 		return errors.Join(err, d.deadman.leases.Close())

@@ -110,7 +110,7 @@ func taken(set sharedip.Set, sets []sharedip.Set) bool {
 // share reports whether the sets have an address in common.
 func share(a, b sharedip.Set) bool {
 	return slices.ContainsFunc(a.Addresses, func(x sharedip.Address) bool {
-		return slices.ContainsFunc(b.Addresses, func(y sharedip.Address) bool { return x.Prefix.Addr() == y.Prefix.Addr() })
+		return slices.ContainsFunc(b.Addresses, x.Same)
 	})
 }
 
