@@ -150,33 +150,62 @@ func (h *Host) page(a token.Lease) {
 	}
 }
 
-// muster adopts what an earlier daemon left of each group, or stops it: what has a
-// lease that lasts, what the record of this boot says is ours, and what everybody
-// may run.
-func (h *Host) muster() {
-	for g := range h.gangs {
-		gang := &h.gangs[g]
-		k := *gang.entry()
-		*gang.entry() = entry{}
-		if !gang.left() {
-			continue
+// found is what a start of the daemon finds of every token.
+func (h *Host) found() (list []node.Found) {
+	for i := range h.kernel {
+		k := &h.kernel[i]
+		f := node.Found{Token: i, Bits: h.world.specs[i].Bits, Group: h.world.isGroup(i), Up: k.up, Record: h.disk.records[i]}
+		if f.Group {
+			f.Up = h.gangOf(i).left()
 		}
-		epoch, ok := h.heir(gang, k)
-		if !ok {
-			gang.end() // cleared has seen that it can be
-			continue
+		if k.expiry != 0 {
+			f.Lease = node.Left{Epoch: k.epoch, Expiry: k.expiry, Since: k.since, Pinned: k.pinned}
 		}
-		h.world.check.happened(adoptions)
-		now := h.now()
-		if k.expiry == 0 {
-			k.since = now
-		}
-		gang.entry().since = k.since
-		h.step(token.Adopt{Token: gang.token(), Epoch: epoch, Expiry: max(k.expiry, now), Tenure: now.Sub(k.since)})
-		gang.guard()
-		gang.look()
-		h.step(services.Adopt{Group: g, Epoch: epoch, Running: gang.running()})
+		list = append(list, f)
 	}
+	return list
+}
+
+// kept is what the disk keeps of the node.
+func (h *Host) kept() node.Kept {
+	k := node.Kept{Suspended: h.disk.suspended}
+	for g := range h.gangs {
+		if name := h.world.specs[h.gangs[g].token()].Name; h.disk.halted[name] {
+			k.Halted = append(k.Halted, name)
+		}
+	}
+	return k
+}
+
+// carryOut does one step of a start.
+func (h *Host) carryOut(a node.BootAction) {
+	switch a := a.(type) {
+	case node.Adopt:
+		h.resume(a)
+	case node.Remove:
+		if h.world.isGroup(a.Token) {
+			h.gangOf(a.Token).end() // cleared has seen that it can be
+		}
+	case node.Tell:
+		h.step(a.Event)
+	}
+}
+
+// resume has a token go on, and a group's units with it.
+func (h *Host) resume(a node.Adopt) {
+	k := &h.kernel[a.Token]
+	if !h.world.isGroup(a.Token) {
+		*k = entry{up: true, epoch: a.Lease.Epoch, expiry: a.Lease.Expiry, since: a.Lease.Since, pinned: a.Lease.Pinned}
+		h.step(a.Event(h.now()))
+		return
+	}
+	h.world.check.happened(adoptions)
+	k.since = a.Lease.Since
+	h.step(a.Event(h.now()))
+	gang := h.gangOf(a.Token)
+	gang.guard()
+	gang.look()
+	h.step(services.Adopt{Group: gang.number, Epoch: a.Lease.Epoch, Running: gang.running()})
 }
 
 // running is what of the group's units was found.
@@ -191,43 +220,12 @@ func (g *gang) running() (list []bool) {
 	return list
 }
 
-// heir returns the epoch under which the group may go on.
-func (h *Host) heir(gang *gang, k entry) (epoch uint64, ok bool) {
-	left, record := k.expiry.Sub(h.now()), h.disk.records[gang.token()]
-	bits := gang.plan().Bits
-	switch {
-	case k.expiry != 0 && left > 2*time.Millisecond && left <= max(h.world.Plan.Lease(), node.Grace):
-		return k.epoch, true
-	case bits&token.DisableInheritance != 0 && record.Holder:
-		return record.Epoch, true
-	case bits&token.AllowMultiple != 0 && k.expiry != 0:
-		return k.epoch, true
-	}
-	return 0, false
-}
-
 // cleared reports whether what must be stopped before the daemon speaks can be.
-func (h *Host) cleared() bool {
-	for g := range h.gangs {
-		gang := &h.gangs[g]
-		if _, ok := h.heir(gang, *gang.entry()); gang.faults.stuck > 0 && gang.left() && !ok {
+func (h *Host) cleared(start []node.BootAction) bool {
+	for _, a := range start {
+		if r, ok := a.(node.Remove); ok && h.world.isGroup(r.Token) && h.gangOf(r.Token).faults.stuck > 0 {
 			return false
 		}
 	}
 	return true
-}
-
-// recall tells the machine what the disk knows of groups.
-func (h *Host) recall() {
-	var names []string
-	for g := range h.gangs {
-		i := h.gangs[g].token()
-		h.step(token.Recall{Token: i, Record: h.disk.records[i]})
-		if name := h.world.specs[i].Name; h.disk.halted[name] {
-			names = append(names, name)
-		}
-	}
-	if names != nil {
-		h.step(node.Halted{Names: names})
-	}
 }

@@ -109,7 +109,8 @@ func (h *Host) Start() {
 	}
 	w := h.world
 	h.life++
-	if len(h.gangs) > 0 && !h.cleared() {
+	start := node.Boot(h.now(), max(w.Plan.Lease(), node.Grace), h.found(), h.kept())
+	if !h.cleared(start) {
 		w.At(w.Now+int64(startAgain), func() { w.check.disturb(); h.Start() })
 		return
 	}
@@ -123,21 +124,15 @@ func (h *Host) Start() {
 			Tokens: w.specs, HighWater: h.disk.highWater, Sample: 1}, Services: w.services(-1, -1)}, now)
 	h.crews = w.crews()
 	h.sender = node.NewSender(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}, now)
-	h.muster()
-	h.step(node.Suspended{On: h.disk.suspended})
+	clear(h.kernel)
+	for _, a := range start {
+		h.carryOut(a)
+	}
 	for i := range w.Plan.Tokens {
-		k := &h.kernel[i]
-		if k.up && now < k.expiry-clock.Instant(2*time.Millisecond) {
-			h.step(token.Adopt{Token: i, Epoch: k.epoch, Expiry: k.expiry, Tenure: now.Sub(k.since), Pinned: k.pinned})
-		} else {
-			*k = entry{}
-		}
-		h.step(token.Recall{Token: i, Record: h.disk.records[i]})
 		if h.linkOff[i] {
 			h.step(token.Fitness{Token: i, Reasons: token.LinkDown})
 		}
 	}
-	h.recall()
 	h.listen()
 	h.beatOn()
 }

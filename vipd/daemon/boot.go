@@ -2,48 +2,36 @@ package daemon
 
 import (
 	"fmt"
+	"net/netip"
 
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/node"
 )
 
-// boot tells the machine what the disk and the kernel know. What is still up
-// under a lease that lasts is adopted without a gap; anything else of ours that
-// is still up is removed before the first heartbeat says that we don't hold it.
+// boot finds what the disk and the kernel know, and does what node.Boot decides about
+// it before the first heartbeat.
 func (d *Daemon) boot(left []row, disk *store) error {
 	held, err := d.hands.Held()
 	if err != nil {
 		return err
 	}
-	l := d.loop
-	if err := d.muster(left, disk); err != nil {
+	running, err := d.musterGroups()
+	if err != nil {
 		return err
 	}
-	for i, w := range l.workers {
-		if len(held[w.name]) == 0 {
-			continue
-		}
-		r, ok := leftOf(left, token.ID(w.name))
-		if ok && r.adoptable(d.clocks.boot(), l.longest) && d.adopt(i, w, r) {
-			continue
-		}
-		if err := d.hands.Drop(w.name); err != nil {
+	if err := d.sweepGroups(); err != nil {
+		return err
+	}
+	l := d.loop
+	kept := node.Kept{Suspended: disk.state().Suspended, Halted: disk.state().Halted}
+	for _, a := range node.Boot(d.clocks.boot(), l.longest, d.found(held, running, left, disk), kept) {
+		if err := d.carryOut(a, running); err != nil {
 			return err
 		}
-		d.log.Info("removed an address whose lease had ended", "token", w.name)
 	}
-	var recalled token.Several
-	for i, w := range l.workers {
-		recalled = append(recalled, token.Recall{Token: i, Record: disk.record(w.name)})
-	}
-	l.step(recalled)
-	l.step(node.Halted{Names: disk.state().Halted})
 	if err := d.deadman.clear(); err != nil { // what stays armed is expired; the next take of it arms it anew
 		d.log.Error("could not let go of leases of an earlier daemon", "err", err)
-	}
-	if disk.state().Suspended {
-		l.step(node.Suspended{On: true})
 	}
 	l.judge()
 	status := d.look()
@@ -51,18 +39,62 @@ func (d *Daemon) boot(left []row, disk *store) error {
 	return nil
 }
 
-// adopt takes over a token that the daemon before held.
-func (d *Daemon) adopt(i int, w *worker, r row) bool {
+// found gathers what is known of every token.
+func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, left []row, disk *store) (list []node.Found) {
+	for i, w := range d.loop.workers {
+		spec := d.loop.machine.Tokens().Spec(i)
+		_, units := running[i]
+		f := node.Found{Token: i, Bits: spec.Bits, Group: d.crewOf(i) != nil, Up: units || len(held[w.name]) > 0, Record: disk.record(w.name)}
+		if r, ok := leftOf(left, spec.ID); ok {
+			f.Lease = r.lease()
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// carryOut does one step of a start.
+func (d *Daemon) carryOut(a node.BootAction, running map[int][]bool) error {
 	l := d.loop
-	l.beater.setLease(token.Lease{Token: i, Limit: r.expiry, Epoch: r.epoch}, r)
+	switch a := a.(type) {
+	case node.Adopt:
+		if c := d.crewOf(a.Token); c != nil {
+			d.rejoin(c, a, running[a.Token])
+		} else if !d.adopt(l.workers[a.Token], a) {
+			return d.removeFound(l.workers[a.Token])
+		}
+	case node.Remove:
+		if c := d.crewOf(a.Token); c != nil {
+			return d.stopFound(c)
+		}
+		return d.removeFound(l.workers[a.Token])
+	case node.Tell:
+		l.step(a.Event)
+	}
+	return nil
+}
+
+// removeFound removes an address that may not stay.
+func (d *Daemon) removeFound(w *worker) error {
+	if err := d.hands.Drop(w.name); err != nil {
+		return err
+	}
+	d.log.Info("removed an address whose lease had ended", "token", w.name)
+	return nil
+}
+
+// adopt takes over a token that the daemon before held.
+func (d *Daemon) adopt(w *worker, a node.Adopt) bool {
+	l := d.loop
+	r := row{id: token.ID(w.name), epoch: a.Lease.Epoch, expiry: a.Lease.Expiry, since: a.Lease.Since, pinned: a.Lease.Pinned}
+	l.beater.setLease(token.Lease{Token: a.Token, Limit: r.expiry, Epoch: r.epoch}, r)
 	if err := d.hands.Take(w.name, r.epoch); err != nil {
 		d.log.Error("could not adopt an address", "token", w.name, "err", err)
-		l.beater.setLease(token.Lease{Token: i}, r)
+		l.beater.setLease(token.Lease{Token: a.Token}, r)
 		return false
 	}
-	now := d.clocks.boot()
-	l.owns.Store(w.name, i)
-	l.step(token.Adopt{Token: i, Epoch: r.epoch, Expiry: r.expiry, Tenure: now.Sub(r.since), Pinned: r.pinned})
+	l.owns.Store(w.name, a.Token)
+	l.step(a.Event(d.clocks.boot()))
 	return true
 }
 

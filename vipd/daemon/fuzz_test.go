@@ -92,7 +92,7 @@ func FuzzLeasePage(f *testing.F) {
 		}
 		defer p.close()
 		for _, r := range left {
-			if r.adoptable(now, longest) && (r.expiry <= now || r.expiry > now.Add(longest) || r.since > now || r.id == 0) {
+			if lease := r.lease(); lease.Lasts(now, longest) && (r.expiry <= now || r.expiry > now.Add(longest) || r.since > now || r.id == 0) {
 				t.Errorf("adopted: %+v", r)
 			}
 		}

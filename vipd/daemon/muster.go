@@ -7,32 +7,27 @@ import (
 
 	"vipd/services"
 	"vipd/services/unit"
-	"vipd/token"
+	"vipd/vipd/node"
 )
 
-// muster finds out, before the first heartbeat, what an earlier daemon left of each
-// group. What may run on is adopted under its old epoch: by a lease that lasts; or
-// because nobody else can have taken, by the record of this boot; or because
-// everybody may run it. The rest is stopped.
-func (d *Daemon) muster(left []row, disk *store) error {
+// musterGroups finds what an earlier daemon left of each group: by the group's token,
+// which of its units run. A group of which nothing is left has no entry.
+func (d *Daemon) musterGroups() (map[int][]bool, error) {
+	running := map[int][]bool{}
 	for _, c := range d.loop.crews {
-		running, any, err := c.found()
+		units, any, err := c.found()
 		if err != nil {
-			return fmt.Errorf("group %s: %w", c.name, err)
+			return nil, fmt.Errorf("group %s: %w", c.name, err)
 		}
-		if !any {
-			continue
-		}
-		i := d.loop.number(c.token())
-		if r, ok := d.heir(i, c, left, disk); ok {
-			d.rejoin(i, c, r, running)
-			continue
-		}
-		d.log.Info("stopping what an earlier daemon left of a group, for its lease has ended", "group", c.name)
-		if err := c.clear(); err != nil {
-			return fmt.Errorf("group %s: stop what an earlier daemon left: %w", c.name, err)
+		if any {
+			running[d.loop.number(c.token())] = units
 		}
 	}
+	return running, nil
+}
+
+// sweepGroups stops units that an earlier daemon left and the configuration has no more.
+func (d *Daemon) sweepGroups() error {
 	if d.deadman == nil {
 		return nil
 	}
@@ -43,32 +38,34 @@ func (d *Daemon) muster(left []row, disk *store) error {
 	return err
 }
 
-// heir returns under which grant the group may go on.
-func (d *Daemon) heir(i int, c *crew, left []row, disk *store) (row, bool) {
-	r, known := leftOf(left, token.ID(c.token()))
-	bits := d.loop.machine.Tokens().Spec(i).Bits
-	record := disk.record(c.token())
-	switch {
-	case known && r.adoptable(d.clocks.boot(), d.loop.longest):
-		return r, true
-	case bits&token.DisableInheritance != 0 && record.Holder:
-		return row{id: token.ID(c.token()), epoch: record.Epoch, since: d.clocks.boot()}, true
-	case bits&token.AllowMultiple != 0 && known:
-		return r, true
+// crewOf returns the group that runs where the token is held, or nil.
+func (d *Daemon) crewOf(i int) *crew {
+	for _, c := range d.loop.crews {
+		if d.loop.number(c.token()) == i {
+			return c
+		}
 	}
-	return row{}, false
+	return nil
 }
 
-// rejoin goes on with the group under the grant.
-func (d *Daemon) rejoin(i int, c *crew, r row, running []bool) {
+// rejoin goes on with the group under the lease.
+func (d *Daemon) rejoin(c *crew, r node.Adopt, running []bool) {
 	l := d.loop
-	now := d.clocks.boot()
-	l.owns.Store(c.token(), i)
-	l.step(token.Adopt{Token: i, Epoch: r.epoch, Expiry: max(r.expiry, now), Tenure: now.Sub(r.since), Pinned: r.pinned})
+	l.owns.Store(c.token(), r.Token)
+	l.step(r.Event(d.clocks.boot()))
 	if err := c.guardFound(); err != nil {
 		d.log.Error("could not put a group's lease in force again", "group", c.name, "err", err)
 	}
-	l.step(services.Adopt{Group: c.number, Epoch: r.epoch, Running: running})
+	l.step(services.Adopt{Group: c.number, Epoch: r.Lease.Epoch, Running: running})
+}
+
+// stopFound stops a group that may not go on.
+func (d *Daemon) stopFound(c *crew) error {
+	d.log.Info("stopping what an earlier daemon left of a group, for its lease has ended", "group", c.name)
+	if err := c.clear(); err != nil {
+		return fmt.Errorf("group %s: stop what an earlier daemon left: %w", c.name, err)
+	}
+	return nil
 }
 
 func (d *Daemon) ownUnits() (list []unit.Unit) {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
 	"vipd/token"
+	"vipd/vipd/node"
 )
 
 // page is what outlives a killed daemon within one boot: until when each token
@@ -154,10 +154,7 @@ func hexDigit(c byte) int {
 	return -1
 }
 
-// adoptable reports whether the row's lease lasts long enough to be taken over,
-// and no longer than any could: what else is there was not written by a daemon.
-func (r *row) adoptable(now clock.Instant, longest time.Duration) bool {
-	const margin = 2 * time.Millisecond
-	left := r.expiry.Sub(now)
-	return margin < left && left <= longest && r.since <= now
+// lease is the row as a start finds it.
+func (r *row) lease() node.Left {
+	return node.Left{Epoch: r.epoch, Expiry: r.expiry, Since: r.since, Pinned: r.pinned}
 }

@@ -116,8 +116,8 @@ func TestAdoptable(t *testing.T) {
 		{"since later", row{expiry: at(time.Second), since: at(1)}, false},
 		{"negative", row{expiry: -1}, false},
 	} {
-		if got := c.row.adoptable(now, longest); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		if lease := c.row.lease(); lease.Lasts(now, longest) != c.want {
+			t.Errorf("%s: %v, want %v", c.name, !c.want, c.want)
 		}
 	}
 }

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/token"
+)
+
+// Found is what a start finds of one token: what an earlier daemon left of it in this
+// boot of the host, and what the disk keeps.
+type Found struct {
+	Token  int
+	Bits   token.Bits
+	Group  bool // processes, which the kernel does not silence when their lease ends
+	Up     bool // its addresses, or some of its processes, are there
+	Lease  Left
+	Record token.Record
+}
+
+// Left is the lease that an earlier daemon left of a token. The zero value stands for
+// none.
+type Left struct {
+	Epoch  uint64
+	Expiry clock.Instant
+	Since  clock.Instant // held without a break
+	Pinned bool
+}
+
+// Kept is what the disk keeps of the node.
+type Kept struct {
+	Suspended bool
+	Halted    []string // tokens whose group an operator stopped
+}
+
+// BootAction is one step of a start: Adopt, Remove or Tell.
+type BootAction interface{ bootAction() }
+
+// Adopt has a token go on under the lease: what is up stays up without a gap. Where
+// that turns out to be impossible the token is removed instead.
+type Adopt struct {
+	Token int
+	Lease Left
+}
+
+// Remove has what is up of a token taken down. Until that is done the node must not
+// speak: its first heartbeat says that it does not hold the token.
+type Remove struct{ Token int }
+
+// Tell has the machine stepped with the event.
+type Tell struct{ Event Event }
+
+func (Adopt) bootAction()  {}
+func (Remove) bootAction() {}
+func (Tell) bootAction()   {}
+
+// Boot decides what becomes of everything that a start finds, before the first
+// heartbeat. Groups come first, since addresses may require them. longest is how long
+// a lease can last. The daemon and the simulation run this same code.
+//
+//	found ──► Boot ──► Adopt, Remove (groups, then addresses) ──► Tell: what the disk keeps
+func Boot(now clock.Instant, longest time.Duration, found []Found, kept Kept) (list []BootAction) {
+	for _, groups := range []bool{true, false} {
+		for i := range found {
+			if f := &found[i]; f.Group == groups && f.Up {
+				list = append(list, f.decide(now, longest))
+			}
+		}
+	}
+	var recalled token.Several
+	for _, f := range found {
+		recalled = append(recalled, token.Recall{Token: f.Token, Record: f.Record})
+	}
+	list = append(list, Tell{recalled}, Tell{Halted{Names: kept.Halted}})
+	if kept.Suspended {
+		list = append(list, Tell{Suspended{On: true}})
+	}
+	return list
+}
+
+// decide says whether a token that is up goes on: by a lease that lasts. A group also
+// goes on where no other node can have taken it, by the record of this boot, and where
+// every node may run it. An address under such a record is removed: the record has the
+// machine take it anew, under a lease that is in force before.
+func (f *Found) decide(now clock.Instant, longest time.Duration) BootAction {
+	lease := f.Lease
+	switch {
+	case lease.Lasts(now, longest):
+		return Adopt{f.Token, lease}
+	case f.Group && f.Bits&token.DisableInheritance != 0 && f.Record.Holder:
+		return Adopt{f.Token, Left{Epoch: f.Record.Epoch, Expiry: now, Since: now}}
+	case f.Group && f.Bits&token.AllowMultiple != 0 && lease != (Left{}):
+		lease.Expiry = max(lease.Expiry, now)
+		return Adopt{f.Token, lease}
+	}
+	return Remove{f.Token}
+}
+
+// Lasts reports whether the lease lasts long enough to be taken over, and no longer
+// than any could: no daemon wrote such a one.
+func (l *Left) Lasts(now clock.Instant, longest time.Duration) bool {
+	const margin = 2 * time.Millisecond
+	left := l.Expiry.Sub(now)
+	return margin < left && left <= longest && l.Since <= now
+}
+
+// Event is that by which the machine learns that the token was adopted.
+func (a Adopt) Event(now clock.Instant) token.Adopt {
+	return token.Adopt{Token: a.Token, Epoch: a.Lease.Epoch, Expiry: a.Lease.Expiry, Tenure: now.Sub(a.Lease.Since), Pinned: a.Lease.Pinned}
+}

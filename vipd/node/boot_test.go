@@ -1,0 +1,62 @@
+package node
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"vipd/heartbeat/clock"
+	"vipd/token"
+)
+
+// Every way in which a token can be found, and what becomes of it.
+func TestBootDecides(t *testing.T) {
+	const now, longest = clock.Instant(10 * time.Second), 2 * time.Second
+	lasts := Left{Epoch: 0x501, Expiry: now.Add(50 * ms), Since: now.Add(-time.Minute), Pinned: true}
+	ended := Left{Epoch: 0x501, Expiry: now.Add(-ms), Since: now.Add(-time.Minute)}
+	holder := token.Record{Epoch: 0x701, Holder: true}
+	for _, c := range []struct {
+		name  string
+		found Found
+		want  BootAction // nil: none
+	}{
+		{"an address whose lease lasts", Found{Up: true, Lease: lasts}, Adopt{Lease: lasts}},
+		{"an address whose lease has ended", Found{Up: true, Lease: ended}, Remove{}},
+		{"an address without a lease", Found{Up: true}, Remove{}},
+		{"an address that is not there", Found{Lease: lasts}, nil},
+		{"an address that the record says is held", Found{Up: true, Lease: ended, Bits: token.DisableInheritance, Record: holder}, Remove{}},
+		{"a lease about to end", Found{Up: true, Lease: Left{Epoch: 1, Expiry: now.Add(2 * ms)}}, Remove{}},
+		{"a lease that no daemon wrote", Found{Up: true, Lease: Left{Epoch: 1, Expiry: now.Add(longest + 1)}}, Remove{}},
+		{"a lease that begins later", Found{Up: true, Lease: Left{Epoch: 1, Expiry: now.Add(50 * ms), Since: now + 1}}, Remove{}},
+		{"a group whose lease lasts", Found{Group: true, Up: true, Lease: lasts}, Adopt{Lease: lasts}},
+		{"a group whose lease has ended", Found{Group: true, Up: true, Lease: ended, Record: holder}, Remove{}},
+		{"a group that no other node inherits", Found{Group: true, Up: true, Lease: ended, Bits: token.DisableInheritance, Record: holder},
+			Adopt{Lease: Left{Epoch: 0x701, Expiry: now, Since: now}}},
+		{"a group that was given away", Found{Group: true, Up: true, Bits: token.DisableInheritance, Record: token.Record{Epoch: 0x701, To: 2}}, Remove{}},
+		{"a group of which nothing is left", Found{Group: true, Bits: token.DisableInheritance, Record: holder}, nil},
+		{"a group that all run", Found{Group: true, Up: true, Lease: ended, Bits: token.AllowMultiple},
+			Adopt{Lease: Left{Epoch: ended.Epoch, Expiry: now, Since: ended.Since}}},
+		{"a group that all run, of unknown epoch", Found{Group: true, Up: true, Bits: token.AllowMultiple}, Remove{}},
+	} {
+		var got BootAction
+		if list := Boot(now, longest, []Found{c.found}, Kept{}); len(list) > 2 {
+			got = list[0]
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// Groups come before the addresses that may need them, and what the disk keeps is told
+// when all of it is decided.
+func TestBootInOrder(t *testing.T) {
+	record := token.Record{Epoch: 7, Holder: true}
+	got := Boot(clock.Instant(time.Hour), time.Second, []Found{{Token: 0, Up: true}, {Token: 1, Up: true, Group: true}, {Token: 2, Record: record}},
+		Kept{Suspended: true, Halted: []string{"group:g"}})
+	want := []BootAction{Remove{1}, Remove{0}, Tell{token.Several{token.Recall{Token: 0}, token.Recall{Token: 1}, token.Recall{Token: 2, Record: record}}},
+		Tell{Halted{Names: []string{"group:g"}}}, Tell{Suspended{On: true}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v,\nwant %+v", got, want)
+	}
+}
