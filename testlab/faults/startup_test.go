@@ -319,3 +319,34 @@ func TestRestartKeepsSecondOut(t *testing.T) {
 	s.audit(s.a)
 	s.oneAnswered(s.began)
 }
+
+// A run directory without room is an alarm, and the host serves; what would need the room
+// is not done.
+func TestFullRunDir(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("needs a file system of its own: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(disk, unix.MNT_DETACH) })
+	s := newSite(t, pair4)
+	ballast, err := os.Create(filepath.Join(disk, "ballast"))
+	for err == nil {
+		_, err = ballast.Write(make([]byte, 4096))
+	}
+	ballast.Close()
+	s.a.proc, err = s.a.host.Start(rig.Process{Path: vipd(t), Stdout: s.a.log, Stderr: s.a.log, Args: []string{
+		"run", "--config", s.a.config, "--node", s.a.name, "--run-dir", disk, "--state-dir", s.a.state}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.b.run()
+	s.answers(s.a)
+	st, err := control.Dial(disk).Status(t.Context())
+	if text := strings.Join(st.Alarms, "\n"); err != nil || !strings.Contains(text, "leases can't be kept for the next daemon") {
+		t.Errorf("%v; alarms: %s", err, text)
+	}
+	s.a.host.Destroy()
+	s.answers(s.b)
+	s.oneAnswered(s.began)
+}

@@ -88,10 +88,7 @@ func lock(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err := errors.Join(f.Truncate(0), writePID(f)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("write pid to %s: %w", path, err)
-	}
+	_ = errors.Join(f.Truncate(0), writePID(f)) // for a message alone: a full disk must keep no daemon from running
 	return f, nil
 }
 

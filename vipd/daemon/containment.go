@@ -46,6 +46,9 @@ func newContainment(runDir string, report func(string, error)) (*containment, er
 // armGroup has what is in one control group of the token's group silenced and killed
 // when the lease ends. It is called before a process starts there.
 func (d *deadman) armGroup(name, folder string) error {
+	if d.groups == nil {
+		return errors.New("nothing can guard it: the page of groups could not be opened when vipd started; restart vipd when there is room in its run dir")
+	}
 	d.groups.turn.Lock()
 	defer d.groups.turn.Unlock()
 	if leaves := d.groups.leaving[token.ID(name)]; leaves != nil {
@@ -113,6 +116,9 @@ const groupPrefix = "group:"
 // disarmGroup lets go of a group of which no process is left: the keeper at once, its
 // ended lease when nothing of its sockets is left either.
 func (d *deadman) disarmGroup(name string) {
+	if d.groups == nil {
+		return
+	}
 	id := token.ID(name)
 	d.mu.Lock()
 	folders := d.groups.folders[id]

@@ -203,7 +203,7 @@ func (c *crew) check(ctx context.Context, number int, check config.Check, result
 // contained names what keeps the group from running on without the daemon.
 func (c *crew) contained() string {
 	g := c.newest()
-	if guarded(g) && c.dead != nil && c.dead.groups.possible {
+	if guarded(g) && c.dead != nil && c.dead.groups != nil && c.dead.groups.possible {
 		return c.dead.contains()
 	}
 	ours := func(u string) bool { return strings.HasPrefix(u, execUnit) }

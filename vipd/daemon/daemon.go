@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vipd/heartbeat"
 	"vipd/seal"
 	"vipd/sharedip"
@@ -179,6 +181,7 @@ func permission(err error) error {
 // Run opens a daemon and runs it until it is stopped by SIGTERM or SIGINT, or
 // ctx ends. A restart replaces the process.
 func Run(ctx context.Context, o Options) error {
+	unix.Umask(0o022) // what is made here is for the next daemon to read, however this one was started
 	o.Refused = hurry()
 	sayHurry(o.Refused, o.Log)
 	d, err := New(o)

@@ -46,7 +46,7 @@ func (d *Daemon) open() error {
 	d.parts = append(d.parts, part{"answer on the socket", server.Run})
 	var left []row
 	if d.page, left, err = openPage(filepath.Join(d.options.RunDir, "leases")); err != nil {
-		return err
+		d.warnAs("page", fmt.Sprintf("leases can't be kept for the next daemon: %v; after a crash it adopts nothing that is held", err))
 	}
 	if err := d.openHands(); err != nil {
 		return err
@@ -72,8 +72,7 @@ func (d *Daemon) admit() (err error) {
 	}
 	if why := d.only.doubt; why != "" {
 		text := "can't tell whether another vipd runs in this network namespace: " + why
-		d.log.Warn(text)
-		d.setTrouble("instance", text)
+		d.warnAs("instance", text)
 	}
 	d.rights, err = openRights()
 	return err
@@ -133,8 +132,11 @@ func (d *Daemon) openDeadman() error {
 	h := d.cluster().settings.Heartbeat
 	d.deadman = newDeadman(leases, leaseOf(h), d.log)
 	d.parts = append(d.parts, part{"keep a keeper", d.keepKeeper})
-	if d.deadman.groups, err = newContainment(d.options.RunDir, d.buried); err != nil {
+	if d.deadman.groups, err = newContainment(d.options.RunDir, d.buried); err != nil && d.needsKeeper() {
 		return errors.Join(err, leases.Close())
+	} else if err != nil {
+		d.deadman.groups = nil
+		d.warnAs("groups", fmt.Sprintf("no group could be guarded: %v", err))
 	}
 	d.parts = append(d.parts, part{"watch the lease", d.watchLease})
 	if why := d.deadman.why; why != "" {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -24,6 +25,7 @@ import (
 //	magic u64 | boot id 16 | rows: id u64 | epoch u64 | expiry i64 | since i64 | flags u64
 type page struct {
 	memory []byte
+	file   bool // memory is the file's
 }
 
 const (
@@ -43,30 +45,43 @@ type row struct {
 	pinned bool
 }
 
-// openPage maps the file, and returns what an earlier daemon of this boot left.
-func openPage(path string) (*page, []row, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+// openPage maps the file, and returns what an earlier daemon of this boot left. Where the
+// file can't be had, the page is of this process alone, and the error says why: the daemon
+// works as well, but after a crash the next one adopts nothing.
+func openPage(path string) (p *page, left []row, err error) {
+	boot := bootID()
+	p = &page{}
+	if p.memory, err = mapPage(path); err != nil {
+		p.memory, left = make([]byte, pageSize), nil
+	} else if binary.NativeEndian.Uint64(p.memory) == pageMagic && [16]byte(p.memory[8:24]) == boot {
+		left = p.rows()
+	}
+	p.file = err == nil
+	clear(p.memory)
+	binary.NativeEndian.PutUint64(p.memory, pageMagic)
+	copy(p.memory[8:], boot[:])
+	return p, left, err
+}
+
+// mapPage maps the file, which has all its room on the disk then: a store to a part without
+// would end the process (SIGBUS, mmap(2)).
+func mapPage(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open lease page: %w", err)
+		return nil, fmt.Errorf("open lease page: %w", err)
 	}
 	defer file.Close()
 	if err := file.Truncate(pageSize); err != nil {
-		return nil, nil, fmt.Errorf("size lease page %s: %w", path, err)
+		return nil, fmt.Errorf("size lease page %s: %w", path, err)
+	}
+	if err := unix.Fallocate(int(file.Fd()), 0, 0, pageSize); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return nil, fmt.Errorf("reserve lease page %s: %w", path, err)
 	}
 	memory, err := unix.Mmap(int(file.Fd()), 0, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return nil, nil, fmt.Errorf("map lease page %s: %w", path, err)
+		return nil, fmt.Errorf("map lease page %s: %w", path, err)
 	}
-	p := &page{memory: memory}
-	boot := bootID()
-	var left []row
-	if binary.NativeEndian.Uint64(memory) == pageMagic && [16]byte(memory[8:24]) == boot {
-		left = p.rows()
-	}
-	clear(memory)
-	binary.NativeEndian.PutUint64(memory, pageMagic)
-	copy(memory[8:], boot[:])
-	return p, left, nil
+	return memory, nil
 }
 
 func (p *page) rows() (list []row) {
@@ -124,7 +139,11 @@ func (p *page) expiry(i int) clock.Instant {
 	return clock.Instant(p.word(i, 2).Load())
 }
 
-func (p *page) close() { unix.Munmap(p.memory) }
+func (p *page) close() {
+	if p.file {
+		unix.Munmap(p.memory)
+	}
+}
 
 // bootID is the kernel's id of this boot; all zero if it does not tell.
 func bootID() (id [16]byte) {

@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
 )
@@ -120,4 +123,37 @@ func TestAdoptable(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, !c.want, c.want)
 		}
 	}
+}
+
+// A page without room on its disk is one of this process alone: no store to it kills the
+// process, as it would where the file has a hole. With room again the next one is kept.
+func TestPageOnAFullDisk(t *testing.T) {
+	dir := smallDisk(t)
+	path := filepath.Join(dir, "leases")
+	ballast := fill(t, dir)
+	p, left, err := openPage(path)
+	if !errors.Is(err, unix.ENOSPC) || len(left) != 0 {
+		t.Fatalf("a full disk: %v, left %v", err, left)
+	}
+	for i := range pageRows {
+		p.hold(i, row{id: uint64(i + 1), epoch: 257})
+		p.renew(i, 5)
+	}
+	if rows := p.rows(); len(rows) != pageRows || p.expiry(pageRows-1) != 5 {
+		t.Errorf("it holds %d rows", len(rows))
+	}
+	p.close()
+	os.Remove(ballast)
+	p, _, err = openPage(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.hold(0, row{id: 7, epoch: 257})
+	p.renew(0, 5)
+	p.close()
+	fill(t, dir)
+	if p, left, err = openPage(path); err != nil || len(left) != 1 {
+		t.Errorf("a page that has its room: %v, left %v", err, left)
+	}
+	p.close()
 }

@@ -166,7 +166,7 @@ func TestStoreWithoutADirectory(t *testing.T) {
 
 func remount(t *testing.T, dir string, flags uintptr) {
 	t.Helper()
-	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|flags, "size=64k"); err != nil {
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|flags, "size=256k"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -219,10 +219,10 @@ func TestStoreOnAFullDisk(t *testing.T) {
 	}
 }
 
-// smallDisk mounts a file system of 64 KiB in the private mounts of the tests.
+// smallDisk mounts a file system of 256 KiB in the private mounts of the tests.
 func smallDisk(t *testing.T) string {
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
 		t.Skipf("needs a file system of its own: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })

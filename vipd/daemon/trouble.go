@@ -18,6 +18,12 @@ func (d *Daemon) setTrouble(about, text string) {
 	d.trouble[about] = text
 }
 
+// warnAs notes what is wrong from the start on.
+func (d *Daemon) warnAs(about, text string) {
+	d.log.Warn(text)
+	d.setTrouble(about, text)
+}
+
 // inTrouble reports whether something is noted of it.
 func (d *Daemon) inTrouble(about string) bool {
 	d.mu.Lock()
