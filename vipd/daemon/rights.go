@@ -71,9 +71,10 @@ func (r *rights) missing() error {
 	return nil
 }
 
-// rawAllowed tries to open what reads and sends frames.
+// rawAllowed tries to open a raw socket. One of AF_INET asks for the same right as those
+// that read and send frames, and its end waits for no grace period of the kernel.
 func rawAllowed() error {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	if err != nil {
 		return netRaw.lacking(err)
 	}
