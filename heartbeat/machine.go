@@ -84,8 +84,8 @@ type Thawed struct{ For time.Duration }
 type Stalled struct{}
 
 // Audible says that a session of the peer was heard which has not proved itself, but
-// began after all that have: the peer may have started anew and not hear us. It counts
-// for the lease of what we hold and for nothing else.
+// began after all that have: the peer may have started anew and not hear us. It is not
+// silent then; nothing else is known of it.
 type Audible struct{ From uint8 }
 
 // Outranked says that a peer knows of a later start of this node than the present one:
@@ -186,13 +186,15 @@ func (m *Machine) turn(now clock.Instant) int {
 	return int(uint64(now) / uint64(m.config.Interval) % (1 << 30))
 }
 
-// Starts appends what the next message is to say of the starts of peers that are to
-// begin a later session: those of which a greater start is known than the live
-// session has. Most come in turn if there are many.
+// Starts appends the greatest known starts of peers that are silent or have begun a later
+// session than the live one: a node whose own start has gone back is not listened to, and
+// learns from it what its next start has to be above. If there are many they come in turn.
 func (m *Machine) Starts(now clock.Instant, list []Start) []Start {
 	for i := range m.peers {
 		p := &m.peers[(m.turn(now)+i)%len(m.peers)]
-		if least := p.least(); len(list) < maxStarts && least > 0 && (p.Session == 0 || p.Start < least) {
+		least := p.least()
+		silent := p.Session == 0 || p.Silence(now) > m.config.Interval*6/5
+		if len(list) < maxStarts && least > 0 && (silent || p.Start < least) {
 			list = append(list, Start{Slot: p.Slot, Start: least})
 		}
 	}

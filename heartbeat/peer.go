@@ -30,6 +30,8 @@ type Peer struct {
 	Paths   [MaxPaths]Path
 
 	seq     uint64        // newest
+	ahead   time.Duration // its clock is so far ahead of ours, less the shortest way a message had
+	aheadAt clock.Instant // as known then, on ours; 0 if not
 	sent    clock.Instant // its newest beat or ask, on its clock: what we echo
 	at      clock.Wall    // when that arrived here, 0 if the kernel gave no stamp
 	retired [4]uint64
@@ -120,6 +122,33 @@ func (p *Path) count(sent clock.Instant, interval time.Duration) {
 	p.beat = sent
 }
 
+// drift bounds how far two clocks go apart: a quarter of the time that passes. Real
+// ones differ by far less.
+const drift = 4
+
+// stale reports whether the message was on its way for longer than dead, by the clocks
+// of both hosts: somebody kept it back, and it says nothing of now. A clock that stopped
+// with its machine makes all look so; there a message that echoes a recent send of
+// ours sets it right.
+func (p *Peer) stale(r Received, dead time.Duration) bool {
+	return p.aheadAt != 0 && p.aheadBy(r.Arrived)-r.Message.Sent.Sub(r.Arrived) > dead
+}
+
+// aheadBy returns the least that the peer's clock may be ahead at the instant.
+func (p *Peer) aheadBy(at clock.Instant) time.Duration {
+	return p.ahead - max(at.Sub(p.aheadAt), 0)/drift
+}
+
+// calibrate takes how far the peer's clock is ahead from a message that counts. One with a
+// proof that it is of now needs no other.
+func (p *Peer) calibrate(r Received, proof bool) {
+	ahead := r.Message.Sent.Sub(r.Arrived)
+	if known := p.aheadBy(r.Arrived); p.aheadAt != 0 && !proof {
+		ahead = max(ahead, known)
+	}
+	p.ahead, p.aheadAt = ahead, r.Arrived
+}
+
 // Silence returns how long nothing was heard, less what the peer announced. A
 // peer never heard has been silent since the machine began.
 func (p *Peer) Silence(now clock.Instant) time.Duration {
@@ -184,6 +213,13 @@ func (p *Peer) await(now clock.Instant, r Received) (audible bool) {
 	copy(p.odd[i:], p.odd[i+1:])
 	p.odd[len(p.odd)-1] = q
 	return false
+}
+
+// behind reports whether a newer message of the session, which has not proved itself, has
+// come already: what is said of it must not go back.
+func (p *Peer) behind(r Received) bool {
+	overtaken := func(q pending) bool { return q.session == r.Session && r.Message.Seq < q.seq }
+	return overtaken(p.pending) || slices.ContainsFunc(p.odd[:], overtaken)
 }
 
 // pendingAt appends the echoes of the sessions that have not proved themselves and were

@@ -14,12 +14,16 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		m.drops[FromFuture]++
 		return
 	}
-	m.outranked(r)
 	word := Word{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.timer), New: r.Session != p.Session}
-	if word.New && echo.Sent == 0 {
+	if word.New && (echo.Sent == 0 || p.behind(r)) {
 		m.await(now, p, r)
 		return
 	}
+	if !word.New && echo.Sent == 0 && p.stale(r, m.config.Dead) {
+		m.drops[Waited]++
+		return
+	}
+	m.outranked(r)
 	if word.New {
 		p.adopt(r.Session, r.Start)
 	}
@@ -43,7 +47,7 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	}
 	p.Echo = max(p.Echo, word.Echoed)
 	if word.Fresh {
-		m.refresh(now, p, r)
+		m.refresh(now, p, r, echo.Sent != 0)
 		word.Spoken = p.sent == r.Message.Sent
 		word.Changed = p.pages.take(r.Message)
 		word.Claims = p.pages.claims
@@ -57,10 +61,13 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 
 // await notes a message of a session that has not proved itself. It is not answered, for
 // it may be a recording. But it may also be of a peer that has started anew and can't
-// hear us, which takes what we hold after W; where this run knows the peer, the
-// lease counts that one in.
+// hear us, which takes what we hold after W. Where this run knows the peer by an earlier
+// session, that one is reckoned with.
 func (m *Machine) await(now clock.Instant, p *Peer, r Received) {
 	m.drops[Unproven]++
+	if m.config.Start != 0 { // or else the peer listens to us, and tells it when it has proved itself
+		m.outranked(r)
+	}
 	if p.await(now, r) && p.Session != 0 {
 		m.actions = append(m.actions, Audible{From: p.Slot})
 	}
@@ -108,11 +115,12 @@ func (m *Machine) echo(now clock.Instant, r Received) (h Heard, ok bool) {
 }
 
 // refresh takes over what the newest message says of its sender.
-func (m *Machine) refresh(now clock.Instant, p *Peer, r Received) {
+func (m *Machine) refresh(now clock.Instant, p *Peer, r Received, proof bool) {
 	if p.Heard == 0 || now.Sub(p.Heard) > m.config.Dead {
 		p.Since = now
 	}
 	p.seq = r.Message.Seq
+	p.calibrate(r, proof)
 	if p.trouble != 0 && now.Sub(p.asked) >= leastAsk {
 		p.asked = 0 // asked at once: its echo may be all that a lease waits for
 	}

@@ -32,7 +32,7 @@ type Word struct {
 }
 
 // Audible says that a session of the peer was heard which has not proved itself, but may
-// be its present one. The peer is then not silent as far as the lease goes.
+// be its present one. The peer is not silent then, but what it said is not known.
 type Audible struct{ Peer uint8 }
 
 // Stall says that the node ran late: words may wait unread, so no peer is silent.

@@ -57,7 +57,7 @@ func (m *Machine) gated(t *state, i int) bool {
 // after it have shown that nobody renews.
 func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Instant) clearance {
 	p, g := &m.peers[i], &t.gate
-	g.begin(max(p.heard, p.unread))
+	g.begin(max(p.heard, p.sounded()))
 	m.askFor(now, t, at)
 	if !m.reached(now, at) || m.rivalAsks(now, t, i) {
 		return blocked
@@ -91,7 +91,7 @@ func (m *Machine) askEarly(now clock.Instant, t *state, i int) {
 	if t.lasting() || !m.gated(t, i) || !m.reached(now, at.Add(-m.askAhead())) {
 		return
 	}
-	t.gate.begin(max(p.heard, p.unread))
+	t.gate.begin(max(p.heard, p.sounded()))
 	m.askFor(now, t, at)
 }
 
@@ -147,7 +147,7 @@ func (m *Machine) rivalAsks(now clock.Instant, t *state, i int) bool {
 func (m *Machine) answered(now clock.Instant, e Answered) {
 	t := &m.tokens[e.Token]
 	p := m.peer(e.Peer)
-	if p == nil || e.Asked <= max(p.heard, p.unread) {
+	if p == nil || e.Asked <= max(p.heard, p.sounded()) {
 		return // it has spoken since
 	}
 	if t.phase != Idle {

@@ -111,9 +111,9 @@ func (p *peer) stall(now clock.Instant, interval time.Duration) {
 	}
 }
 
-// sound is for a session of the peer that has not proved itself: one that has started
-// anew and does not hear us takes after W, and the lease must have ended by then. It
-// may also be a recording, so it moves nothing that a taker waits for.
+// sound is for a session of the peer that has not proved itself, but began after all that
+// have: it has started anew and may not hear us. Then it takes after W, and our lease must
+// have ended; and it may hold by a lease that it adopted, so we take W after its last sound.
 func (m *Machine) sound(now clock.Instant, p *peer) {
 	if p.quiet {
 		p.grace, p.quiet = m.standsUntil(now, p), false
@@ -123,6 +123,9 @@ func (m *Machine) sound(now clock.Instant, p *peer) {
 	}
 	p.audible = now
 }
+
+// sounded is when the peer was last there by what is no word of it.
+func (p *peer) sounded() clock.Instant { return max(p.audible, p.unread) }
 
 // standsUntil returns until when a lease that the peer lets live may be in force: L
 // from now if it was renewed alone, else as its echoes had it.

@@ -110,9 +110,9 @@ func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
 }
 
 // current reports whether the peer's claims are of now: heard within D, whatever
-// absence it announced, and no words may wait unread since.
+// absence it announced, and no newer session has spoken since.
 func (m *Machine) current(now clock.Instant, p *peer) bool {
-	return p.heard >= p.unread && now.Sub(p.heard) <= m.config.Dead
+	return p.heard >= p.sounded() && now.Sub(p.heard) <= m.config.Dead
 }
 
 // given reports whether a former holder says that the token is ours.
@@ -138,7 +138,7 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	at := max(p.silentAt(t, wait), p.unread.Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
+	at := max(p.silentAt(t, wait), p.sounded().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
 	if m.gated(t, i) {
 		return m.throughGate(now, t, i, at)
 	}

@@ -28,6 +28,7 @@ type checker struct {
 	editions  []uint32        // by host, for the trace
 	echoed    map[echoKey]clock.Instant
 	groups    groupNotes
+	replaying bool // a step is for a recorded datagram
 	Coverage
 	Trace func(format string, args ...any)
 }

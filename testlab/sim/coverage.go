@@ -12,17 +12,18 @@ import (
 // Coverage counts how often things were reached; a zero over many schedules
 // means that something is not tested at all.
 type Coverage struct {
-	Classes [classes]int
-	Faults  [kinds]int
-	Moves   [4][4]int // of a token's phase: from, to
-	Causes  [token.UnitFailed + 1]int
-	Verbs   [token.Yield + 1]int
-	States  [heartbeat.Restarting + 1]int
-	Reasons [32]int
-	Replies [token.NotTaken + 1]int
-	Duals   int                      // answers of two nodes that the mode allows
-	Groups  [services.Broken + 1]int // states of groups
-	Events  [groupEvents]int
+	Classes  [classes]int
+	Faults   [kinds]int
+	Moves    [4][4]int // of a token's phase: from, to
+	Causes   [token.UnitFailed + 1]int
+	Verbs    [token.Yield + 1]int
+	States   [heartbeat.Restarting + 1]int
+	Reasons  [32]int
+	Replies  [token.NotTaken + 1]int
+	Duals    int                      // answers of two nodes that the mode allows
+	Groups   [services.Broken + 1]int // states of groups
+	Events   [groupEvents]int
+	Replayed int // datagrams
 }
 
 // Add adds another's counts.
@@ -40,6 +41,7 @@ func (c *Coverage) Add(o *Coverage) {
 	c.Duals += o.Duals
 	add(c.Groups[:], o.Groups[:])
 	add(c.Events[:], o.Events[:])
+	c.Replayed += o.Replayed
 }
 
 func add(a, b []int) {
@@ -86,7 +88,7 @@ func (c *Coverage) reached() (list []named) {
 	for i, n := range c.Events {
 		list = append(list, named{groupEvent(i).String(), n})
 	}
-	return append(list, named{"two holders beyond a cut", c.Duals})
+	return append(list, named{"two holders beyond a cut", c.Duals}, named{"replayed datagram", c.Replayed})
 }
 
 type named struct {

@@ -47,11 +47,54 @@ func Draw(seed uint64) Plan {
 	if own := (&random{seed ^ pagesSeed}); own.chance(16) {
 		p.drawPages(own)
 	}
+	if own := (&random{seed ^ replaySeed}); p.Class == Storm {
+		p.drawReplays(own)
+	}
 	return p
 }
 
 // pagesSeed parts the chance of claims of several pages from that of all else.
 const pagesSeed = 0x7061676573
+
+// replaySeed parts the chance of recordings and lost disks from that of all else.
+const replaySeed = 0x7265706c6179
+
+// drawReplays has somebody replay what was recorded in a quarter of the plans, next to
+// other faults as a rule, and disks be lost in a few.
+func (p *Plan) drawReplays(r *random) {
+	add := func(f Fault) {
+		if f.At = p.Faults[r.below(len(p.Faults))].At + pick(r, 0, p.Dead(), p.Lease(), r.upTo(time.Second)); f.Kind == StateLost {
+			f.At += r.upTo(time.Second)
+		}
+		f.A = r.below(p.Nodes)
+		p.Faults = append(p.Faults, f)
+	}
+	if r.chance(12) {
+		add(Fault{Kind: StateLost, For: pick(r, r.upTo(p.Dead()), r.upTo(time.Second)), Amount: r.below(lostStates)})
+	}
+	if r.chance(4) {
+		for range 1 + r.below(3) {
+			add(Fault{Kind: pick(r, Replay, Replay, ReplayOne), For: r.upTo(2 * time.Second), Amount: pick(r, 10, 100, 1000)})
+		}
+	}
+}
+
+// drawAttack restarts every node once more at the beginning, and then has each be sent what
+// was recorded, until the last fault is over.
+func (p *Plan) drawAttack(r *random) {
+	begin, end := p.begin(), time.Duration(0)
+	for i := range p.Faults {
+		if f := &p.Faults[i]; f.Kind == StateLost && f.Amount == goneBack {
+			f.Amount = unknown // a counter that went back may be told of by a recording too
+		}
+		p.Faults[i].At += begin
+		end = max(end, p.Faults[i].At+p.Faults[i].For)
+	}
+	for a := range p.Nodes {
+		p.Faults = append(p.Faults, Fault{Kind: Crash, A: a, B: (a + 1) % p.Nodes, At: begin - r.upTo(p.Dead()), For: r.upTo(p.Dead())},
+			Fault{Kind: Replay, A: a, At: begin, For: end - begin, Amount: pick(r, 10, 100, 1000)})
+	}
+}
 
 // drawPages draws so many more tokens that the claims of a node take several messages.
 func (p *Plan) drawPages(r *random) {

@@ -52,6 +52,10 @@ func (w *World) begin(f Fault) {
 		h.wall += int64(f.Amount) * 1e6
 	case Clumsy:
 		h.clumsy = true
+	case Replay, ReplayOne:
+		w.replays(f)
+	case StateLost:
+		h.loseState(f.Amount)
 	case Unwanted:
 		h.setBits(f.Amount, token.ReleaseRequested)
 	default:
@@ -66,8 +70,9 @@ func (w *World) begin(f Fault) {
 func (w *World) end(f Fault) {
 	h := w.Hosts[f.A]
 	switch f.Kind {
-	case Crash, Terminate, Restart, Reboot, MuteCrash:
+	case Crash, Terminate, Restart, Reboot, MuteCrash, StateLost:
 		w.revive(h)
+	case Replay, ReplayOne:
 	case Freeze:
 		h.Thaw()
 	case LinkLoss:

@@ -3,7 +3,7 @@ package sim
 import "vipd/vipd/node"
 
 // ofGroup reports whether the disturbance is of a group.
-func (k FaultKind) ofGroup() bool { return k >= GroupSick && k < kinds }
+func (k FaultKind) ofGroup() bool { return k >= GroupSick && k <= Reshape }
 
 func (w *World) beginGroup(f Fault) {
 	h := w.Hosts[f.A]

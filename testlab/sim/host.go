@@ -28,6 +28,7 @@ type Host struct {
 	sealed  uint64         // counts what was sealed in the session
 	opened  map[stamp]bool // what was opened in this life: copies of it are refused
 	life    int            // counts starts of the daemon
+	begun   int64          // when the newest began, world time
 	frozen  bool
 	socket  []packet // what arrived while frozen
 	late    []func() // what the hands would have done while frozen
@@ -75,8 +76,10 @@ type packet struct {
 	start uint64
 	stamp
 	path    uint8
+	sent    int64
 	arrived int64
 	message *heartbeat.Message
+	blank   bool // it has the host step, and says nothing to it
 }
 
 // now is the host's boot clock.
@@ -117,7 +120,7 @@ func (h *Host) Start() {
 	h.without = -1
 	h.frozen = false
 	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, map[stamp]bool{}
-	h.start = h.reserveStart()
+	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()
 	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
@@ -225,9 +228,14 @@ func (h *Host) receive(p packet) {
 			h.socket = append(h.socket, p)
 		}
 	case !h.opened[p.stamp]:
-		h.opened[p.stamp] = true
+		known := h.machine.Beats().Peer(p.from.Slot)
+		h.opened[p.stamp] = p.start == 0 || p.start >= known.Start // the seal does not open others, the machine refuses them again
 		t := p.arrived - h.boot
-		h.step(heartbeat.Received{From: p.from.Slot, Session: p.session, Start: p.start, Path: p.path,
+		from := p.from.Slot
+		if p.blank {
+			from = h.Slot
+		}
+		h.step(heartbeat.Received{From: from, Session: p.session, Start: p.start, Path: p.path,
 			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: clock.Wall(p.arrived + h.wall), Message: p.message})
 		h.confirm(p)
 	}
@@ -235,7 +243,7 @@ func (h *Host) receive(p packet) {
 
 // confirm keeps on the disk which start a peer has proved.
 func (h *Host) confirm(p packet) {
-	if h.machine == nil || h.disk.broken || h.machine.Beats().Peer(p.from.Slot).Session != p.session {
+	if h.machine == nil || h.disk.broken || p.blank || h.machine.Beats().Peer(p.from.Slot).Session != p.session {
 		return
 	}
 	h.disk.starts[p.from.Slot] = max(h.disk.starts[p.from.Slot], p.start)

@@ -117,12 +117,16 @@ const (
 	HaltOrder                    // operator: group Amount stays away from A
 	RenewOrder                   // operator: group Amount stops and starts on A
 	Reshape                      // A's configuration has another unit in group Amount
+	Replay                       // recorded datagrams of earlier sessions come to A, Amount a second
+	ReplayOne                    // one of them does
+	StateLost                    // A's daemon is killed and its disk lost, its clock trusted or not; started again after For
 	kinds
 )
 
 var kindNames = [...]string{"crash", "reboot", "freeze", "terminate", "restart", "cut-one", "cut-both", "cut-tail", "isolate", "cut-all",
 	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full", "reload", "clock-step", "unwanted", "clumsy",
-	"group-sick", "group-hung", "unit-death", "crash-loop", "crash-loops", "start-fails", "slow-start", "unstoppable", "halt-order", "renew-order", "reshape"}
+	"group-sick", "group-hung", "unit-death", "crash-loop", "crash-loops", "start-fails", "slow-start", "unstoppable", "halt-order", "renew-order", "reshape",
+	"replay", "replay-one", "state-lost"}
 
 // String returns the name used in printed plans.
 func (k FaultKind) String() string { return kindNames[k] }

@@ -29,6 +29,12 @@ const glance = 50 * time.Millisecond
 func Run(p Plan, trace func(format string, args ...any)) Result {
 	w := New(p)
 	w.check.Trace = trace
+	return w.play()
+}
+
+// play plays the world's plan.
+func (w *World) play() Result {
+	p := &w.Plan
 	end := time.Duration(0)
 	for _, f := range p.Faults {
 		w.Inject(f)

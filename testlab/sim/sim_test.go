@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vipd/vipd/node"
 )
 
 var (
@@ -132,4 +134,67 @@ func (r *runner) take(x Result) {
 	if x.Violation != "" {
 		r.failed = append(r.failed, x)
 	}
+}
+
+// A schedule with recordings in it is, but for what is said of sessions that have not
+// proved themselves, the schedule without them: whatever is replayed, to whom, in which
+// silence, at which rate, the nodes decide and send the same at the same instant.
+func TestReplaysChangeNothing(t *testing.T) {
+	played, replayed := 0, 0
+	for seed := *first; played < *schedules/20; seed++ {
+		p := Draw(seed)
+		if p.Class != Storm {
+			continue
+		}
+		played++
+		p.drawAttack(&random{seed})
+		p.Whole = true
+		with, counted := decisions(p, true)
+		without, _ := decisions(p, false)
+		replayed += counted
+		if at := differ(with, without); at >= 0 {
+			t.Errorf("seed %d: differs by recordings:\n  with    %v\n  without %v", seed, with[at:min(at+3, len(with))], without[at:min(at+3, len(without))])
+			return
+		}
+	}
+	t.Logf("%d schedules, %d recorded datagrams replayed", played, replayed)
+	if replayed < 100*played {
+		t.Errorf("%d recorded datagrams in %d schedules", replayed, played)
+	}
+}
+
+// deed is what a node did.
+type deed struct {
+	at   int64
+	host int
+	what string
+}
+
+func (d deed) String() string {
+	return fmt.Sprintf("%v %c %s", time.Duration(d.at), 'a'+d.host, d.what)
+}
+
+// differ returns the place of the first difference, −1 if there is none.
+func differ(a, b []deed) int {
+	for i := range max(len(a), len(b)) {
+		if i >= len(a) || i >= len(b) || a[i] != b[i] {
+			return i
+		}
+	}
+	return -1
+}
+
+// decisions plays the plan, and returns all that the nodes did. Without an attack the
+// machines are stepped at the same instants by what says nothing, for a step may do by a
+// little earlier what the next one would have done.
+func decisions(p Plan, attack bool) (list []deed, replayed int) {
+	w := New(p)
+	w.mute = !attack
+	w.Observe = func(h *Host, what any) {
+		if _, said := what.(node.Words); !said {
+			list = append(list, deed{w.Now, int(h.Slot) - 1, fmt.Sprintf("%T%+v", what, what)})
+		}
+	}
+	w.play()
+	return list, w.check.Replayed
 }

@@ -89,6 +89,9 @@ func (c *checker) stepped(h *Host, now clock.Instant) {
 // action watches what a machine asks for.
 func (c *checker) action(h *Host, a node.Action) {
 	c.observe(h, a)
+	if s, ok := a.(heartbeat.Say); ok && c.replaying && s.Kind == heartbeat.Answer {
+		c.fail("%s answers a recording", h.Name)
+	}
 	switch a := a.(type) {
 	case token.Lease:
 		if a.Limit != 0 {

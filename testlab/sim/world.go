@@ -20,6 +20,11 @@ type World struct {
 	links  [][][]link // from, to, path; the last is the LAN of the clients
 	check  *checker
 
+	recording bool // somebody replays in this plan
+	mute      bool // but what is sent says nothing
+	tape      []packet
+	thief     random
+
 	Observe func(h *Host, what any) // told of every action and Announced, if not nil
 }
 
@@ -49,6 +54,10 @@ func New(p Plan) *World {
 		for j := range w.links[i] {
 			w.links[i][j] = make([]link, p.Paths+1)
 		}
+	}
+	w.thief = random{p.Seed ^ 0x7265706c6179}
+	for _, f := range p.Faults {
+		w.recording = w.recording || f.Kind == Replay || f.Kind == ReplayOne
 	}
 	for _, h := range w.Hosts {
 		w.At(int64(p.StartSpread)*int64(h.Slot-1)/int64(max(p.Nodes-1, 1)), h.Start)
@@ -156,7 +165,8 @@ func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
 		copies = 2
 	}
 	from.sealed++
-	p := packet{from: from, start: from.start, stamp: stamp{from.session, from.sealed}, path: uint8(path), message: m}
+	p := packet{from: from, start: from.start, stamp: stamp{from.session, from.sealed}, path: uint8(path), sent: w.Now, message: m}
+	w.record(p)
 	for i := range copies {
 		delay := max(w.Plan.Delay, 20*time.Microsecond)
 		if l.delay > 0 && !w.random.chance(3) {
