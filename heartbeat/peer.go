@@ -178,7 +178,7 @@ func (p *Peer) heardOn(now clock.Instant, dead time.Duration) uint8 {
 type pending struct {
 	session, start uint64
 	seq            uint64
-	sent           clock.Instant // its newest beat or ask, on its clock
+	sent           clock.Instant // its newest message, on its clock: of any kind, for no lease rests on the echo
 	at             clock.Wall
 	heard          clock.Instant // when, on ours
 	path           uint8
@@ -189,11 +189,7 @@ func (q *pending) hear(now clock.Instant, r Received) bool {
 	if q.session == r.Session && r.Message.Seq <= q.seq {
 		return false
 	}
-	sent, at := q.sent, q.at
-	if q.session != r.Session || r.Message.Kind != Answer {
-		sent, at = r.Message.Sent, r.Wall
-	}
-	*q = pending{session: r.Session, start: r.Start, seq: r.Message.Seq, sent: sent, at: at, heard: now, path: r.Path}
+	*q = pending{session: r.Session, start: r.Start, seq: r.Message.Seq, sent: r.Message.Sent, at: r.Wall, heard: now, path: r.Path}
 	return true
 }
 

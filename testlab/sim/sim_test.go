@@ -141,7 +141,7 @@ func (r *runner) take(x Result) {
 // silence, at which rate, the nodes decide and send the same at the same instant.
 func TestReplaysChangeNothing(t *testing.T) {
 	played, replayed := 0, 0
-	for seed := *first; played < *schedules/20; seed++ {
+	for seed := *first; played < *schedules/30; seed++ {
 		p := Draw(seed)
 		if p.Class != Storm {
 			continue
