@@ -1,7 +1,6 @@
 package heartbeat
 
 import (
-	"math"
 	"time"
 
 	"vipd/heartbeat/clock"
@@ -80,8 +79,8 @@ type Word struct {
 // held is not ours any more.
 type Thawed struct{ For time.Duration }
 
-// Stalled says that we ran late: what peers sent may wait unread.
-type Stalled struct{}
+// Stalled says that we ran late: what the peer sent may wait unread.
+type Stalled struct{ Peer uint8 }
 
 // Audible says that a session of the peer was heard which has not proved itself, but
 // began after all that have: the peer may have started anew and not hear us. It is not
@@ -109,7 +108,6 @@ type Machine struct {
 	drops   Drops
 	last    clock.Instant // newest Step
 	due     clock.Instant // the deadline that the last Step left
-	stalls  int           // in a row
 	thawed  clock.Instant // newest thaw
 	told    uint64        // the greatest start of ours that a peer counts, our own at least
 	actions []Action
@@ -227,35 +225,32 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	return m.actions
 }
 
+// stallsForgiven is how often a peer's timers are restarted, for we ran late, before
+// it must have been heard: else a busy node would never see a death.
+const stallsForgiven = 2
+
 // wake looks whether we ran late. A node that was late restarts its peers'
-// timers, for their messages may wait in its socket; but at most twice in a
-// row, or a busy node would never see a death, and not of those that were dead
+// timers, for their messages may wait in its socket; but not of those that were dead
 // before. One that did not run for a dead time has been taken for dead itself.
 func (m *Machine) wake(now clock.Instant) {
-	late := now.Sub(m.due)
-	switch {
-	case now.Sub(m.last) > m.config.Dead:
-		m.thawed = now
-		m.restart(now, math.MaxInt64)
-		m.actions = append(m.actions, Thawed{For: now.Sub(m.last)})
-	case late > m.config.Interval/2 && m.stalls < 2:
-		m.stalls++
-		m.restart(now, m.config.Dead)
-		m.actions = append(m.actions, Stalled{})
-	case late <= m.config.Interval/2 && now >= m.due:
-		m.stalls = 0
-	}
-	m.last = now
-}
-
-// restart counts the silence anew of those that were silent for no longer than that
-// before.
-func (m *Machine) restart(now clock.Instant, silent time.Duration) {
+	frozen, late := now.Sub(m.last) > m.config.Dead, now.Sub(m.due) > m.config.Interval/2
 	for i := range m.peers {
-		if p := &m.peers[i]; p.Silence(m.last) <= silent {
+		switch p := &m.peers[i]; {
+		case frozen:
 			p.timer, p.spoke = now, now
+		case late && p.stalls < stallsForgiven:
+			p.stalls++
+			if p.Silence(m.last) <= m.config.Dead {
+				p.timer, p.spoke = now, now
+			}
+			m.actions = append(m.actions, Stalled{Peer: p.Slot})
 		}
 	}
+	if frozen {
+		m.thawed = now
+		m.actions = append(m.actions, Thawed{For: now.Sub(m.last)})
+	}
+	m.last = now
 }
 
 // ask asks every peer that has not spoken by itself, or has not echoed, for 1.2

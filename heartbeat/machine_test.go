@@ -453,3 +453,24 @@ func TestLostEditionIsAskedFor(t *testing.T) {
 		t.Errorf("edition 8 is whole: wanted %v, known %d, %+v", m.Want(), knows(), w)
 	}
 }
+
+// A node that is late again and again, and on time in between, sees a death all the same.
+func TestBusyNodeSeesADeath(t *testing.T) {
+	for _, c := range []struct{ late, every time.Duration }{{26 * ms, 6}, {80 * ms, 3}, {90 * ms, 1}} {
+		m := New(config, at(0))
+		m.Step(at(0), from(at(0), 1, Beat, at(0)))
+		stalls, now := 0, at(0)
+		for i := time.Duration(1); now < at(20*time.Second); i++ {
+			now = m.Deadline()
+			if i%c.every == 0 {
+				now = now.Add(c.late)
+			}
+			if _, stalled := find[Stalled](m.Step(now, Tick{})); stalled {
+				stalls++
+			}
+		}
+		if silence := m.Peer(2).Silence(now); silence < 19*time.Second || stalls != stallsForgiven {
+			t.Errorf("late by %v every %d steps: silent for %v, %d stalls", c.late, c.every, silence, stalls)
+		}
+	}
+}

@@ -40,6 +40,7 @@ type Peer struct {
 	odd     [4]pending    // and those that no start ranks; the one heard last is the last
 	asked   clock.Instant // newest ask
 	trouble clock.Instant // silent or not echoed since, 0 if neither
+	stalls  int           // of ours since it was heard
 	timer   clock.Instant // silence is counted from here: Heard, or a stall of ours
 	spoke   clock.Instant // the same for beats and asks, without answers
 	pages   pages

@@ -124,7 +124,7 @@ func (m *Machine) refresh(now clock.Instant, p *Peer, r Received, proof bool) {
 	if p.trouble != 0 && now.Sub(p.asked) >= leastAsk {
 		p.asked = 0 // asked at once: its echo may be all that a lease waits for
 	}
-	p.Heard, p.timer = now, now
+	p.Heard, p.timer, p.stalls = now, now, 0
 	if r.Message.Kind != Answer || p.sent == 0 { // the first of a session is echoed, whatever it is
 		p.spoke = now
 		p.sent, p.at = r.Message.Sent, r.Wall

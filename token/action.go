@@ -80,9 +80,19 @@ type Store struct {
 	Record Record
 }
 
-// Reserve asks the disk to note that counters up to HighWater may be granted.
-// Answered by Reserved.
-type Reserve struct{ HighWater uint64 }
+// Reserve asks the disk to note that counters up to HighWater may be granted; if Timed,
+// none that is ahead of the time of day. Answered by Reserved.
+type Reserve struct {
+	HighWater uint64
+	Timed     bool
+}
+
+// EpochRefused says that a peer speaks of an epoch that can't be true.
+type EpochRefused struct {
+	Token int
+	Peer  uint8
+	Epoch uint64
+}
 
 // Changed says that the claims are to be said anew, at once.
 type Changed struct{}
@@ -125,3 +135,5 @@ func (Store) action()    {}
 func (Reserve) action()  {}
 func (Changed) action()  {}
 func (Refused) action()  {}
+
+func (EpochRefused) action() {}

@@ -117,6 +117,9 @@ type Claim struct {
 	Seen    uint64        // highest epoch it granted or saw
 	About   uint64        // the epoch that Verb speaks of
 	Tenure  time.Duration // held without a break
+
+	Bits     Bits // Allow Multiple and Disable Inheritance, as the node applies them
+	Priority int  // the node's own, as it applies it
 }
 
 // holds reports whether the resource may be up there.

@@ -6,55 +6,130 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Counters are reserved on disk this far ahead, so that no grant waits for it.
+// Fencing numbers: counter<<8 | slot. A grant's counter is
+//
+//	max(largest seen or reserved + 1, floor)
+//
+// where floor is the time of day in eighths of a second since 2026, used only while the
+// clock is trusted. So a node that was down, cut off or lost its state grants above
+// whatever another granted meanwhile. The slot makes them unique even if both sides of a
+// cut grant; the disk knows a counter that no grant went beyond, and makes them grow
+// across restarts of a node whose clock is not trusted.
 const (
-	reserveAhead = 1000
-	reserveLow   = 500
+	floorRate    = 8                           // counters a second
+	maxCounter   = 1<<45 - 1                   // so that an epoch stays below 2^53
+	farAhead     = 365 * 24 * 3600 * floorRate // a peer's counter that is so far ahead of all else is refused
+	headroom     = 1 << 40                     // and one that leaves so few, where no clock tells more
+	reserveAhead = 1000                        // counters reserved at once, so that no grant waits for the disk
+	timedAhead   = 5 * 60 * floorRate          // the same for as long as they follow the clock
+	timedSlack   = floorRate                   // a grant that follows the clock is no further ahead of it
 	reserveRetry = time.Second
 )
 
-// epochs hands out fencing numbers: counter<<8 | slot. They are unique even if
-// both sides of a cut grant, and grow across restarts because the disk knows a
-// counter that none went beyond.
+// epochs hands out fencing numbers.
 type epochs struct {
-	reserved uint64 // counters up to here may be granted
-	asked    uint64 // being reserved, 0 if nothing
+	reserved Reserve // counters up to its high water may be granted
+	asked    Reserve // being reserved, zero if nothing
 	retry    clock.Instant
+	failed   bool // the disk refused the last
+	floor    ClockFloor
+	floorAt  clock.Instant
 }
 
-// after returns the counter that follows the seen epoch.
-func (e *epochs) after(seen uint64) uint64 { return Counter(seen) + 1 }
+// at is the counter that the clock allows at least, 0 if it is not trusted.
+func (e *epochs) at(now clock.Instant) uint64 {
+	if !e.floor.Trusted {
+		return 0
+	}
+	return min(e.floor.Floor+uint64(now.Sub(e.floorAt)/(time.Second/floorRate)), maxCounter)
+}
+
+// after returns the counter of a grant at now that follows the seen epoch. With a disk
+// that fails, what it once noted must do: better an epoch behind the clock than none.
+func (e *epochs) after(now clock.Instant, seen uint64) uint64 {
+	floor := e.at(now)
+	if e.failed {
+		floor = min(floor, e.reserved.HighWater)
+	}
+	return max(Counter(seen)+1, floor)
+}
 
 // left reports whether a grant after seen is within what is reserved.
-func (e *epochs) left(seen uint64) bool { return e.after(seen) <= e.reserved }
-
-func (e *epochs) answer(now clock.Instant, r Reserved) {
-	if r.OK {
-		e.reserved, e.asked, e.retry = max(e.reserved, r.HighWater), 0, 0
-		return
-	}
-	e.retry = now.Add(reserveRetry)
+func (e *epochs) left(now clock.Instant, seen uint64) bool {
+	next := e.after(now, seen)
+	return next <= min(e.reserved.HighWater, maxCounter) && (!e.reserved.Timed || e.follows(now, next))
 }
 
-// reserve asks the disk for more counters when they run low.
+// follows reports whether the counter is not ahead of a trusted clock.
+func (e *epochs) follows(now clock.Instant, counter uint64) bool {
+	floor := e.at(now)
+	return floor != 0 && counter <= floor+timedSlack
+}
+
+// believes reports whether a peer's counter may be true. One that is a year ahead of the
+// clock and of all that was seen here would use up what is left.
+func (e *epochs) believes(now clock.Instant, counter, seen uint64) bool {
+	floor := e.at(now)
+	if floor == 0 {
+		return counter < maxCounter-headroom
+	}
+	return counter <= min(max(floor, seen)+farAhead, maxCounter-1)
+}
+
+func (e *epochs) answer(now clock.Instant, r Reserved) {
+	e.failed = !r.OK
+	if e.failed {
+		e.retry = now.Add(reserveRetry)
+		return
+	}
+	if r.HighWater >= e.reserved.HighWater {
+		e.reserved = Reserve{HighWater: r.HighWater, Timed: r.Timed}
+	}
+	e.asked, e.retry = Reserve{}, 0
+}
+
+// reserve asks the disk for more counters when they run low, or when those that follow
+// the clock are to run ahead of it.
 func (m *Machine) reserve(now clock.Instant) {
 	e := &m.epochs
-	need := uint64(0)
+	highest := uint64(0)
 	for i := range m.tokens {
-		need = max(need, Counter(m.tokens[i].seen))
+		highest = max(highest, m.tokens[i].seen)
 	}
-	if need+reserveLow <= e.reserved {
+	need := e.after(now, highest)
+	timed := e.follows(now, need)
+	ahead := uint64(reserveAhead)
+	if timed {
+		ahead = timedAhead
+	}
+	if need-1+ahead/2 <= e.reserved.HighWater && (timed || !e.reserved.Timed) || need > maxCounter {
 		return
 	}
-	if e.retry != 0 && !m.reached(now, e.retry) || e.asked >= need+reserveLow && e.retry == 0 {
+	if e.retry != 0 && !m.reached(now, e.retry) || e.asked.HighWater >= need-1+ahead/2 && e.asked.Timed == timed && e.retry == 0 {
 		return
 	}
-	e.asked, e.retry = need+reserveAhead, 0
-	m.do(Reserve{HighWater: e.asked})
+	e.asked, e.retry = Reserve{HighWater: min(max(need-1+ahead, e.reserved.HighWater), maxCounter), Timed: timed}, 0
+	m.do(e.asked)
 }
 
 // grant makes the token's next epoch.
-func (m *Machine) grant(t *state) {
-	t.epoch = m.epochs.after(t.seen)<<8 | uint64(m.config.Self)
+func (m *Machine) grant(now clock.Instant, t *state) {
+	t.epoch = m.epochs.after(now, t.seen)<<8 | uint64(m.config.Self)
 	t.seen = t.epoch
+}
+
+// witness takes the epochs that a peer's claim of the token speaks of. One that can't be
+// true is refused, and told once.
+func (m *Machine) witness(now clock.Instant, t *state, i int) {
+	v := &t.views[i]
+	highest := max(v.Epoch, v.Seen)
+	if m.epochs.believes(now, Counter(highest), Counter(t.seen)) {
+		t.seen = max(t.seen, highest)
+		v.refused = 0
+		return
+	}
+	if v.refused != highest {
+		v.refused = highest
+		m.do(EpochRefused{Token: t.number, Peer: m.peers[i].slot, Epoch: highest})
+	}
 }

@@ -35,8 +35,8 @@ type Word struct {
 // be its present one. The peer is not silent then, but what it said is not known.
 type Audible struct{ Peer uint8 }
 
-// Stall says that the node ran late: words may wait unread, so no peer is silent.
-type Stall struct{}
+// Stall says that the node ran late: words of the peer may wait unread, so it is not silent.
+type Stall struct{ Peer uint8 }
 
 // Foreign says that a frame of another host was seen: the link forwards.
 type Foreign struct{}
@@ -122,7 +122,15 @@ type Recorded struct {
 // Reserved answers Reserve: counters up to HighWater may be granted.
 type Reserved struct {
 	HighWater uint64
+	Timed     bool
 	OK        bool
+}
+
+// ClockFloor says what the time of day is, in eighths of a second since 2026, and whether
+// it is trusted: synchronised, or within a second of a peer's that is.
+type ClockFloor struct {
+	Floor   uint64
+	Trusted bool
 }
 
 // Restate makes a new edition although no claim changed: whoever knows it knows
@@ -180,6 +188,7 @@ func (Adopt) event()       {}
 func (Recall) event()      {}
 func (Recorded) event()    {}
 func (Reserved) event()    {}
+func (ClockFloor) event()  {}
 func (Restate) event()     {}
 func (Reconfigure) event() {}
 func (Answered) event()    {}

@@ -196,7 +196,7 @@ func (m *Machine) askAlone(now clock.Instant, i int) {
 	}
 	silent, outranked, settled := false, false, true
 	for j := range m.peers {
-		if t.theirs[j] == nil {
+		if !t.counts(j) {
 			continue
 		}
 		if !m.alive(now, &m.peers[j]) {

@@ -91,8 +91,7 @@ func (m *Machine) wants(now clock.Instant, t *state, j int) bool {
 		return true
 	}
 	p, v := &m.peers[j], &t.views[j]
-	theirs, mine := t.theirs[j], t.mine
-	if theirs == nil || t.spec.Bits&AutoFailback == 0 || t.pinned || p.closed || theirs.Priority <= mine.Priority {
+	if !t.counts(j) || t.spec.Bits&AutoFailback == 0 || t.pinned || p.closed || t.theirRank(j).priority <= t.ownRank().priority {
 		return false
 	}
 	return m.reached(now, v.fitAt.Add(t.spec.FailbackDelay)) && m.underCap(now, t)
@@ -112,11 +111,7 @@ func (m *Machine) underCap(now clock.Instant, t *state) bool {
 
 // before orders two peers of equal fitness.
 func (m *Machine) before(t *state, a, b int) bool {
-	x, y := t.theirs[a], t.theirs[b]
-	if x.Priority != y.Priority {
-		return x.Priority > y.Priority
-	}
-	return x.Place < y.Place
+	return t.theirRank(a).before(t.theirRank(b))
 }
 
 // move starts what an operator ordered; only the holder can.
@@ -130,7 +125,7 @@ func (m *Machine) move(now clock.Instant, e Move) {
 		t.pinned = true
 	case t.handover.verb == Offer && t.handover.pinned:
 		m.do(Refused{Token: e.Token, Why: UnderWay})
-	case j < 0 || t.theirs[j] == nil:
+	case j < 0 || !t.counts(j):
 		m.do(Refused{Token: e.Token, Why: NoSuchNode})
 	case !m.alive(now, &m.peers[j]):
 		m.do(Refused{Token: e.Token, Why: NotHeard})
@@ -153,7 +148,7 @@ func (m *Machine) answer(now clock.Instant, t *state) {
 		}
 		return
 	}
-	*h = handover{decline: h.decline, verb: Silent}
+	*h = handover{decline: h.decline}
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
 		if !p.known || v.To != m.config.Self || v.Verb != Offer && v.Verb != Release || !m.alive(now, p) {
@@ -164,8 +159,8 @@ func (m *Machine) answer(now clock.Instant, t *state) {
 		if v.Pinned {
 			h.cause = Operator
 		}
-		if t.fitness.level() == 0 || h.decline == v.About {
-			h.verb, h.decline = Decline, v.About
+		if t.fitness.level() == 0 || h.decline == (offer{p.slot, v.About}) {
+			h.verb, h.decline = Decline, offer{p.slot, v.About}
 		}
 	}
 }

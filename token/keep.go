@@ -31,7 +31,8 @@ func (m *Machine) keep(now clock.Instant, i int) {
 		}
 		return
 	}
-	if t.spec.Bits&AllowMultiple != 0 || m.meet(now, i) {
+	m.syncRecord(now, i)
+	if t.bits&AllowMultiple != 0 || m.meet(now, i) {
 		return
 	}
 	m.afterMeeting(now, i)
@@ -121,8 +122,10 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, e.Epoch, e.Pinned
 	t.since, t.cause = now.Add(-e.Tenure), Restarted
 	t.gate.heir = true // for all that is known it was
+	t.limit = clock.Min(e.Expiry, now.Add(m.config.Lease))
 	for i := range t.views {
-		t.views[i].grace = clock.Min(e.Expiry, now.Add(m.config.Lease))
+		t.views[i].grace = t.limit
 	}
+	m.do(Lease{Token: e.Token, Limit: t.limit, Epoch: e.Epoch})
 	m.do(Announce{Token: e.Token, Epoch: e.Epoch})
 }

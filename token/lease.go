@@ -21,7 +21,7 @@ import (
 func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
 	i := m.config.Interval
 	patience := i / 2
-	if p.ever && now.Sub(p.echo) > askedFor && now.Sub(p.since) > askedFor {
+	if p.ever && now.Sub(p.echo) > askedFor {
 		patience = i * 6 / 5
 	}
 	return max(p.echo.Add(i*3/2), p.began.Add(i*3/2), max(p.heard, p.unread).Add(patience), p.audible.Add(i*6/5))
@@ -34,14 +34,28 @@ const askedFor = 500 * time.Millisecond
 // nothing now.
 func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 	p, v := &m.peers[i], &t.views[i]
-	if m.reached(now, m.quietAt(now, p)) {
-		p.quiet = true
+	if p.quiet {
 		return clock.Never
 	}
-	if m.unfit(now, p, v) || m.deafRival(now, t, i) {
-		return clock.Never
+	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, m.unfitBound(p, v), m.deafBound(now, t, i))
+}
+
+// unfitBound is until when a peer that last said that it neither holds nor can lets
+// the token live: it would wait W after it has become fit, so its word is good for an
+// interval and a half after it reached this host.
+func (m *Machine) unfitBound(p *peer, v *view) clock.Instant {
+	if !p.known || v.unfitAt == 0 {
+		return 0
 	}
-	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, p.bridge)
+	return p.arrived.Add(m.config.Interval * 3 / 2)
+}
+
+// deafBound is until when a rival that does not hear us lets the token live.
+func (m *Machine) deafBound(now clock.Instant, t *state, i int) clock.Instant {
+	if !m.deafRival(now, t, i) {
+		return 0
+	}
+	return m.peers[i].parted.Add(aloneEvery + askTrip)
 }
 
 // deafRival reports whether the peer holds the address too, beyond a cut that has
@@ -50,39 +64,37 @@ func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
 // knowing nothing of it, tells only once a second where the address is.
 func (m *Machine) deafRival(now clock.Instant, t *state, i int) bool {
 	p, v := &m.peers[i], &t.views[i]
-	return t.spec.Askable && p.known && v.holds() && p.parted > p.echo && !m.reached(now, p.parted.Add(aloneEvery+askTrip))
+	return t.spec.Askable && p.known && v.holds() && p.heard >= p.parted && p.parted > p.echo && !m.reached(now, p.parted.Add(aloneEvery+askTrip))
 }
 
 // echoLimit is pairLimit for a lease that has run out: only an echo, or the word
 // of a peer that can't take, brings it back.
 func (m *Machine) echoLimit(now clock.Instant, t *state, i int) clock.Instant {
 	p := &m.peers[i]
-	if m.unfit(now, p, &t.views[i]) {
-		return clock.Never
-	}
-	return p.echo.Add(m.config.Lease)
-}
-
-// unfit reports whether the peer has just said that it neither holds nor can.
-func (m *Machine) unfit(now clock.Instant, p *peer, v *view) bool {
-	return p.known && v.unfitAt != 0 && !m.reached(now, p.arrived.Add(m.config.Interval*3/2))
+	return max(p.echo.Add(m.config.Lease), m.unfitBound(p, &t.views[i]))
 }
 
 // leaseLimit returns until when the token may be held without news.
 func (m *Machine) leaseLimit(now clock.Instant, t *state) clock.Instant {
 	limit, pair := clock.Never, m.pairLimit
-	if t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
+	if t.bits&AllowMultiple != 0 {
 		return limit
 	}
 	if t.lapsed != 0 {
 		pair = m.echoLimit
 	}
 	for i := range m.peers {
-		if t.theirs[i] != nil {
+		if t.counts(i) && !t.waitsForWord(i) {
 			limit = clock.Min(limit, pair(now, t, i))
 		}
 	}
 	return limit
+}
+
+// waitsForWord reports whether the peer has said that it applies Disable Inheritance to
+// the token: then it never takes on silence, and no lease depends on it.
+func (t *state) waitsForWord(i int) bool {
+	return t.bits&DisableInheritance != 0 && t.views[i].told && t.views[i].Bits&DisableInheritance != 0
 }
 
 // renewal is what became of a lease.
@@ -97,6 +109,9 @@ const (
 // renewLease tells a changed limit and says what became of the lease.
 func (m *Machine) renewLease(now clock.Instant, i int) renewal {
 	t := &m.tokens[i]
+	if t.lapsed == 0 && now >= t.limit { // it ran out while this node did not look
+		t.lapsed = t.limit.Add((m.config.Dead - m.config.Lease) / 2)
+	}
 	limit := m.leaseLimit(now, t)
 	if m.reached(now, limit) || t.lapsed != 0 && m.rival(now, t) {
 		return m.lapse(now, i, limit)
@@ -130,15 +145,14 @@ func (m *Machine) ended(now clock.Instant, e Ended) {
 // may take: there the hands remove it in time also where no kernel is told.
 func (m *Machine) lapse(now clock.Instant, i int, limit clock.Instant) renewal {
 	t := &m.tokens[i]
-	if t.lapsed == 0 && t.phase == Holding {
-		t.lapsed = now.Add((m.config.Dead - m.config.Lease) / 2)
-		if limit < t.limit {
-			t.lapsed = now.Add(m.config.Interval)
-		}
+	if t.lapsed == 0 {
+		t.lapsed = now.Add(m.config.Interval)
+	}
+	if limit < t.limit {
 		t.limit = limit
 		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
 	}
-	if t.lapsed == 0 || m.reached(now, t.lapsed) {
+	if t.phase != Holding || m.reached(now, t.lapsed) {
 		return over
 	}
 	return lapsed
@@ -156,7 +170,7 @@ func (m *Machine) tellAlone(now clock.Instant, i int) {
 	t := &m.tokens[i]
 	alone := false
 	for j := range m.peers {
-		alone = alone || m.peers[j].quiet && m.peers[j].ever
+		alone = alone || m.peers[j].quiet && m.peers[j].ever && !t.waitsForWord(j)
 	}
 	switch {
 	case !alone:
@@ -169,5 +183,15 @@ func (m *Machine) tellAlone(now clock.Instant, i int) {
 		t.announce = now.Add(aloneEvery)
 		m.next = clock.Min(m.next, t.announce)
 		m.do(Announce{Token: i, Epoch: t.epoch})
+	}
+}
+
+// listen finds the peers that have become silent both ways. Each stays so until its next
+// word, and binds nothing until then.
+func (m *Machine) listen(now clock.Instant) {
+	for i := range m.peers {
+		if p := &m.peers[i]; !p.quiet && m.reached(now, m.quietAt(now, p)) {
+			p.quiet = true
+		}
 	}
 }

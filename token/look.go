@@ -44,7 +44,7 @@ func (m *Machine) Look(now clock.Instant, i int) View {
 		Pinned: t.pinned, Reasons: t.fitness, Limit: t.limit, Moves: len(t.moves)}
 	for j := range m.peers {
 		p := &m.peers[j]
-		if t.theirs[j] != nil {
+		if t.counts(j) {
 			c := t.views[j].Claim
 			if c.holds() {
 				c.Tenure += now.Sub(t.views[j].at) // as it was when it was said
@@ -113,14 +113,14 @@ func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
 func (m *Machine) Awaited(now clock.Instant, edition uint32) bool {
 	for i := range m.tokens {
 		t := &m.tokens[i]
-		if t.limit == 0 || t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
+		if t.limit == 0 || t.bits&AllowMultiple != 0 {
 			continue
 		}
 		if _, holders := m.Holder(now, i); t.lapsed != 0 || holders > 1 {
 			return false
 		}
 		for j := range m.peers {
-			if p := &m.peers[j]; t.theirs[j] != nil && !(m.proven(now, p) && p.knows >= edition) {
+			if p := &m.peers[j]; t.counts(j) && !t.waitsForWord(j) && !(m.proven(now, p) && p.knows >= edition) {
 				return false
 			}
 		}

@@ -27,7 +27,8 @@ type Machine struct {
 // state is one token on this node.
 type state struct {
 	spec     Spec
-	number   int // its place in the machine's list
+	number   int  // its place in the machine's list
+	bits     Bits // of the specification, and what peers say that they apply
 	phase    Phase
 	epoch    uint64 // of our newest grant
 	seen     uint64 // highest epoch granted or seen
@@ -77,7 +78,13 @@ type handover struct {
 	until   clock.Instant
 	cause   Cause
 	pinned  bool
-	decline uint64 // the newest number declined
+	decline offer // the newest declined
+}
+
+// offer names one: its giver, and its number in the giver's session.
+type offer struct {
+	peer   uint8
+	number uint64
 }
 
 // yield is what a meeting's winner demands.
@@ -89,7 +96,7 @@ type yield struct {
 // New returns the machine of a node that has just begun to listen.
 func New(c Config, now clock.Instant) *Machine {
 	m := &Machine{config: c, listens: true, start: now, edition: 1, next: now}
-	m.epochs = epochs{reserved: c.HighWater}
+	m.epochs = epochs{reserved: Reserve{HighWater: c.HighWater, Timed: c.Timed}, floor: c.Clock, floorAt: now}
 	if m.config.Sample == 0 {
 		m.config.Sample = usualSample
 	}
@@ -117,9 +124,14 @@ func (m *Machine) seat(t *state) {
 }
 
 // fresh returns a token of which this run knows nothing. An earlier run may have
-// granted any epoch up to the high water, so that counts as seen.
+// granted any epoch up to the high water, so that counts as seen; but for what was to
+// come later than now.
 func (m *Machine) fresh(spec Spec, now clock.Instant) state {
-	return state{spec: spec, fitAt: now, changed: m.edition + 1, seen: m.config.HighWater<<8 | uint64(m.config.Self)}
+	seen := m.config.HighWater
+	if floor := m.epochs.at(now); m.config.Timed && floor != 0 {
+		seen = min(seen, floor)
+	}
+	return state{spec: spec, bits: spec.Bits, fitAt: now, changed: m.edition + 1, seen: seen<<8 | uint64(m.config.Self)}
 }
 
 // Edition counts the changes of the claims; it goes with them on the wire.
@@ -134,6 +146,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions = m.actions[:0]
 	m.next = clock.Never
 	m.handle(now, ev)
+	m.listen(now)
 	m.reserve(now)
 	for i := range m.tokens {
 		m.decide(now, i)
@@ -152,8 +165,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 			m.sound(now, p)
 		}
 	case Stall:
-		for i := range m.peers {
-			m.peers[i].stall(now, m.config.Interval)
+		if p := m.peer(ev.Peer); p != nil {
+			p.unread = now
 		}
 	case Foreign:
 		if m.foreign == 0 {
@@ -182,7 +195,9 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 	case Unpin:
 		m.tokens[ev.Token].pinned = false
 	case SetBits:
-		m.tokens[ev.Token].spec.Bits = ev.Bits
+		t := &m.tokens[ev.Token]
+		t.spec.Bits = ev.Bits
+		t.bits = t.applied()
 	case Adopt:
 		m.adopt(now, ev)
 	case Recall:
@@ -191,6 +206,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.recorded(now, ev)
 	case Reserved:
 		m.epochs.answer(now, ev)
+	case ClockFloor:
+		m.epochs.floor, m.epochs.floorAt = ev, now
 	case Restate:
 		m.stale = true
 	case Reconfigure:
@@ -215,6 +232,7 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 // decide brings one token to where the rules want it.
 func (m *Machine) decide(now clock.Instant, i int) {
 	t := &m.tokens[i]
+	t.bits = t.applied()
 	fitness := m.reasons(now, t)
 	if fitness.level() > t.fitness.level() {
 		t.fitAt = now
@@ -222,6 +240,7 @@ func (m *Machine) decide(now clock.Instant, i int) {
 	t.fitness = fitness
 	switch t.phase {
 	case Idle:
+		m.syncRecord(now, i)
 		m.answer(now, t)
 		m.consider(now, i)
 	case Taking, Holding:
@@ -246,7 +265,7 @@ func (m *Machine) reasons(now clock.Instant, t *state) Reason {
 	if t.phase == Idle && m.starting(now) {
 		r |= Starting
 	}
-	if !m.epochs.left(t.seen) && t.phase == Idle {
+	if !m.epochs.left(now, t.seen) && t.phase == Idle {
 		r |= NoEpoch
 	}
 	if m.oneWay(now, t) {
@@ -293,7 +312,8 @@ func (m *Machine) restate() {
 
 // claim returns what is to be said of the token, but for its tenure.
 func (m *Machine) claim(t *state) Claim {
-	c := Claim{Phase: t.phase, Proved: t.proved && t.phase == Holding, Pinned: t.pinned, Reasons: t.fitness, Epoch: t.epoch, Seen: t.seen}
+	c := Claim{Phase: t.phase, Proved: t.proved && t.phase == Holding, Pinned: t.pinned, Reasons: t.fitness, Epoch: t.epoch, Seen: t.seen,
+		Bits: t.spec.Bits & (AllowMultiple | DisableInheritance), Priority: t.ownRank().priority}
 	switch {
 	case t.yield.peer != 0:
 		c.Verb, c.To, c.About = Yield, t.yield.peer, t.yield.epoch

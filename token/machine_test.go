@@ -32,7 +32,20 @@ func find[T Action](list []Action) (found []T) {
 
 // idle is a word of the peer that holds nothing and knows all that we say.
 func idle(m *Machine, now clock.Instant) Word {
-	return Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Spoken: true, Knows: m.Edition(), Changed: true, Current: true, Claims: make([]Claim, m.Tokens())}
+	w := Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Spoken: true, Knows: m.Edition(), Changed: true, Current: true}
+	for i := range m.Tokens() {
+		w.Claims = append(w.Claims, same(m, i))
+	}
+	return w
+}
+
+// same is the claim of a peer that holds nothing, and has the configuration that we have.
+func same(m *Machine, i int) Claim {
+	c := Claim{Bits: m.Spec(i).Bits & (AllowMultiple | DisableInheritance)}
+	if them := m.Spec(i).member(2); them != nil {
+		c.Priority = them.Priority
+	}
+	return c
 }
 
 // holder returns a machine that holds its first token beside an idle peer.

@@ -59,8 +59,8 @@ func (m *Machine) afterMeeting(now clock.Instant, i int) {
 	}
 	t.yield = yield{}
 	switch {
-	case t.phase == Holding && !t.lasting() && t.seen > t.epoch && m.epochs.left(t.seen) && m.gaveUp(now, t, Granter(t.seen)):
-		m.grant(t)
+	case t.phase == Holding && !t.lasting() && t.seen > t.epoch && m.epochs.left(now, t.seen) && m.gaveUp(now, t, Granter(t.seen)):
+		m.grant(now, t)
 		m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
 		m.do(Announce{Token: i, Epoch: t.epoch})
 	case t.rivalled && t.phase == Holding:
@@ -82,17 +82,17 @@ func (m *Machine) gaveUp(now clock.Instant, t *state, granter uint8) bool {
 // moves nothing; else the name.
 func (m *Machine) loses(now clock.Instant, t *state, j int) bool {
 	p, v := &m.peers[j], &t.views[j]
-	mine, theirs := t.mine, t.theirs[j]
+	mine, theirs := t.ownRank(), t.theirRank(j)
 	if a, b := t.fitness.level(), v.Reasons.level(); a != b {
 		return a < b
 	}
-	if t.spec.Bits&AutoFailback != 0 && t.spec.FailbackDelay == 0 && !p.closed && !t.pinned && !v.Pinned && m.underCap(now, t) && mine.Priority != theirs.Priority {
-		return mine.Priority < theirs.Priority
+	if t.spec.Bits&AutoFailback != 0 && t.spec.FailbackDelay == 0 && !p.closed && !t.pinned && !v.Pinned && m.underCap(now, t) && mine.priority != theirs.priority {
+		return mine.priority < theirs.priority
 	}
 	const alike = 2 * time.Millisecond // tenures travel in milliseconds
 	own, other := t.tenure(now), v.Tenure+now.Sub(v.at)
 	if (own - other).Abs() > alike {
 		return own < other
 	}
-	return theirs.Place < mine.Place
+	return theirs.place < mine.place
 }

@@ -26,8 +26,7 @@ type peer struct {
 	knows   uint32        // edition of ours that it knew when it said its present claims
 	known   bool          // its claims are those it has now
 	grace   clock.Instant // a lease given while it was silent stands until here
-	bridge  clock.Instant // and over a stall of ours until here, or until a word of it is read
-	quiet   bool          // it was taken to be silent when last looked at
+	quiet   bool          // silent both ways, until its next word
 	closed  bool          // no automatic move to it
 	leased  bool          // its kernel silences what it holds when its daemon dies
 	renews  clock.Instant // newest answer of its kernel to an ask sent after W: its daemon lives
@@ -36,6 +35,8 @@ type peer struct {
 // view is what a peer says of one token.
 type view struct {
 	Claim
+	refused uint64        // an epoch of its that can't be true
+	told    bool          // it has said this of the token in this run of ours
 	at      clock.Instant // it came
 	fitAt   clock.Instant // fit without a break since, 0 if not
 	unfitAt clock.Instant // unfit and not holding without a break since, 0 if not
@@ -83,13 +84,13 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	if !w.Fresh {
 		return
 	}
-	p.bridge = 0
 	back := m.endSolo(now, p, w)
 	m.refresh(now, p, i, w)
 	if w.Changed {
 		p.proof, p.knows = 0, 0
 		for j := range m.tokens {
 			m.tokens[j].see(now, i, w.Claims[j])
+			m.witness(now, &m.tokens[j], i)
 		}
 	}
 	p.known = w.Current && (p.known || w.Changed)
@@ -98,16 +99,6 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	}
 	if back || w.New {
 		m.reannounce(i)
-	}
-}
-
-// stall is for when this node ran late: words may wait unread, so the peer's
-// silence is counted anew. Was it silent both ways before, the lease goes on until
-// it is found silent again, or a word of it is read.
-func (p *peer) stall(now clock.Instant, interval time.Duration) {
-	p.unread = now
-	if p.quiet {
-		p.bridge = now.Add(interval*6/5 + time.Millisecond)
 	}
 }
 
@@ -157,7 +148,7 @@ func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) (back bool) {
 // stays tells them after the meeting.
 func (m *Machine) reannounce(peer int) {
 	for i := range m.tokens {
-		if t := &m.tokens[i]; t.phase == Holding && !(m.peers[peer].known && t.views[peer].holds()) {
+		if t := &m.tokens[i]; t.phase == Holding && !t.waitsForWord(peer) && !(m.peers[peer].known && t.views[peer].holds()) {
 			m.do(Announce{Token: i, Epoch: t.epoch})
 		}
 	}
@@ -187,9 +178,15 @@ func (m *Machine) renew(now clock.Instant, p *peer, i int) {
 	p.echo, p.proof, p.knows, p.known = 0, 0, 0, false
 	for j := range m.tokens {
 		t := &m.tokens[j]
-		t.views[i] = view{grace: t.views[i].grace}
+		old := &t.views[i]
+		fresh := view{grace: old.grace, told: old.told}
+		fresh.Bits, fresh.Priority = old.Bits, old.Priority // it applies them until it says otherwise
+		t.views[i] = fresh
 		if t.handover.peer == p.slot {
 			t.handover = handover{decline: t.handover.decline}
+		}
+		if t.handover.decline.peer == p.slot {
+			t.handover.decline = offer{}
 		}
 	}
 }
@@ -218,10 +215,9 @@ func (v *view) restart(now clock.Instant) {
 // see takes a peer's claim of the token.
 func (t *state) see(now clock.Instant, i int, c Claim) {
 	v := &t.views[i]
-	v.Claim, v.at = c, now
+	v.Claim, v.at, v.told = c, now, true
 	v.fitAt = keepSince(v.fitAt, now, c.Reasons.level() == 2)
 	v.unfitAt = keepSince(v.unfitAt, now, c.Reasons.level() == 0 && !c.holds())
-	t.seen = max(t.seen, c.Epoch, c.Seen)
 }
 
 func keepSince(since, now clock.Instant, holds bool) clock.Instant {
@@ -265,12 +261,12 @@ func (m *Machine) proven(now clock.Instant, p *peer) bool {
 // Inheritance nothing depends on it. A peer that has fallen silent since is dead
 // rather than deaf.
 func (m *Machine) oneWay(now clock.Instant, t *state) bool {
-	if t.spec.Bits&(DisableInheritance|AllowMultiple) != 0 {
+	if t.bits&AllowMultiple != 0 {
 		return false
 	}
 	for i := range m.peers {
 		p, v := &m.peers[i], &t.views[i]
-		if !m.alive(now, p) || v.unfitAt != 0 || t.phase == Holding && m.deafRival(now, t, i) {
+		if t.waitsForWord(i) || !m.alive(now, p) || v.unfitAt != 0 || t.phase == Holding && m.deafRival(now, t, i) {
 			continue
 		}
 		if p.heard.Sub(max(p.since, p.resumed, p.echo)) > m.config.Dead {

@@ -47,7 +47,7 @@ func (m *Machine) crowd(t *state) (c crowd, ok bool) {
 		return c, c.peer >= 0 && c.network != 0
 	}
 	for i := range t.views {
-		if t.theirs[i] == nil || !t.views[i].holds() {
+		if !t.counts(i) || !t.views[i].holds() {
 			continue
 		}
 		if c.peer >= 0 {

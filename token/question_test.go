@@ -28,9 +28,9 @@ func besideHolder(t *testing.T, tokens int, holds bool) *Machine {
 		w := idle(m, at(ms/3*time.Duration(i+1)))
 		w.Leased = true
 		for j := range w.Claims {
-			w.Claims[j] = Claim{Phase: Idle}
+			w.Claims[j] = same(m, j)
 			if holds {
-				w.Claims[j] = Claim{Phase: Holding, Epoch: 9<<8 | 2, Seen: 9<<8 | 2}
+				w.Claims[j].Phase, w.Claims[j].Epoch, w.Claims[j].Seen = Holding, 9<<8|2, 9<<8|2
 			}
 		}
 		m.Step(at(ms/3*time.Duration(i+1)), w)
@@ -130,7 +130,7 @@ func TestARivalsQuestionSpeaksForAll(t *testing.T) {
 	const tokens = 20
 	m := besideHolder(t, tokens, true)
 	for i := range m.tokens {
-		m.tokens[i].spec.Members[1].Priority = 300
+		m.tokens[i].spec.Members[1].Priority, m.tokens[i].views[0].Priority = 300, 300
 	}
 	played := false
 	play(m, at(ms), at(250*ms), func(now clock.Instant, asks []Ask, takes []Acquire) {
@@ -154,7 +154,7 @@ func TestAnHeirGivesAllUp(t *testing.T) {
 	const tokens = 40
 	m := besideHolder(t, tokens, true)
 	for i := range m.tokens {
-		m.tokens[i].spec.Members[1].Priority = 300
+		m.tokens[i].spec.Members[1].Priority, m.tokens[i].views[0].Priority = 300, 300
 	}
 	dropped, answered := 0, false
 	for now := at(ms); now <= at(400*ms); now = max(now+1, m.Deadline()) {

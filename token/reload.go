@@ -21,7 +21,9 @@ func (m *Machine) reconfigure(now clock.Instant, specs []Spec) {
 		m.peers[i].known = false // until its next word says what it claims of the new list
 	}
 	for i := range m.tokens {
-		m.seat(&m.tokens[i])
+		t := &m.tokens[i]
+		m.seat(t)
+		t.bits = t.applied()
 	}
 }
 

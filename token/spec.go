@@ -57,6 +57,8 @@ type Config struct {
 	Tokens    []Spec
 	Sample    int    // so many of a holder's tokens on one network are asked for at a time; 0: 4
 	HighWater uint64 // epoch counter that no grant of an earlier run went beyond
+	Timed     bool   // nor was any ahead of the time of day
+	Clock     ClockFloor
 }
 
 // ID returns the 64-bit FNV-1a hash by which a token's name goes on the wire.

@@ -15,7 +15,7 @@ import (
 const recordRetry = time.Second
 
 // lasting reports whether the token's holder is kept on disk.
-func (t *state) lasting() bool { return t.spec.Bits&DisableInheritance != 0 }
+func (t *state) lasting() bool { return t.bits&DisableInheritance != 0 }
 
 // keepRecord asks the disk; one record at a time is under way.
 func (m *Machine) keepRecord(i int, r Record) {
@@ -38,8 +38,21 @@ func (m *Machine) recorded(now clock.Instant, e Recorded) {
 	case t.phase == Taking:
 		t.retry = now.Add(recordRetry)
 		m.drop(e.Token, AddressFailed)
-	case t.phase == Dropping && !e.OK:
+	case !e.OK:
 		t.rewrite = now.Add(recordRetry)
+	}
+}
+
+// syncRecord has the disk know whether this node holds a token that is not taken on
+// silence, also where a new configuration has made it such a one, or no more.
+func (m *Machine) syncRecord(now clock.Instant, i int) {
+	t := &m.tokens[i]
+	holds := t.lasting() && t.phase == Holding
+	switch {
+	case t.phase == Taking, t.writing, t.rewrite != 0 && !m.reached(now, t.rewrite):
+	case t.record.Holder != holds, t.rewrite != 0:
+		t.rewrite = 0
+		m.keepRecord(i, Record{Epoch: max(t.epoch, t.record.Epoch), Holder: holds})
 	}
 }
 
@@ -51,7 +64,7 @@ func (m *Machine) lastLease(now clock.Instant, t *state) {
 	}
 	limit := m.leaseLimit(now, t)
 	switch {
-	case m.reached(now, limit), t.spec.Bits&AllowMultiple == 0 && m.rival(now, t):
+	case now >= t.limit, m.reached(now, limit), t.bits&AllowMultiple == 0 && m.rival(now, t):
 		m.endLease(t)
 	case limit != t.limit:
 		t.limit = limit
@@ -89,7 +102,10 @@ func (m *Machine) recall(now clock.Instant, e Recall) {
 	}
 	m.listens = false
 	t.seen = e.Record.Epoch
-	t.phase, t.epoch, t.since, t.cause, t.limit = Taking, e.Record.Epoch, now, Restarted, clock.Never
+	t.phase, t.epoch, t.since, t.cause, t.limit = Taking, e.Record.Epoch, now, Restarted, now.Add(m.config.Lease)
+	for i := range t.views {
+		t.views[i].grace = t.limit
+	}
 	m.do(Lease{Token: e.Token, Limit: t.limit, Epoch: t.epoch})
 	m.do(Acquire{Token: e.Token, Epoch: t.epoch, Cause: Restarted, From: m.config.Self})
 }

@@ -38,7 +38,7 @@ func (m *Machine) consider(now clock.Instant, i int) {
 func (m *Machine) take(now clock.Instant, i int, c Cause) {
 	t := &m.tokens[i]
 	t.from = Granter(t.seen)
-	m.grant(t)
+	m.grant(now, t)
 	t.phase, t.since, t.cause = Taking, now, c
 	t.pinned = t.handover.verb == Accept && t.handover.pinned
 	t.gate, t.proved, t.vouched = gate{heir: c == PeerSilent}, false, 0
@@ -54,7 +54,7 @@ func (m *Machine) take(now clock.Instant, i int, c Cause) {
 
 // cleared asks every peer; the cause says what decided.
 func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
-	if t.spec.Bits&AllowMultiple != 0 {
+	if t.bits&AllowMultiple != 0 {
 		return Priority, true
 	}
 	cause, ok := Priority, true // nobody had it, or we did
@@ -62,7 +62,7 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 		cause = t.handover.cause
 	}
 	for i := range m.peers {
-		if t.theirs[i] == nil {
+		if !t.counts(i) {
 			continue
 		}
 		switch m.clears(now, t, i) {
@@ -176,9 +176,5 @@ func (m *Machine) outranks(t *state, i int) bool {
 // precedes orders by what both nodes know of each other without a word: the
 // priority and the name.
 func (m *Machine) precedes(t *state, i int) bool {
-	mine, theirs := t.mine, t.theirs[i]
-	if theirs.Priority != mine.Priority {
-		return theirs.Priority > mine.Priority
-	}
-	return theirs.Place < mine.Place
+	return t.theirRank(i).before(t.ownRank())
 }

@@ -20,10 +20,12 @@ type Term struct {
 	ended  bool
 }
 
-// Grant takes a lease that changed, sent being the newest send. Before the first
-// one, an adopted lease stands as it was.
-func (t *Term) Grant(l Lease, sent clock.Instant) {
+// Grant takes, at now, a lease that changed, sent being the newest send. Before the
+// first one, an adopted lease stands as it was. It reports whether the lease had run
+// out by now, once: between the decision and this moment, or before it.
+func (t *Term) Grant(l Lease, now, sent clock.Instant) (ended bool) {
 	fresh := t.expiry == 0 || l.Epoch != t.epoch || l.Again
+	ended = !fresh && !t.ended && now >= t.expiry && l.Limit > now
 	t.limit, t.epoch = l.Limit, l.Epoch
 	switch {
 	case l.Limit == 0:
@@ -31,9 +33,12 @@ func (t *Term) Grant(l Lease, sent clock.Instant) {
 	case fresh:
 		t.ended = false
 		t.reach(sent)
+	case ended:
+		t.ended = true
 	case !t.ended:
 		t.reach(sent)
 	}
+	return ended
 }
 
 // Renew is for a send that was stamped at sent. It reports whether the lease had
@@ -59,6 +64,9 @@ func (t *Term) reach(sent clock.Instant) {
 
 // Expiry is until when the resource may live; 0 if it is not held.
 func (t *Term) Expiry() clock.Instant { return t.expiry }
+
+// Runs reports whether there is a lease at now that has not run out.
+func (t *Term) Runs(now clock.Instant) bool { return t.limit != 0 && !t.ended && now < t.expiry }
 
 // Held reports whether there is a lease, be it one that has run out.
 func (t *Term) Held() bool { return t.limit != 0 }

@@ -14,8 +14,7 @@ func TestTerm(t *testing.T) {
 	term := Term{Length: 120 * time.Millisecond}
 	grant := func(limit clock.Instant, again bool) func(clock.Instant) bool {
 		return func(sent clock.Instant) bool {
-			term.Grant(Lease{Limit: limit, Epoch: 7, Again: again}, sent)
-			return false
+			return term.Grant(Lease{Limit: limit, Epoch: 7, Again: again}, sent, sent)
 		}
 	}
 	for _, row := range []struct {
@@ -39,6 +38,10 @@ func TestTerm(t *testing.T) {
 		{"given up", grant(0, false), at(260), 0, false},
 		{"renews nothing", term.Renew, at(300), 0, false},
 		{"taken anew", grant(clock.Never, false), at(300), at(420), false},
+		{"a longer limit that comes too late", grant(at(900), false), at(420), at(420), true},
+		{"bounded", grant(at(310), true), at(300), at(310), false},
+		{"unbounded too late", grant(clock.Never, false), at(310), at(310), true},
+		{"stays over", term.Renew, at(311), at(310), false},
 	} {
 		if ended := row.do(row.sent); ended != row.ended || term.Expiry() != row.want {
 			t.Errorf("%s: until %v, ended %v; want %v, %v", row.what, time.Duration(term.Expiry()), ended, time.Duration(row.want), row.ended)

@@ -183,7 +183,7 @@ func (w *World) setLink(h *Host, off bool) {
 		h.linkOff[i] = off
 	}
 	if off {
-		w.fitness(h, token.LinkDown)
+		w.fitness(h, [...]token.Reason{token.LinkDown, token.LinkDown | token.Unable, token.LinkDown | token.TakeFailed}[w.Plan.Seed%3])
 	} else {
 		w.fitness(h, 0)
 	}

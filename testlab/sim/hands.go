@@ -177,7 +177,7 @@ func (h *Host) reexec(now clock.Instant, awaited bool) {
 		return // it has just exited
 	}
 	if awaited {
-		h.sender.Extend(now.Add(node.Grace), h.write)
+		h.sender.Extend(now, now.Add(node.Grace), h.write)
 	}
 	h.Kill()
 	h.world.At(h.world.Now+int64(20*time.Millisecond), h.Start)

@@ -116,7 +116,7 @@ func (b *beater) ended() []token.Ended {
 func (b *beater) extend(now clock.Instant, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sender.Extend(now.Add(d), b.write)
+	b.sender.Extend(now, now.Add(d), b.write)
 }
 
 // alive reports whether the loop may be spoken for.

@@ -65,6 +65,11 @@ func TestLeasePage(t *testing.T) {
 		b.send(heartbeat.Say{Kind: heartbeat.Answer, To: 2})
 		expect("a send beyond the limit", now.Add(10*time.Millisecond))
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1}, row{id: 9, epoch: 1})
+		expect("what has run out is not revived by a longer limit", now.Add(10*time.Millisecond))
+		if late := b.ended(); len(late) != 1 {
+			t.Errorf("of the limit that came too late the loop hears %v", late)
+		}
+		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1, Again: true}, row{id: 9, epoch: 1})
 		expect("the newest send counts, of whatever kind", now.Add(interval+leaseTime))
 		time.Sleep(leaseTime)
 		b.stepped(k.boot())

@@ -25,14 +25,16 @@ type keeper struct {
 // owed is what the disk refused and what is in force all the same. It goes with the next
 // write that succeeds.
 type owed struct {
-	highWater uint64
+	reserve   *token.Reserve
 	suspended *bool
 	halted    map[string]bool
 }
 
 // pay adds what is owed to a state that is about to be written.
 func (o *owed) pay(s *stored) {
-	s.HighWater = max(s.HighWater, o.highWater)
+	if o.reserve != nil {
+		s.HighWater, s.Timed = max(s.HighWater, o.reserve.HighWater), o.reserve.Timed
+	}
 	if o.suspended != nil {
 		s.Suspended = *o.suspended
 	}
@@ -91,9 +93,13 @@ func (k *keeper) do(a node.Action) {
 		err := k.change(func(s *stored) { s.Records[a.name] = heldFor{Epoch: r.Epoch, Holder: r.Holder, To: r.To} })
 		k.answer(token.Recorded{Token: a.Token, OK: err == nil})
 	case token.Reserve:
-		k.owed.highWater = max(k.owed.highWater, a.HighWater)
+		owed := a
+		if k.owed.reserve != nil {
+			owed.HighWater = max(owed.HighWater, k.owed.reserve.HighWater)
+		}
+		k.owed.reserve = &owed
 		k.change(func(*stored) {})
-		k.answer(token.Reserved{HighWater: a.HighWater, OK: true})
+		k.answer(token.Reserved{HighWater: a.HighWater, Timed: a.Timed, OK: true})
 	case peerStart:
 		k.change(func(s *stored) { s.keepPeerStart(a) })
 	case ownStart:

@@ -126,7 +126,7 @@ const (
 // the network forwards, after the start and after each freeze; and whether the clock is
 // synchronised.
 func (d *Daemon) watchHost(ctx context.Context) {
-	d.tell(node.Synced{On: synchronised()})
+	d.tell(node.Synced{On: synchronised(), Wall: d.clocks.wall()})
 	before := map[int]uint64{}
 	frames, sync := time.NewTicker(foreignEvery), time.NewTicker(clockEvery)
 	defer frames.Stop()
@@ -145,7 +145,7 @@ func (d *Daemon) watchHost(ctx context.Context) {
 				frames.Stop()
 			}
 		case <-sync.C:
-			d.tell(node.Synced{On: synchronised()})
+			d.tell(node.Synced{On: synchronised(), Wall: d.clocks.wall()})
 		}
 	}
 }

@@ -18,7 +18,8 @@ import (
 // holds what nobody inherits, and whether an operator took the node out.
 type stored struct {
 	Version   int                `json:"version"`
-	HighWater uint64             `json:"high_water"` // epoch counter that no grant went beyond
+	HighWater uint64             `json:"high_water"`      // epoch counter that no grant went beyond
+	Timed     bool               `json:"timed,omitempty"` // nor was any ahead of the time of day
 	Suspended bool               `json:"suspended"`
 	Boot      string             `json:"boot"` // of Records
 	Records   map[string]heldFor `json:"records,omitempty"`

@@ -2,6 +2,7 @@ package node
 
 import (
 	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
 	"vipd/token"
 )
 
@@ -49,8 +50,12 @@ type Restart struct{}
 // Suspended sets at start what the disk remembers.
 type Suspended struct{ On bool }
 
-// Synced says whether the kernel calls this host's clock synchronised.
-type Synced struct{ On bool }
+// Synced says what the time of day is, and whether the kernel calls this host's clock
+// synchronised.
+type Synced struct {
+	On   bool
+	Wall clock.Wall
+}
 
 // Local replaces what this node tells its peers of itself: the hardware addresses of its
 // interfaces, and the ids of its keys, the active one first. The lists are not changed
@@ -123,6 +128,7 @@ const (
 	PeerHeard What = 1 + iota
 	PeerSilent
 	PeerRestarted
+	EpochRefused
 	ConfigDiffers
 	ConfigAgrees
 	ClockBeyond
@@ -132,6 +138,6 @@ const (
 
 // String returns it in plain words.
 func (w What) String() string {
-	return [...]string{"", "heard", "silent", "restarted", "configuration differs", "configuration agrees",
+	return [...]string{"", "heard", "silent", "restarted", "speaks of an epoch that can't be true", "configuration differs", "configuration agrees",
 		"clock more than one second off", "clock within one second", "this node did not run for longer than a dead time"}[w]
 }

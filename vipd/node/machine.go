@@ -54,6 +54,9 @@ type Machine struct {
 	restart   restart
 	synced    bool
 	local     Local
+	wall      clock.Wall // the time of day, as told last
+	wallAt    clock.Instant
+	trusted   bool // the clock, as the token machine was told last
 	commands  []command
 	orders    uint32 // newest ID
 	receipts  []receipt
@@ -72,6 +75,7 @@ type peer struct {
 	alive   bool
 	differs bool
 	beyond  bool
+	within  bool // its clock is within a second of ours
 	remap   bool
 }
 
@@ -130,6 +134,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	}
 	m.settle(now)
 	m.watch(now)
+	m.watchClock(now)
 	m.command(now)
 	m.leave(now)
 	m.speak(now, m.tokens.Edition() != edition)
@@ -148,7 +153,7 @@ func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
 		case heartbeat.Audible:
 			m.decide(now, token.Audible{Peer: a.From})
 		case heartbeat.Stalled:
-			m.decide(now, token.Stall{})
+			m.decide(now, token.Stall{Peer: a.Peer})
 		case heartbeat.Thawed:
 			m.do(Noted{Peer: m.config.Self, What: Froze})
 			m.do(Flush{})
@@ -175,7 +180,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.suspended = ev.On
 		m.stand(now)
 	case Synced:
-		m.synced = ev.On
+		m.synced, m.wall, m.wallAt = ev.On, ev.Wall, now
+		m.tellClock(now)
 	case Local:
 		m.local = ev
 	case Reload:
@@ -220,6 +226,8 @@ func (m *Machine) decide(now clock.Instant, ev token.Event) {
 	for _, a := range m.tokens.Step(now, ev) {
 		switch a := a.(type) {
 		case token.Changed:
+		case token.EpochRefused:
+			m.do(Noted{Peer: a.Peer, What: EpochRefused})
 		case token.Refused:
 			m.refused(a)
 		default:

@@ -38,7 +38,9 @@ func (s *Sender) Grant(l token.Lease, now clock.Instant) (until clock.Instant, o
 	if sent == 0 && l.Limit == clock.Never {
 		sent = now // an adopted lease without a limit runs from now
 	}
-	s.terms[l.Token].Grant(l, sent)
+	if s.terms[l.Token].Grant(l, now, sent) {
+		s.ended = append(s.ended, token.Ended{Token: l.Token, Epoch: l.Epoch})
+	}
 	return s.Expiry(l.Token)
 }
 
@@ -73,19 +75,20 @@ func (s *Sender) Renew(write func(token int, until clock.Instant)) {
 	}
 }
 
-// Ended returns the leases that had run out before a send, each once. The loop asks
+// Ended returns the leases that had run out before a send, or before a change of theirs
+// was written, each once. The loop asks
 // before each event, so that it knows before the send can be answered.
 func (s *Sender) Ended() (list []token.Ended) {
 	list, s.ended = s.ended, nil
 	return list
 }
 
-// Extend has the kernel let every token that is held live until the instant, for the
-// time of a restart, and lets nothing change that any more.
-func (s *Sender) Extend(until clock.Instant, write func(token int, until clock.Instant)) {
+// Extend has the kernel let every token whose lease runs at now live until the instant,
+// for the time of a restart, and lets nothing change that any more.
+func (s *Sender) Extend(now, until clock.Instant, write func(token int, until clock.Instant)) {
 	s.extended = true
 	for i := range s.terms {
-		if s.terms[i].Held() {
+		if s.terms[i].Runs(now) {
 			write(i, until)
 		}
 	}

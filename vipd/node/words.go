@@ -1,7 +1,6 @@
 package node
 
 import (
-	"math"
 	"slices"
 
 	"vipd/heartbeat"
@@ -11,9 +10,14 @@ import (
 
 // The flags of a claim on the wire.
 const (
-	pinnedFlag = 1 << iota // an operator has put the token where it is
-	provedFlag             // a neighbour was seen to know where it is
+	pinnedFlag   = 1 << iota // an operator has put the token where it is
+	provedFlag               // a neighbour was seen to know where it is
+	multipleFlag             // the node applies Allow Multiple
+	waitingFlag              // the node applies Disable Inheritance
 )
+
+// flagged are the bits of a token that are told by a flag.
+var flagged = map[token.Bits]uint8{token.AllowMultiple: multipleFlag, token.DisableInheritance: waitingFlag}
 
 // word takes one message of a peer that counts.
 func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
@@ -51,7 +55,12 @@ func (m *Machine) read(claims []heartbeat.Claim, sent clock.Instant) []token.Cla
 		}
 		t := token.Claim{
 			Phase: token.Phase(c.Phase), Verb: token.Verb(c.Verb), To: c.To, Pinned: c.Flags&pinnedFlag != 0, Proved: c.Flags&provedFlag != 0,
-			Reasons: token.Reason(c.Reasons), Epoch: c.Epoch, Seen: c.Seen, About: c.About,
+			Reasons: token.Reason(c.Reasons), Epoch: c.Epoch, Seen: c.Seen, About: c.About, Priority: int(c.Priority),
+		}
+		for bit, flag := range flagged {
+			if c.Flags&flag != 0 {
+				t.Bits |= bit
+			}
 		}
 		if t.Phase != token.Idle && c.Since <= sent {
 			t.Tenure = sent.Sub(c.Since)
@@ -68,7 +77,12 @@ func (m *Machine) restate(now clock.Instant) {
 	for i, c := range m.tokens.Claims(now, nil) {
 		h := heartbeat.Claim{
 			Token: m.tokens.Spec(i).ID, Phase: uint8(c.Phase), Verb: uint8(c.Verb), To: c.To, Reasons: uint32(c.Reasons),
-			Epoch: c.Epoch, Seen: c.Seen, About: c.About, Priority: m.priority(i),
+			Epoch: c.Epoch, Seen: c.Seen, About: c.About, Priority: int32(c.Priority),
+		}
+		for bit, flag := range flagged {
+			if c.Bits&bit != 0 {
+				h.Flags |= flag
+			}
 		}
 		if c.Proved {
 			h.Flags |= provedFlag
@@ -82,16 +96,6 @@ func (m *Machine) restate(now clock.Instant) {
 		list = append(list, h)
 	}
 	m.claims = list
-}
-
-// priority is what this node applies for itself.
-func (m *Machine) priority(i int) int32 {
-	for _, member := range m.tokens.Spec(i).Members {
-		if member.Slot == m.config.Self {
-			return int32(min(max(member.Priority, math.MinInt32), math.MaxInt32))
-		}
-	}
-	return 0
 }
 
 // speak hands the beats their new words, then says what is to be said at once:
@@ -153,7 +157,7 @@ func (m *Machine) compare(now clock.Instant, p *peer, w heartbeat.Word) {
 	if closed := differs || beyond; closed != (p.differs || p.beyond) {
 		m.decide(now, token.Gate{Peer: p.slot, Closed: closed})
 	}
-	p.differs, p.beyond = differs, beyond
+	p.differs, p.beyond, p.within = differs, beyond, verdict == clock.Within
 }
 
 // watch notes which peers came and went.

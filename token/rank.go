@@ -1,0 +1,66 @@
+package token
+
+// rank orders nodes that are equally eligible for a token.
+type rank struct {
+	priority int
+	place    int // by name: breaks a tie
+}
+
+func (r rank) before(o rank) bool {
+	if r.priority != o.priority {
+		return r.priority > o.priority
+	}
+	return r.place < o.place
+}
+
+// outsider is the place of a node that this node's configuration does not have for the
+// token, behind all others; its slot orders several of them.
+const outsider = 1 << 16
+
+// ownRank is this node's.
+func (t *state) ownRank() rank {
+	if t.mine == nil {
+		return rank{place: outsider}
+	}
+	return rank{t.mine.Priority, t.mine.Place}
+}
+
+// theirRank is the peer's. Where two configurations differ, a node's priority is what
+// that node says: so both reckon with the same two numbers.
+func (t *state) theirRank(i int) rank {
+	r := rank{place: outsider + 1}
+	if m := t.theirs[i]; m != nil {
+		r = rank{m.Priority, m.Place}
+	}
+	if v := &t.views[i]; v.told && v.configured() {
+		r.priority = v.Priority
+	}
+	return r
+}
+
+// configured reports whether the peer's configuration has the token for it.
+func (v *view) configured() bool { return v.Reasons&Unconfigured == 0 }
+
+// counts reports whether the peer may hold the token, or take it: by our configuration,
+// or by its own. Of a token that has left our configuration it is not known who may.
+func (t *state) counts(i int) bool {
+	v := &t.views[i]
+	return t.theirs[i] != nil || t.spec.Members == nil || v.told && (v.configured() || v.holds())
+}
+
+// applied returns the token's bits with what the peers say that they apply: what one
+// node must not inherit no node inherits, and several hold only what all may.
+func (t *state) applied() Bits {
+	bits := t.spec.Bits
+	for i := range t.views {
+		v := &t.views[i]
+		if !v.told || !v.configured() {
+			continue
+		}
+		bits |= v.Bits & DisableInheritance
+		if v.Bits&AllowMultiple == 0 {
+			bits &^= AllowMultiple
+		}
+	}
+	return bits
+}
