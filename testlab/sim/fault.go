@@ -183,7 +183,7 @@ func (w *World) setLink(h *Host, off bool) {
 		h.linkOff[i] = off
 	}
 	if off {
-		w.fitness(h, [...]token.Reason{token.LinkDown, token.LinkDown | token.Unable, token.LinkDown | token.TakeFailed}[w.Plan.Seed%3])
+		w.fitness(h, [...]token.Reason{token.LinkDown, token.LinkDown | token.Unable, token.LinkDown | token.TakeFailed, token.LinkDown | token.LeaseOpen}[w.Plan.Seed%4])
 	} else {
 		w.fitness(h, 0)
 	}
