@@ -3,11 +3,14 @@ package seal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -107,9 +110,35 @@ func TestReadKeyFileRefuses(t *testing.T) {
 	if err := os.Chmod(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	fifo, socket := folder+"/fifo", folder+"/socket"
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	links := 0
+	link := func(to string) string {
+		links++
+		path := fmt.Sprintf("%s/link%d", folder, links)
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
 	cases := []struct{ name, path, want string }{
-		{"a folder", folder, "not a regular file"},
-		{"no file", folder + "/none", "no such file"},
+		{"a folder", folder, "a directory, not a regular file"},
+		{"no file", folder + "/none", "no such file or directory; copy it from another node, or make one: vipd key generate --out " + folder + "/none"},
+		{"a FIFO", fifo, "a FIFO, not a regular file; run: vipd key generate --out FILE"},
+		{"a link to a FIFO", link(fifo), "a FIFO, not a regular file"},
+		{"a socket", socket, "a socket, not a regular file"},
+		{"a device", "/dev/zero", "a device, not a regular file"},
+		{"a link to a device", link("/dev/zero"), "a device, not a regular file"},
+		{"a link to nowhere", link(folder + "/nowhere"), "no such file"},
+		{"a link to an open file", link(write(t, zero, 0o644)), "lets others at the key"},
+		{"a path through a file", write(t, zero, 0o600) + "/key", "not a directory"},
 		{"too much", write(t, strings.Repeat("#\n", maxKeyFile), 0o600), "want at most 65536"},
 		{"no key", write(t, zero[:20], 0o600), "line 1: 20 hexadecimal digits, want 64"},
 	}
@@ -121,6 +150,9 @@ func TestReadKeyFileRefuses(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), zero[:20]) {
 			t.Errorf("%s: the error shows what the file holds", c.name)
 		}
+	}
+	if keys, err := ReadKeyFile(link(write(t, zero, 0o600))); err != nil || len(keys) != 1 {
+		t.Errorf("a link of our own to a key file: %v", err)
 	}
 	if _, err := ReadKeyFile(folder + "/none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("a missing file is not fs.ErrNotExist")
@@ -153,4 +185,25 @@ func FuzzParseKeys(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Whoever owns the file, or the link to it, could give the cluster another key.
+func TestReadKeyFileOfAnotherOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	const stranger = 12345
+	file, whole := write(t, zero, 0o600), write(t, zero, 0o600)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.Symlink(whole, link), os.Lchown(file, stranger, stranger), os.Lchown(link, stranger, stranger)); err != nil {
+		t.Skip(err)
+	}
+	for path, want := range map[string]string{
+		file: "owned by user 12345, want root; run: chown 0 " + file,
+		link: "a symbolic link owned by user 12345, want root; name the file itself",
+	} {
+		if _, err := ReadKeyFile(path); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
 }

@@ -48,7 +48,7 @@ func TestCheck(t *testing.T) {
 		{"two errors", strings.ReplaceAll(good, "priority", "prority") + "colour = 3\n", 3, []string{
 			"FILE:6:1: node.hist-a.prority: unknown key; did you mean \"priority\"?\n", "FILE:13:1: vip.front.colour: unknown key", "FILE: invalid, 2 errors\n"}},
 		{"key file open to others", strings.ReplaceAll(good, key, open), 3, []string{"FILE:2:12: key_file: ", open, "FILE: invalid, 1 error\n"}},
-		{"no key file", strings.ReplaceAll(good, key, key+"2"), 3, []string{"FILE:2:12: key_file: ", "make one with 'vipd key generate --out " + key + "2'", "FILE: invalid, 1 error\n"}},
+		{"no key file", strings.ReplaceAll(good, key, key+"2"), 3, []string{"FILE:2:12: key_file: ", key + "2: no such file or directory; copy it from another node", "FILE: invalid, 1 error\n"}},
 	}
 	for _, tt := range tests {
 		file := filepath.Join(dir, strings.ReplaceAll(tt.name, " ", "-")+".toml")

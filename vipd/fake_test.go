@@ -55,6 +55,10 @@ func (f *fakeDaemon) Resume(_ context.Context, q control.ResumeRequest) (control
 	return control.Change{Text: q.Node + " is back", DryRun: q.DryRun}, f.note(q)
 }
 
+func (f *fakeDaemon) Reload(_ context.Context, q control.ReloadRequest) (control.Change, error) {
+	return control.Change{Text: "taken over"}, f.note(q)
+}
+
 func (f *fakeDaemon) Restart(_ context.Context, q control.RestartRequest) (control.Change, error) {
 	if f.restart != nil && !q.DryRun {
 		f.restart()

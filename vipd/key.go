@@ -14,11 +14,24 @@ import (
 
 func keyCommand() *cobra.Command {
 	key := &cobra.Command{
-		Use:   "key generate",
-		Short: "Make the key that the nodes of a cluster share",
+		Use:   "key VERB",
+		Short: "Make the key that the nodes of a cluster share, or change it",
+		Long: `Makes the key that the nodes of a cluster share, and changes it while they run.
+A change has three steps, each on every node before the next one begins:
+
+  stage     every node learns the new key beside the one in use
+  activate  every node seals with the new key, and still opens with the old one
+  retire    every node forgets the old key
+
+Each step is refused while another node is not ready for it, and says what is
+still to be done. 'vipd status' shows the keys of every node by their ids.`,
+		Example: `  vipd key generate --out /etc/vipd/key.new    on one node; copy it to the others
+  vipd key stage /etc/vipd/key.new             on each
+  vipd key activate                            on each
+  vipd key retire                              on each; then remove key.new`,
 	}
 	needsVerb(key)
-	key.AddCommand(generateCommand())
+	key.AddCommand(generateCommand(), stageCommand(), activateCommand(), retireCommand())
 	return key
 }
 

@@ -22,7 +22,7 @@ func TestMisuse(t *testing.T) {
 		suspend = "usage: vipd suspend [NODE] [flags]; see 'vipd help suspend'\n"
 		status  = "usage: vipd status [flags]; see 'vipd help status'\n"
 		events  = "usage: vipd events [flags]; see 'vipd help events'\n"
-		key     = "usage: vipd key generate [flags]; see 'vipd help key'\n"
+		key     = "usage: vipd key VERB [flags]; see 'vipd help key'\n"
 		makeKey = "usage: vipd key generate [--out FILE] [flags]; see 'vipd help key generate'\n"
 	)
 	tests := []struct {
@@ -68,7 +68,7 @@ func TestMisuse(t *testing.T) {
 		{"suspend hist-x --run-dir DIR", 2, "vipd suspend: unknown node \"hist-x\"; did you mean \"hist-a\"? the nodes are: hist-a, hist-b\n"},
 		{"resume a b", 2, "vipd resume: takes one node, but got \"b\" too\nusage: vipd resume [NODE] [flags]; see 'vipd help resume'\n"},
 		{"restart now", 2, "vipd restart: takes no argument, but got \"now\"\nusage: vipd restart [flags]; see 'vipd help restart'\n"},
-		{"key", 2, "vipd key: say what to do: generate\n" + key},
+		{"key", 2, "vipd key: say what to do: activate, generate, retire, stage\n" + key},
 		{"key gnerate", 2, "vipd key: unknown verb \"gnerate\"; did you mean \"generate\"?\n" + key},
 		{"key generate file", 2, "vipd key generate: takes no argument, but got \"file\"\n" + makeKey},
 		{"key generate --out", 2, "vipd key generate: flag needs an argument: --out\n" + makeKey},

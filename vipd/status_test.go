@@ -39,10 +39,18 @@ func TestViewGolden(t *testing.T) {
 	}
 	rogue := start
 	rogue.Alarms = []string{"evil\x1b[2J\r\nname"}
+	rotating := pair(now)
+	rotating.Nodes[0].Keys, rotating.Nodes[1].Keys = []string{"dc9c16a9", "0badcafe"}, []string{"dc9c16a9"}
+	alike := pair(now)
+	alike.Nodes[0].Keys, alike.Nodes[1].Keys = []string{"dc9c16a9"}, []string{"dc9c16a9"}
+	if newView(alike, now, false).String() != newView(pair(now), now, false).String() {
+		t.Error("keys that are alike are shown")
+	}
 	tests := []struct {
 		name string
 		view view
 	}{
+		{"a key is staged", newView(rotating, now, false)},
 		{"good", newView(pair(now), now, false)},
 		{"coloured", newView(pair(now), now, true)},
 		{"silent peer", newView(silent, now, false)},

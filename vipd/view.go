@@ -65,11 +65,14 @@ func (v view) heading(b *strings.Builder) {
 
 func (v view) footing(b *strings.Builder) {
 	s := v.status
-	if len(s.Alarms)+len(s.Dropped) > 0 {
+	if len(s.Alarms)+len(s.Dropped) > 0 || keysOf(s.Nodes) != "" {
 		b.WriteByte('\n')
 	}
 	for _, a := range s.Alarms {
 		v.line(b, red, "alarm: "+a)
+	}
+	if text := keysOf(s.Nodes); text != "" {
+		v.line(b, plain, text)
 	}
 	var refused []string
 	for _, reason := range slices.Sorted(maps.Keys(s.Dropped)) {
@@ -80,6 +83,28 @@ func (v view) footing(b *strings.Builder) {
 	if len(refused) > 0 {
 		v.line(b, plain, "datagrams refused: "+strings.Join(refused, ", "))
 	}
+}
+
+// keysOf says with which keys the nodes seal and open, unless all have the same one
+// alone.
+func keysOf(nodes []control.NodeStatus) string {
+	var list []string
+	alike := true
+	for _, n := range nodes {
+		if len(n.Keys) == 0 {
+			continue // not heard
+		}
+		text := fmt.Sprintf("%s seals with %s", n.Name, n.Keys[0])
+		if len(n.Keys) > 1 {
+			text += " and opens " + strings.Join(n.Keys[1:], ", ") + " too"
+		}
+		list = append(list, text)
+		alike = alike && slices.Equal(n.Keys, nodes[0].Keys) && len(n.Keys) == 1
+	}
+	if alike {
+		return ""
+	}
+	return "keys: " + strings.Join(list, "; ")
 }
 
 func (v view) line(b *strings.Builder, c colour, text string) {

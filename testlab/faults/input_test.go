@@ -48,7 +48,7 @@ func TestRunRefuses(t *testing.T) {
 		{"none of the nodes", append(file(`"192.0.2.11", "198.51.100.1"`, `"192.0.2.14", "198.51.100.4"`), "--node", ""), 1, "this host is none of the nodes: it has 127.0.0.1, 192.0.2.11, 198.51.100.1, ::1"},
 		{"no such node", []string{"--node", "hist-z"}, 2, "--node hist-z: no such node in the configuration; the nodes are: hist-a, hist-b"},
 		{"the other node", []string{"--node", "hist-b"}, 3, "--node hist-b: this host has 192.0.2.11, an address of node hist-a, and none of node hist-b: run it as --node hist-a"},
-		{"no key file", file("KEY", "/no/key"), 3, ".toml:2:12: key_file: open key file: open /no/key: no such file or directory; make one with 'vipd key generate --out /no/key'"},
+		{"no key file", file("KEY", "/no/key"), 3, ".toml:2:12: key_file: key file /no/key: no such file or directory; copy it from another node, or make one: vipd key generate --out /no/key"},
 		{"key file open to all", file("KEY", open), 3, "mode 0644 lets others at the key; run: chmod 0600 " + open},
 		{"run dir is a file", []string{"--run-dir", plain}, 1, plain},
 		{"unknown flag", []string{"--nod", "hist-a"}, 2, `did you mean "--node"?`},

@@ -17,6 +17,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/suspend", change(s, s.suspend))
 	mux.HandleFunc("POST /v1/resume", change(s, s.resume))
 	mux.HandleFunc("POST /v1/restart", change(s, s.restart))
+	mux.HandleFunc("POST /v1/reload", change(s, s.reload))
 	mux.HandleFunc("POST /v1/group", change(s, s.group))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, Errorf(CodeUsage, "no such call: %s %.64q", r.Method, r.URL.Path))
@@ -104,6 +105,10 @@ func (s *Server) resume(ctx context.Context, q ResumeRequest) (Change, error) {
 
 func (s *Server) restart(ctx context.Context, q RestartRequest) (Change, error) {
 	return filled(s.daemon.Restart(ctx, q))
+}
+
+func (s *Server) reload(ctx context.Context, q ReloadRequest) (Change, error) {
+	return filled(s.daemon.Reload(ctx, q))
 }
 
 // filled replaces a nil list, so that a reader of the JSON never meets null.

@@ -98,6 +98,7 @@ func TestCalls(t *testing.T) {
 		func() (Change, error) { return c.Release(ctx, ReleaseRequest{Token: "vip:front"}) },
 		func() (Change, error) { return c.Suspend(ctx, SuspendRequest{Force: true}) },
 		func() (Change, error) { return c.Resume(ctx, ResumeRequest{Node: "hist-b"}) },
+		func() (Change, error) { return c.Reload(ctx, ReloadRequest{KeysOnly: true}) },
 		func() (Change, error) { return c.Restart(ctx, RestartRequest{DryRun: true}) },
 	}
 	var texts []string
@@ -108,7 +109,7 @@ func TestCalls(t *testing.T) {
 		}
 		texts = append(texts, a.Text)
 	}
-	if got, want := strings.Join(texts, "; "), "vip:front follows policy again; hist-a is suspended; hist-b is back; restarting"; got != want {
+	if got, want := strings.Join(texts, "; "), "vip:front follows policy again; hist-a is suspended; hist-b is back; taken over; restarting"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	orders := []any{
@@ -126,6 +127,7 @@ func TestCalls(t *testing.T) {
 		ReleaseRequest{Token: "vip:front"},
 		SuspendRequest{Node: "hist-a", Force: true}, // "" has become this node
 		ResumeRequest{Node: "hist-b"},
+		ReloadRequest{KeysOnly: true},
 		RestartRequest{DryRun: true},
 	}
 	want = append(want, orders...)

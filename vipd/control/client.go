@@ -102,6 +102,12 @@ func (c *Client) Restart(ctx context.Context, r RestartRequest) (a Change, err e
 	return a, err
 }
 
+// Reload has the daemon take over what its files hold now.
+func (c *Client) Reload(ctx context.Context, r ReloadRequest) (a Change, err error) {
+	err = c.change(ctx, "/v1/reload", r, &a)
+	return a, err
+}
+
 // Group starts, stops or restarts a service group.
 func (c *Client) Group(ctx context.Context, o GroupOrder) (a Change, err error) {
 	err = c.change(ctx, "/v1/group", o, &a)

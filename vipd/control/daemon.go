@@ -27,6 +27,9 @@ type Daemon interface {
 	// returns when that is certain to begin: the answer has left before
 	// Server.Run returns, and the daemon executes after that.
 	Restart(ctx context.Context, r RestartRequest) (Change, error)
+	// Reload takes over what the configuration file and the key file hold now. It
+	// returns an *Error with what could not be taken over.
+	Reload(ctx context.Context, r ReloadRequest) (Change, error)
 	// Group starts, stops or restarts a service group, on one node or on every
 	// one that is heard. A stop is the operator's and stays until a start. A
 	// restart of a group that several nodes run goes from node to node, the
@@ -77,6 +80,13 @@ type ResumeRequest struct {
 // RestartRequest makes the daemon execute itself anew.
 type RestartRequest struct {
 	DryRun bool `json:"dry_run"`
+}
+
+// ReloadRequest has the files read again. Force is needed to take over keys that a
+// node which is heard now could not go on with.
+type ReloadRequest struct {
+	KeysOnly bool `json:"keys_only"` // the key file alone
+	Force    bool `json:"force"`
 }
 
 // Change says what a request other than a move did, or would do.

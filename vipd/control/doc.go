@@ -19,6 +19,7 @@
 //	POST /v1/release   ReleaseRequest          Change
 //	POST /v1/suspend   SuspendRequest          Change
 //	POST /v1/resume    ResumeRequest           Change
+//	POST /v1/reload    ReloadRequest           Change
 //	POST /v1/restart   RestartRequest          Change
 //	POST /v1/group     GroupOrder              {}
 //

@@ -65,6 +65,10 @@ func (f *fakeDaemon) Resume(_ context.Context, q ResumeRequest) (Change, error) 
 	return Change{Text: q.Node + " is back", DryRun: q.DryRun}, f.note(q)
 }
 
+func (f *fakeDaemon) Reload(_ context.Context, q ReloadRequest) (Change, error) {
+	return Change{Text: "taken over"}, f.note(q)
+}
+
 func (f *fakeDaemon) Restart(_ context.Context, q RestartRequest) (Change, error) {
 	if f.onExec != nil {
 		f.onExec()

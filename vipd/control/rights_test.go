@@ -101,6 +101,7 @@ func TestStrangerReadsOnly(t *testing.T) {
 		"release": func(c *Client) error { _, err := c.Release(ctx, ReleaseRequest{Token: "vip:front"}); return err },
 		"suspend": func(c *Client) error { _, err := c.Suspend(ctx, SuspendRequest{}); return err },
 		"resume":  func(c *Client) error { _, err := c.Resume(ctx, ResumeRequest{}); return err },
+		"reload":  func(c *Client) error { _, err := c.Reload(ctx, ReloadRequest{}); return err },
 		"restart": func(c *Client) error { _, err := c.Restart(ctx, RestartRequest{}); return err },
 	}
 	stranger, member := dialAs(dir, uid, uid), dialAs(dir, uid, uid, admins)

@@ -42,6 +42,7 @@ type NodeStatus struct {
 	HeardAgeMS   *float64     `json:"heard_age_ms"`  // since its last heartbeat, ms; null for self and when never heard
 	Version      string       `json:"version"`       // of its program; "" until heard
 	ConfigDigest string       `json:"config_digest"` // of its file; "" until heard
+	Keys         []string     `json:"keys"`          // ids of the keys that it opens with, the one it seals with first; none until heard
 	Paths        []PathStatus `json:"paths"`         // none for self
 	Clock        ClockStatus  `json:"clock"`         // its clock against ours
 }
@@ -127,6 +128,7 @@ func (s Status) filled() Status {
 	s.Nodes = append([]NodeStatus{}, s.Nodes...)
 	for i, n := range s.Nodes {
 		s.Nodes[i].Paths = append([]PathStatus{}, n.Paths...)
+		s.Nodes[i].Keys = append([]string{}, n.Keys...)
 	}
 	s.Tokens = append([]TokenStatus{}, s.Tokens...)
 	for i, t := range s.Tokens {

@@ -60,6 +60,7 @@ type Daemon struct {
 	rights  *rights
 	doubted chan struct{} // the rights are to be looked at now
 	inbox   *inbox
+	keys    *keys // the loop's once it runs
 	inlet   *inlet
 	parts   []part
 	spawn   func(*worker)   // starts a token's worker; set by Run

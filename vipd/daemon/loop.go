@@ -67,8 +67,9 @@ type loop struct {
 	machine     *node.Machine
 	beater      *beater
 	opener      *seal.Opener
-	start       uint64      // of the session that this daemon seals with
-	confirmed   [256]uint64 // the session that the opener was told of, by slot
+	start       uint64            // of the session that this daemon seals with
+	peerKeys    [256][]seal.KeyID // by slot, the one that the peer seals with first
+	confirmed   [256]uint64       // the session that the opener was told of, by slot
 	keeper      *keeper
 	journal     *journal
 	moves       moves
@@ -169,6 +170,7 @@ func (l *loop) handle(ev any) {
 	case heartbeat.Received:
 		l.step(ev)
 		l.confirm(ev)
+		l.noteKeys(ev)
 	default:
 		l.step(ev)
 	}

@@ -29,11 +29,7 @@ func (d *Daemon) open() error {
 	if err := vet(context.Background(), c.settings.Groups, d.options.RunDir); err != nil {
 		return err
 	}
-	keys, err := ReadKeys(d.options.Config, c.settings)
-	if err != nil {
-		return err
-	}
-	ring, err := seal.NewRing(c.settings.Cluster, keys[0], keys[1:]...)
+	ring, err := d.readKeys()
 	if err != nil {
 		return err
 	}
@@ -55,7 +51,8 @@ func (d *Daemon) open() error {
 		return err
 	}
 	stream := d.newStream(disk)
-	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, sealer: seal.NewSealer(ring, stream)}, disk, events)
+	d.keys = newKeys(ring, stream)
+	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, sealer: d.keys.sealer, keys: d.keys}, disk, events)
 	if err := d.listen(); err != nil {
 		return err
 	}

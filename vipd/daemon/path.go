@@ -153,6 +153,7 @@ func (p *path) send(group bool, datagram []byte, to netip.AddrPort) {
 type outbox struct {
 	paths  []*path
 	sealer *seal.Sealer
+	keys   *keys // told to the peers; nil: none
 	plain  []byte
 	sealed []byte
 }
@@ -161,6 +162,7 @@ type outbox struct {
 // peer; an answer on the path alone on which the question came. Every copy is
 // sealed anew, so that one is no replay of another.
 func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
+	m.Keys = o.keys.told()
 	for _, p := range o.paths {
 		if s.Kind == heartbeat.Answer && int(s.Path) != p.number {
 			continue

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"vipd/seal"
@@ -19,11 +18,7 @@ func ReadKeys(path string, s config.Settings) ([]seal.Key, error) {
 	case err == nil:
 		return keys, nil
 	case errors.Is(err, fs.ErrPermission):
-		return nil, control.Errorf(control.CodePermission, "%v: run vipd as root, or as the user that the key file belongs to", err)
+		return nil, control.Errorf(control.CodePermission, "%v", err)
 	}
-	reason := err.Error()
-	if errors.Is(err, fs.ErrNotExist) {
-		reason += fmt.Sprintf("; make one with 'vipd key generate --out %s' and copy it to every node", s.KeyFile)
-	}
-	return nil, config.Errors{config.At(path, reason, 0, "key_file")}
+	return nil, config.Errors{config.At(path, err.Error(), 0, "key_file")}
 }

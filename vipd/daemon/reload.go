@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -13,18 +14,43 @@ import (
 	"vipd/vipd/node"
 )
 
-// reread reads the file, here and not on the loop, which waits for no disk. What
-// it returns takes over what was read, on the loop's goroutine.
-func (d *Daemon) reread() func() {
+// reread reads the files, here and not on the loop, which waits for no disk. What
+// it returns takes over what was read, on the loop's goroutine. The configuration
+// and the keys are two files, and one of them that can't be taken over does not
+// keep the other from it. Force takes keys over that a node which is heard lacks.
+func (d *Daemon) reread(force bool) func() error {
 	settings, err := config.Load(d.options.Config)
 	if err == nil {
 		err = vet(context.Background(), settings.Groups, d.options.RunDir)
 	}
-	return func() {
+	rekey := d.rereadKeys(force)
+	return func() error {
 		if err == nil {
 			err = d.reload(settings)
 		}
 		d.reloaded(err)
+		return errors.Join(err, rekey())
+	}
+}
+
+// Reload reads the files again and returns what could not be taken over.
+func (d *Daemon) Reload(ctx context.Context, r control.ReloadRequest) (control.Change, error) {
+	take := d.rereadKeys(r.Force)
+	if !r.KeysOnly {
+		take = d.reread(r.Force)
+	}
+	done := make(chan error, 1)
+	if !d.loop.post(look{func() { done <- take() }}, ctx.Done()) {
+		return control.Change{}, ctx.Err()
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return control.Change{}, control.Errorf(control.CodeInvalid, "%v", err)
+		}
+		return control.Change{Text: "configuration and keys are those of the files"}, nil
+	case <-ctx.Done():
+		return control.Change{}, ctx.Err()
 	}
 }
 

@@ -50,7 +50,8 @@ func TestOnlyByRestart(t *testing.T) {
 // hup has the host take over a configuration, and lets things settle.
 func (h *host) hup(text string) {
 	h.write(text)
-	h.d.tell(look{h.d.reread()})
+	take := h.d.reread(false)
+	h.d.tell(look{func() { take() }})
 	time.Sleep(time.Second)
 }
 
@@ -137,7 +138,8 @@ func TestReloadRenamesAHeldVIP(t *testing.T) {
 		renamed := strings.Replace(pairConfig, "[vip.front]", "[vip.main]", 1)
 		for _, h := range []*host{p.a, p.b} {
 			h.write(renamed)
-			h.d.tell(look{h.d.reread()})
+			take := h.d.reread(false)
+			h.d.tell(look{func() { take() }})
 		}
 		p.until(p.a, "vip:main")
 		deeds := p.a.hands.after(from, "take", "drop")

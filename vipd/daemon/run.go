@@ -79,7 +79,8 @@ func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal)
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				ev = look{d.reread()}
+				take := d.reread(false)
+				ev = look{func() { take() }}
 			case syscall.SIGUSR2:
 				ev = node.Restart{}
 			}

@@ -84,7 +84,7 @@ func (d *Daemon) ownStatus() control.NodeStatus {
 	on := synchronised()
 	return control.NodeStatus{
 		Name: d.cluster().self.Name, Self: true, Slot: d.cluster().self.Slot, State: stateWord(d.loop.machine.State()),
-		Priority: d.cluster().self.Priority, Version: control.Version(), ConfigDigest: d.cluster().settings.DigestText(),
+		Priority: d.cluster().self.Priority, Version: control.Version(), ConfigDigest: d.cluster().settings.DigestText(), Keys: d.ownKeys(),
 		Clock: control.ClockStatus{Verdict: control.ClockWithin, Synchronised: &on},
 	}
 }
@@ -103,6 +103,7 @@ func (d *Daemon) peerStatus(now clock.Instant, p *heartbeat.Peer) control.NodeSt
 	s := control.NodeStatus{Name: name, Slot: p.Slot, State: control.NodeUnknown, Priority: n.Priority, Clock: clockStatus(now, p)}
 	if p.Session != 0 {
 		s.State, s.Version, s.ConfigDigest = stateWord(p.State), p.Build, fmt.Sprintf("%016x", p.Digest)
+		s.Keys = texts(d.loop.peerKeys[p.Slot])
 		s.HeardAgeMS = age(now, p.Heard)
 		if p.Silence(now) >= d.cluster().settings.Heartbeat.Dead() {
 			s.State = control.NodeSilent
