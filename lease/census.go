@@ -1,12 +1,31 @@
 package lease
 
-import "github.com/google/nftables"
+import (
+	"time"
 
-// audit looks whether all sets, chains and rules are there.
+	"github.com/google/nftables"
+
+	"vipd/heartbeat/clock"
+)
+
+// stuck is for how long a transaction may last before it is told of.
+const stuck = 2 * time.Second
+
+// audit looks whether all sets, chains and rules are there. A transaction that is under
+// way is not waited for.
 func (r *ruleset) audit() []Event {
-	r.mu.Lock()
-	want := r.expected()
+	if !r.mu.TryLock() {
+		if err := r.trouble(); err != nil && r.stuck() {
+			return []Event{{"table " + tableName, err}}
+		}
+		return nil
+	}
+	want, news := r.expected(), r.news
+	r.news = nil
 	r.mu.Unlock()
+	if len(news) > 0 {
+		return news
+	}
 	if got, err := r.count(); err == nil && got == want {
 		return nil
 	}
@@ -23,6 +42,12 @@ func (r *ruleset) audit() []Event {
 	return []Event{{"table " + tableName, err}}
 }
 
+// stuck reports whether something waits for too long to be told to the kernel.
+func (r *ruleset) stuck() bool {
+	since := r.waiting.Load()
+	return since != 0 && bootNow().Sub(clock.Instant(since)) > stuck
+}
+
 // census is how much there is of the table's parts.
 type census struct{ rules, held int }
 
@@ -30,6 +55,14 @@ func (r *ruleset) expected() census { return census{r.rules, len(r.cells)} }
 
 // count asks the kernel.
 func (r *ruleset) count() (c census, err error) {
+	err = r.look.within(func() (err error) {
+		c, err = r.ask()
+		return err
+	})
+	return c, err
+}
+
+func (r *ruleset) ask() (c census, err error) {
 	chains, err := r.look.ListChainsOfTableFamily(nftables.TableFamilyNetdev)
 	if err != nil {
 		return c, err

@@ -43,6 +43,14 @@ func (r *ruleset) succeed(o Options) error {
 
 // read takes in an earlier daemon's table, if there is one.
 func (r *ruleset) read() (found bool, err error) {
+	err = r.conn.within(func() (err error) {
+		found, err = r.readTable()
+		return err
+	})
+	return found, err
+}
+
+func (r *ruleset) readTable() (found bool, err error) {
 	tables, err := r.conn.ListTablesOfFamily(nftables.TableFamilyNetdev)
 	if err != nil {
 		return false, fmt.Errorf("list tables: %w", err)

@@ -36,6 +36,13 @@ type enforcer interface {
 	guard(index int) error
 	// write makes the expiries true.
 	write([]Renewal) error
+	// post has write done soon, without waiting for the kernel. An error is that of what
+	// was posted before, and means that the kernel may not know of it.
+	post([]Renewal) error
+	// apply does now what was posted.
+	apply() error
+	// told is the expiry that the kernel knows of an address, for which that one is stored.
+	told(address netip.Addr, stored clock.Instant) clock.Instant
 	// audit puts back what others took away, and tells.
 	audit() []Event
 	// close lets go of the kernel's part; it stays in force unless clean.
@@ -61,12 +68,15 @@ func (e Event) String() string {
 // nothing is the layer None: it remembers expiries and enforces none.
 type nothing struct{}
 
-func (nothing) adopted() (map[netip.Addr]*atomic.Int64, error) { return nil, nil }
-func (nothing) forget([]netip.Addr) error                      { return nil }
-func (nothing) guard(int) error                                { return nil }
-func (nothing) write(rs []Renewal) error                       { return store(rs) }
-func (nothing) audit() []Event                                 { return nil }
-func (nothing) close(bool) error                               { return nil }
+func (nothing) adopted() (map[netip.Addr]*atomic.Int64, error)        { return nil, nil }
+func (nothing) forget([]netip.Addr) error                             { return nil }
+func (nothing) guard(int) error                                       { return nil }
+func (nothing) write(rs []Renewal) error                              { return store(rs) }
+func (nothing) post(rs []Renewal) error                               { return store(rs) }
+func (nothing) apply() error                                          { return nil }
+func (nothing) told(_ netip.Addr, stored clock.Instant) clock.Instant { return stored }
+func (nothing) audit() []Event                                        { return nil }
+func (nothing) close(bool) error                                      { return nil }
 
 func (nothing) enter(addresses []netip.Addr) (cells []*atomic.Int64, err error) {
 	for range addresses {

@@ -64,6 +64,10 @@ func (x *Lease) Expiry() clock.Instant {
 	return clock.Instant(x.cell.Load())
 }
 
+// Enforced is the expiry that the kernel knows: with nftables a posted one comes to it a
+// little later. It may wait for the kernel.
+func (x *Lease) Enforced() clock.Instant { return x.leases.in.told(x.address, x.Expiry()) }
+
 // Expire ends the lease at once. A Renew that comes after it begins it again:
 // keeping the order is the caller's part.
 func (x *Lease) Expire() error { return x.leases.Renew([]Renewal{{Lease: x}}) }

@@ -168,10 +168,19 @@ func (l *Leases) enter(addresses []netip.Addr) (list []*Lease, err error) {
 	return list, nil
 }
 
-// Renew moves expiries, all in one go. With BPF it is a store for each, without
-// allocation or system call; with nftables one transaction. It never waits for
-// Arm or Disarm of other leases.
+// Renew moves expiries, all in one go, and returns when the kernel knows. With BPF it is
+// a store for each, without allocation or system call; with nftables a transaction, which
+// may take as long as others keep the kernel busy.
 func (l *Leases) Renew(rs []Renewal) error { return l.in.write(rs) }
+
+// Post does what Renew does and never waits for the kernel: with nftables a thread of its
+// own tells it. Until then the older expiry is in force, so a lease ends early rather than
+// late. An error may be about what was posted before: the kernel does not take it, or has
+// not answered for 100 ms.
+func (l *Leases) Post(rs []Renewal) error { return l.in.post(rs) }
+
+// Sync returns when the kernel knows all that was posted before.
+func (l *Leases) Sync() error { return l.in.apply() }
 
 // Disarm makes the kernel forget the leases, so that what they held passes freely.
 // Call it when the addresses have been removed from their interfaces. A lease that

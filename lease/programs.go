@@ -12,6 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"vipd/heartbeat/clock"
 )
 
 // programs is the layer BPF.
@@ -158,6 +160,10 @@ func (p *programs) forget(addresses []netip.Addr) error {
 }
 
 func (p *programs) write(rs []Renewal) error { return store(rs) }
+func (p *programs) post(rs []Renewal) error  { return store(rs) }
+func (p *programs) apply() error             { return nil }
+
+func (p *programs) told(_ netip.Addr, stored clock.Instant) clock.Instant { return stored }
 
 func (p *programs) close(clean bool) error {
 	p.mu.Lock()

@@ -3,7 +3,6 @@ package lease
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -22,30 +21,36 @@ const tableName = "vipd_lease1"
 // ruleset is the layer nftables: a table of rules that drop what belongs to an
 // address which is in a set of held ones and no more in a set whose elements
 // time out. It outlives the process.
+//
+// A transaction may take as long as the kernel likes, so whoever renews only stores an
+// expiry and rouses the ruleset's own thread, which tells the kernel (see applier).
 type ruleset struct {
 	netlink *netlink.Handle
-	look    *nftables.Conn // for audits alone
+	look    *netfilter // for audits alone
+	applier
 
 	mu         sync.Mutex // held for one transaction
-	conn       *nftables.Conn
+	conn       *netfilter
 	interfaces map[int]bool // by index
-	cells      map[netip.Addr]*atomic.Int64
-	rules      int // that install made
+	ledger
+	rules  int     // that install made
+	news   []Event // for the next audit
+	closed bool
 }
 
 // newRuleset opens what it takes to speak with the kernel.
 func newRuleset() (*ruleset, error) {
-	r := &ruleset{interfaces: make(map[int]bool), cells: make(map[netip.Addr]*atomic.Int64)}
+	r := &ruleset{interfaces: make(map[int]bool), ledger: newLedger(), applier: newApplier()}
 	var err error
 	if r.netlink, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	if r.conn, err = nftables.New(nftables.AsLasting()); err == nil {
-		r.look, err = nftables.New(nftables.AsLasting())
+	if r.conn, err = dialNetfilter(); err == nil {
+		r.look, err = dialNetfilter()
 	}
 	if err != nil {
 		r.close(false)
-		return nil, fmt.Errorf("open nftables: %w", err)
+		return nil, err
 	}
 	return r, nil
 }
@@ -63,6 +68,7 @@ func openRuleset(o Options) (enforcer, error) {
 		r.close(false)
 		return nil, err
 	}
+	r.start(r.apply)
 	return r, nil
 }
 
@@ -92,13 +98,14 @@ func (r *ruleset) build(now clock.Instant) error {
 		}
 		links = append(links, link)
 	}
+	list := r.all()
 	sets := newSets()
 	table := sets[0].held.Table
 	r.conn.AddTable(table)
 	r.conn.DelTable(table)
 	r.conn.AddTable(table)
 	for _, s := range sets {
-		held, live := r.elements(s, now)
+		held, live := elements(list, s, now)
 		if err := errors.Join(r.conn.AddSet(s.held, nil), r.conn.AddSet(s.live, nil)); err != nil {
 			return fmt.Errorf("encode sets: %w", err)
 		}
@@ -110,6 +117,10 @@ func (r *ruleset) build(now clock.Instant) error {
 		return fmt.Errorf("install table %s: %w", tableName, err)
 	}
 	r.rules = rules
+	if now == clock.Never {
+		list = ended(list)
+	}
+	r.tell(list)
 	return nil
 }
 
@@ -128,13 +139,13 @@ func (r *ruleset) addChains(table *nftables.Table, sets []family, links []netlin
 }
 
 // elements is what belongs into the sets of one family.
-func (r *ruleset) elements(s family, now clock.Instant) (held, live []nftables.SetElement) {
-	for address, cell := range r.cells {
-		if address.Is4() != s.ip4 {
+func elements(list []lifetime, s family, now clock.Instant) (held, live []nftables.SetElement) {
+	for _, x := range list {
+		if x.address.Is4() != s.ip4 {
 			continue
 		}
-		held = append(held, nftables.SetElement{Key: setKey(address)})
-		if e, ok := liveElement(address, clock.Instant(cell.Load()), now); ok {
+		held = append(held, nftables.SetElement{Key: setKey(x.address)})
+		if e, ok := liveElement(x, now); ok {
 			live = append(live, e)
 		}
 	}
@@ -144,7 +155,7 @@ func (r *ruleset) elements(s family, now clock.Instant) (held, live []nftables.S
 func (r *ruleset) adopted() (map[netip.Addr]*atomic.Int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return maps.Clone(r.cells), nil
+	return r.ledger.adopted(), nil
 }
 
 func (r *ruleset) enter(addresses []netip.Addr) (cells []*atomic.Int64, err error) {
@@ -152,11 +163,14 @@ func (r *ruleset) enter(addresses []netip.Addr) (cells []*atomic.Int64, err erro
 	defer r.mu.Unlock()
 	unknown := slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool { return r.cells[a] != nil })
 	eachFamily(unknown, func(s family, part []nftables.SetElement) { r.conn.SetAddElements(s.held, part) })
-	if err := r.conn.Flush(); err != nil {
-		return nil, err
+	err = r.conn.Flush()
+	r.add(unknown)
+	if errors.Is(err, unix.ENOENT) {
+		err = r.reinstall()
 	}
-	for _, address := range unknown {
-		r.cells[address] = new(atomic.Int64)
+	if err != nil {
+		r.remove(unknown)
+		return nil, err
 	}
 	for _, address := range addresses {
 		cells = append(cells, r.cells[address])
@@ -169,16 +183,18 @@ func (r *ruleset) enter(addresses []netip.Addr) (cells []*atomic.Int64, err erro
 func (r *ruleset) forget(addresses []netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, address := range addresses {
-		delete(r.cells, address)
-	}
+	r.remove(addresses)
 	eachFamily(addresses, func(s family, part []nftables.SetElement) {
 		for _, set := range []*nftables.Set{s.held, s.live} {
 			r.conn.SetAddElements(set, part)
 			r.conn.SetDeleteElements(set, part)
 		}
 	})
-	return r.conn.Flush()
+	err := r.conn.Flush()
+	if errors.Is(err, unix.ENOENT) {
+		err = r.reinstall()
+	}
+	return err
 }
 
 // eachFamily gives do the addresses of each family as elements of its sets, no more at
@@ -216,9 +232,19 @@ func (r *ruleset) guard(index int) error {
 }
 
 func (r *ruleset) close(clean bool) error {
+	if !r.end() {
+		return errors.New("the kernel does not end a transaction: the lease stays as it is")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
 	var err error
+	if !clean && r.look != nil {
+		err = r.tellChanged() // what was renewed last is to outlive this process
+	}
 	if clean {
 		table := newSets()[0].held.Table
 		r.conn.AddTable(table)
@@ -227,10 +253,7 @@ func (r *ruleset) close(clean bool) error {
 	}
 	clear(r.cells) // a late renewal finds nothing to write
 	r.netlink.Close()
-	for _, c := range []*nftables.Conn{r.conn, r.look} {
-		if c != nil {
-			c.CloseLasting()
-		}
-	}
+	r.conn.close()
+	r.look.close()
 	return err
 }

@@ -3,7 +3,6 @@ package lease
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/google/nftables"
@@ -26,60 +25,62 @@ const (
 // liveElement is the element for a lease until that instant, if it has any life.
 // Timeouts are whole milliseconds, in the kernel whole ticks of up to 10 ms,
 // both rounded down: a lease ends early rather than late.
-func liveElement(address netip.Addr, until, now clock.Instant) (nftables.SetElement, bool) {
+func liveElement(x lifetime, now clock.Instant) (nftables.SetElement, bool) {
 	const longest = 24 * time.Hour
-	timeout := min(until.Sub(now), longest).Truncate(time.Millisecond)
-	return nftables.SetElement{Key: setKey(address), Timeout: timeout}, timeout > 0
+	timeout := min(x.until.Sub(now), longest).Truncate(time.Millisecond)
+	return nftables.SetElement{Key: setKey(x.address), Timeout: timeout}, timeout > 0
 }
 
-// write renews and expires, a part in each transaction.
-func (r *ruleset) write(rs []Renewal) error {
-	first := store(rs)
-	for start := 0; start < len(rs); start += perBatch {
-		err := r.transact(rs[start:min(start+perBatch, len(rs))])
-		if err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-func (r *ruleset) transact(rs []Renewal) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// transact tells the kernel of a part of what changed.
+func (r *ruleset) transact(list []lifetime) error {
+	gone := 0
 	for i := range attempts {
 		began, allowed := bootNow(), allowance<<i
-		r.put(rs, began.Add(allowed))
+		r.put(list, began.Add(allowed))
 		err := r.conn.Flush()
-		if errors.Is(err, unix.ENOENT) {
-			continue // something timed out between two messages
+		if errors.Is(err, unix.ENOENT) && gone == 0 {
+			gone++
+			continue // something timed out between two messages, or all is gone
 		}
 		if err != nil {
-			return fmt.Errorf("renew %d leases: %w", len(rs), err)
+			return fmt.Errorf("renew %d leases: %w", len(list), err)
 		}
 		if bootNow().Sub(began) <= allowed+tardy {
+			r.tell(list)
 			return nil
 		}
 	}
-	r.put(rs, clock.Never)
+	r.put(list, clock.Never)
 	if err := r.conn.Flush(); err != nil {
-		return fmt.Errorf("expire %d leases: %w", len(rs), err)
+		return fmt.Errorf("expire %d leases: %w", len(list), err)
 	}
-	return fmt.Errorf("renew %d leases: took more than %v, expired them", len(rs), allowance<<(attempts-1))
+	r.tell(ended(list))
+	return fmt.Errorf("renew %d leases: took more than %v, expired them: %w", len(list), allowance<<(attempts-1), errLate)
 }
 
-// put queues the messages for the renewals, counted from now. An element is renewed by
+// errLate says that the kernel was so slow that nothing is left of a renewal.
+var errLate = errors.New("the kernel was too slow")
+
+// ended is the list with nothing left of any life.
+func ended(list []lifetime) []lifetime {
+	over := make([]lifetime, 0, len(list))
+	for _, x := range list {
+		over = append(over, lifetime{address: x.address})
+	}
+	return over
+}
+
+// put queues the messages for a list, counted from now. An element is renewed by
 // its removal and a new one; adding it before makes sure that there is one to
 // remove.
-func (r *ruleset) put(rs []Renewal, now clock.Instant) {
+func (r *ruleset) put(list []lifetime, now clock.Instant) {
 	for _, s := range newSets() {
 		var all, live []nftables.SetElement
-		for _, each := range rs {
-			address := each.Lease.address
-			if cell := r.cells[address]; cell == nil || address.Is4() != s.ip4 {
+		for _, x := range list {
+			if x.address.Is4() != s.ip4 {
 				continue
 			}
-			e, alive := liveElement(address, each.Until, now)
+			e, alive := liveElement(x, now)
 			if alive {
 				live = append(live, e)
 			}

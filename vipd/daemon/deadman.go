@@ -198,10 +198,12 @@ func (d *deadman) silenced(name string) bool {
 	if !d.enforces() {
 		return false
 	}
+	d.leases.Sync() // where the kernel takes no more, what it knows runs out
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	id := token.ID(name)
-	return len(d.armed[id]) > 0 && d.until[id] < bootNow()
+	list := slices.Clone(d.armed[token.ID(name)])
+	d.mu.Unlock()
+	answers := func(l *lease.Lease) bool { return l.Enforced() >= bootNow() }
+	return len(list) > 0 && !slices.ContainsFunc(list, answers)
 }
 
 func (d *deadman) setTaken(name string, on bool) {
@@ -220,6 +222,7 @@ func (d *deadman) guard(name string, spots []sharedip.Spot, interfaces []int) er
 	}
 	if d.enforces() && d.renew != nil {
 		d.renew(token.ID(name))
+		d.leases.Sync() // what is put on is to be heard at once; a refusal is told by the next write
 	}
 	return nil
 }
@@ -294,7 +297,7 @@ func (d *deadman) letGo(name string) error {
 	gone = slices.DeleteFunc(gone, d.isArmed)
 	var err error
 	if len(ends) > 0 {
-		err = d.leases.Renew(ends)
+		err = d.leases.Post(ends)
 	}
 	d.mu.Unlock()
 	return errors.Join(err, d.leases.Disarm(gone...))
@@ -336,7 +339,7 @@ func (d *deadman) write(id uint64, until clock.Instant) {
 	if len(d.batch) == 0 {
 		return
 	}
-	err := d.leases.Renew(d.batch)
+	err := d.leases.Post(d.batch)
 	now := bootNow()
 	switch {
 	case err == nil:

@@ -259,7 +259,10 @@ func TestDropWithoutRights(t *testing.T) {
 					t.Error("it answers, and was said to be off")
 				}
 			}, lost...)
-			d.write(id, 0)
+			within(t, a, func() error {
+				d.write(id, 0)
+				return d.leases.Sync()
+			})
 			without(t, a, func() {
 				if err := d.Drop(front); err != nil {
 					t.Errorf("it is silent: %v", err)
