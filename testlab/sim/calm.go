@@ -21,8 +21,11 @@ func (p *Plan) limit() time.Duration {
 	if p.HandsFail > 0 {
 		d += 8 * time.Second
 	}
+	if slow := p.Dead() - 250*time.Millisecond; slow > 0 {
+		d += 8 * slow
+	}
 	for _, f := range p.Faults {
-		if f.Kind == Clumsy {
+		if f.Kind == Clumsy || f.Kind >= Unable {
 			return d + 5*time.Second // their back-off may have grown so long
 		}
 	}
@@ -85,7 +88,7 @@ func (c *checker) disorderOf(i int) string {
 		return fmt.Sprintf("%s holds %s, but %d announced last", holder.Name, name, c.announcer[i])
 	}
 	for _, o := range c.w.Hosts {
-		if c.newest[o.Slot-1][i] > holder.kernel[i].epoch {
+		if c.newest[o.Slot-1][i] > holder.kernel[i].epoch && !c.forgetful[holder.Slot-1] {
 			return fmt.Sprintf("%s holds %s with epoch %x, below %x", holder.Name, name, holder.kernel[i].epoch, c.newest[o.Slot-1][i])
 		}
 		if c.better(o, holder, i) {
@@ -109,7 +112,7 @@ func (c *checker) eligible(i int) bool {
 // better reports whether failback owes the token to the node.
 func (c *checker) better(o, holder *Host, i int) bool {
 	bits, cap := c.w.specs[i].Bits, c.w.Plan.FailbackCap
-	if bits&token.AutoFailback == 0 || !o.Running() || !holder.Running() {
+	if !c.agree() || bits&token.AutoFailback == 0 || !o.Running() || !holder.Running() {
 		return false
 	}
 	at := holder.machine.Tokens().Look(holder.now(), i)

@@ -12,23 +12,28 @@ import (
 // checker watches the world from outside: what kernels answer, which epochs are
 // granted, who announced last. It knows the promises, not the machines' rules.
 type checker struct {
-	w         *World
-	violation string
-	disturbed int64     // newest beginning or end of a fault
-	severed   [][]int64 // pair: newest time at which it was cut both ways, −1 never
-	halved    [][]int64 // pair: the same in any direction
-	strange   [][]int64 // pair: newest time at which it held both, cut so, and one did not know the other
-	deaf      [][]int64 // pair: newest time at which the clients' network was cut between them, −1 never
-	epochs    map[epochKey]uint8
-	newest    [][]uint64 // by host and token
-	announcer []uint8    // by token
-	holder    []uint8    // by token, as remembered
-	orders    map[uint64]order
-	phases    [][]token.Phase // by host and token, as last seen
-	editions  []uint32        // by host, for the trace
-	echoed    map[echoKey]clock.Instant
-	groups    groupNotes
-	replaying bool // a step is for a recorded datagram
+	w          *World
+	violation  string
+	disturbed  int64     // newest beginning or end of a fault
+	severed    [][]int64 // pair: newest time at which it was cut both ways, −1 never
+	halved     [][]int64 // pair: the same in any direction
+	strange    [][]int64 // pair: newest time at which it held both, cut so, and one did not know the other
+	deaf       [][]int64 // pair: newest time at which the clients' network was cut between them, −1 never
+	epochs     map[epochKey]uint8
+	newest     [][]uint64 // by host and token
+	announcer  []uint8    // by token
+	holder     []uint8    // by token, as remembered
+	orders     map[uint64]order
+	phases     [][]token.Phase // by host and token, as last seen
+	editions   []uint32        // by host, for the trace
+	echoed     map[echoKey]clock.Instant
+	groups     groupNotes
+	forced     []bool    // by token: an operator has taken it for granted that a node is off
+	changed    int64     // a file was changed then
+	forgetful  []bool    // by host: it has lost its state, and its clock does not help
+	wrongClock bool      // a clock was set wrong
+	grants     [][]grant // by token
+	replaying  bool      // a step is for a recorded datagram
 	Coverage
 	Trace func(format string, args ...any)
 }
@@ -53,6 +58,7 @@ func newChecker(w *World) *checker {
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
 	}
+	c.forced, c.forgetful, c.grants = make([]bool, n), make([]bool, w.Plan.Nodes), make([][]grant, n)
 	c.groups = newGroupNotes(w)
 	return c
 }
@@ -132,7 +138,7 @@ func (c *checker) answering(h *Host, i int) {
 		if o == h || !o.Answers(i) {
 			continue
 		}
-		if c.w.specs[i].Bits&token.DisableInheritance == 0 && c.excused(int(h.Slot-1), int(o.Slot-1), i) {
+		if !c.lasting(i) && c.excused(int(h.Slot-1), int(o.Slot-1), i) {
 			c.Duals++
 			continue
 		}
@@ -163,7 +169,8 @@ func (c *checker) epoch(h *Host, a token.Lease) {
 		c.fail("epoch %x of %s granted by both %d and %d", a.Epoch, c.w.specs[a.Token].Name, owner, h.Slot)
 	}
 	c.epochs[key] = h.Slot
-	if newest := &c.newest[h.Slot-1][a.Token]; a.Epoch < *newest {
+	c.grew(h, a)
+	if newest := &c.newest[h.Slot-1][a.Token]; a.Epoch < *newest && !c.forgetful[h.Slot-1] {
 		c.fail("%s went back from epoch %x to %x", h.Name, *newest, a.Epoch)
 	} else {
 		*newest = a.Epoch

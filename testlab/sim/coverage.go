@@ -14,7 +14,8 @@ import (
 type Coverage struct {
 	Classes  [classes]int
 	Faults   [kinds]int
-	Moves    [4][4]int // of a token's phase: from, to
+	Extras   [len(extraNames)]int // plans
+	Moves    [4][4]int            // of a token's phase: from, to
 	Causes   [token.UnitFailed + 1]int
 	Verbs    [token.Yield + 1]int
 	States   [heartbeat.Restarting + 1]int
@@ -30,6 +31,7 @@ type Coverage struct {
 func (c *Coverage) Add(o *Coverage) {
 	add(c.Classes[:], o.Classes[:])
 	add(c.Faults[:], o.Faults[:])
+	add(c.Extras[:], o.Extras[:])
 	for i := range c.Moves {
 		add(c.Moves[i][:], o.Moves[i][:])
 	}
@@ -59,42 +61,68 @@ var moves = [...][2]token.Phase{
 // reached lists by name what was counted, in the order of the fields.
 func (c *Coverage) reached() (list []named) {
 	for i, n := range c.Classes {
-		list = append(list, named{"class " + Class(i).String(), n})
+		list = append(list, named{"class " + Class(i).String(), n, 0})
 	}
 	for i, n := range c.Faults {
-		list = append(list, named{"fault " + FaultKind(i).String(), n})
+		list = append(list, named{"fault " + FaultKind(i).String(), n, FaultKind(i).extra()})
+	}
+	for i, n := range c.Extras {
+		list = append(list, named{"plan with " + extraNames[i], n, 1 << i})
 	}
 	for _, m := range moves {
-		list = append(list, named{fmt.Sprintf("%v→%v", m[0], m[1]), c.Moves[m[0]][m[1]]})
+		list = append(list, named{fmt.Sprintf("%v→%v", m[0], m[1]), c.Moves[m[0]][m[1]], 0})
 	}
 	for i := token.PeerSilent; i <= token.UnitFailed; i++ {
-		list = append(list, named{"cause " + i.String(), c.Causes[i]})
+		list = append(list, named{"cause " + i.String(), c.Causes[i], 0})
 	}
 	for i := token.Silent; i <= token.Yield; i++ {
-		list = append(list, named{"verb " + i.String(), c.Verbs[i]})
+		list = append(list, named{"verb " + i.String(), c.Verbs[i], 0})
 	}
 	for i := heartbeat.Starting; i <= heartbeat.Restarting; i++ {
-		list = append(list, named{"node " + i.String(), c.States[i]})
+		list = append(list, named{"node " + i.String(), c.States[i], 0})
 	}
 	for i, n := range c.Reasons {
 		r := token.Reason(1) << i
 		if words := r.Words(); len(words) > 0 {
-			list = append(list, named{"reason " + words[0], n})
+			list = append(list, named{"reason " + words[0], n, extraReasons[r]})
 		}
 	}
 	for i, n := range c.Groups {
-		list = append(list, named{"group " + services.State(i).String(), n})
+		list = append(list, named{"group " + services.State(i).String(), n, 0})
 	}
 	for i, n := range c.Events {
-		list = append(list, named{groupEvent(i).String(), n})
+		list = append(list, named{groupEvent(i).String(), n, 0})
 	}
-	return append(list, named{"two holders beyond a cut", c.Duals}, named{"replayed datagram", c.Replayed})
+	return append(list, named{"two holders beyond a cut", c.Duals, 0}, named{"replayed datagram", c.Replayed, 0})
 }
 
 type named struct {
 	name string
 	n    int
+	by   Extras // any of which reaches it; 0: every plan may
 }
+
+// extra is what draws the disturbance.
+func (k FaultKind) extra() Extras {
+	switch k {
+	case ReloadAny:
+		return Reloads
+	case DiskLost:
+		return LostState
+	case ForceTake:
+		return Force
+	case Answerer:
+		return Proxy
+	case Unable, TakeFails, UndoRefused:
+		return Hands
+	case LeaseRefused:
+		return Unarmed
+	}
+	return 0
+}
+
+// extraReasons are the extras without which a reason never speaks against a node.
+var extraReasons = map[token.Reason]Extras{token.Unable: Hands, token.TakeFailed: Hands | Unarmed, token.LeaseOpen: Unarmed}
 
 // String writes every count, several to a line.
 func (c *Coverage) String() string {
@@ -108,10 +136,10 @@ func (c *Coverage) String() string {
 	return b.String()
 }
 
-// Missing names what was never reached.
-func (c *Coverage) Missing() (list []string) {
+// Missing names what was never reached with the extras.
+func (c *Coverage) Missing(on Extras) (list []string) {
 	for _, x := range c.reached() {
-		if x.n == 0 {
+		if x.n == 0 && (x.by == 0 || x.by&on != 0) {
 			list = append(list, x.name)
 		}
 	}

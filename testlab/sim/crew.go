@@ -154,12 +154,12 @@ func (h *Host) page(a token.Lease) {
 func (h *Host) found() (list []node.Found) {
 	for i := range h.kernel {
 		k := &h.kernel[i]
-		f := node.Found{Token: i, Bits: h.world.specs[i].Bits, Group: h.world.isGroup(i), Up: k.up, Record: h.disk.records[i]}
+		f := node.Found{Token: i, Bits: h.file.bits[i], Group: h.world.isGroup(i), Up: k.up, Record: h.disk.records[i]}
 		if f.Group {
 			f.Up = h.gangOf(i).left()
 		}
-		if k.expiry != 0 {
-			f.Lease = node.Left{Epoch: k.epoch, Expiry: k.expiry, Since: k.since, Pinned: k.pinned}
+		if k.page != 0 {
+			f.Lease = node.Left{Epoch: k.epoch, Expiry: k.page, Since: k.since, Pinned: k.pinned}
 		}
 		list = append(list, f)
 	}
@@ -195,7 +195,7 @@ func (h *Host) carryOut(a node.BootAction) {
 func (h *Host) resume(a node.Adopt) {
 	k := &h.kernel[a.Token]
 	if !h.world.isGroup(a.Token) {
-		*k = entry{up: true, epoch: a.Lease.Epoch, expiry: a.Lease.Expiry, since: a.Lease.Since, pinned: a.Lease.Pinned}
+		*k = entry{up: true, epoch: a.Lease.Epoch, expiry: a.Lease.Expiry, page: a.Lease.Expiry, since: a.Lease.Since, pinned: a.Lease.Pinned}
 		h.step(a.Event(h.now()))
 		return
 	}

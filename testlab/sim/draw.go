@@ -7,8 +7,9 @@ import (
 )
 
 // Draw makes the plan of a seed: the configuration as well as the faults,
-// biased towards the instants at which something is about to be decided.
-func Draw(seed uint64) Plan {
+// biased towards the instants at which something is about to be decided. Some plans
+// have some of the extras too.
+func Draw(seed uint64, on Extras) Plan {
 	r := &random{seed}
 	p := Plan{
 		Seed: seed, Class: drawClass(r), Nodes: drawNodes(r), Tokens: pick(r, 1, 1, 2),
@@ -50,6 +51,7 @@ func Draw(seed uint64) Plan {
 	if own := (&random{seed ^ replaySeed}); p.Class == Storm {
 		p.drawReplays(own)
 	}
+	p.drawExtras(on)
 	return p
 }
 

@@ -49,7 +49,7 @@ func (p *Plan) aim(r *random) {
 
 // drawGroupFault draws one next to another fault, mostly.
 func (p *Plan) drawGroupFault(r *random) Fault {
-	f := Fault{Kind: GroupSick + FaultKind(r.below(int(kinds-GroupSick))), A: r.below(p.Nodes), Amount: r.below(len(p.Groups)), Lag: r.upTo(60 * time.Millisecond)}
+	f := Fault{Kind: GroupSick + FaultKind(r.below(int(Reshape+1-GroupSick))), A: r.below(p.Nodes), Amount: r.below(len(p.Groups)), Lag: r.upTo(60 * time.Millisecond)}
 	f.B = (f.A + 1 + r.below(p.Nodes-1)) % p.Nodes
 	near := p.Faults[r.below(len(p.Faults))].At + pick(r, 0, p.Dead(), -p.Dead(), p.Interval) + r.upTo(20*time.Millisecond)
 	f.At = max(pick(r, near, near, p.begin()+r.upTo(2*time.Second)), 500*time.Millisecond)

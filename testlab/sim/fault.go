@@ -36,7 +36,8 @@ func (w *World) begin(f Fault) {
 	case LinkLoss:
 		w.setLink(h, true)
 	case SickCheck:
-		w.fitness(h, token.CheckFailing)
+		h.sick = true
+		h.judge()
 	case Suspension:
 		h.order(node.Command{ID: w.random.uint64(), Verb: node.Suspend, Node: h.Slot})
 	case MoveTo:
@@ -47,9 +48,11 @@ func (w *World) begin(f Fault) {
 	case DiskFull:
 		h.disk.broken = true
 	case Reload:
-		h.reload(f.Amount, -1)
+		h.file.without, h.file.reshape = f.Amount, -1
+		h.reload()
 	case ClockStep:
 		h.wall += int64(f.Amount) * 1e6
+		w.check.wrongClock = true
 	case Clumsy:
 		h.clumsy = true
 	case Replay, ReplayOne:
@@ -61,6 +64,10 @@ func (w *World) begin(f Fault) {
 	default:
 		if f.Kind.ofGroup() {
 			w.beginGroup(f)
+			return
+		}
+		if f.Kind.isExtra() {
+			w.beginExtra(f)
 			return
 		}
 		w.disturbNetwork(f, true)
@@ -78,7 +85,8 @@ func (w *World) end(f Fault) {
 	case LinkLoss:
 		w.setLink(h, false)
 	case SickCheck:
-		w.fitness(h, 0)
+		h.sick = false
+		h.judge()
 	case Suspension:
 		h.order(node.Command{ID: w.random.uint64(), Verb: node.Resume, Node: h.Slot})
 		h.disk.suspended = false
@@ -89,7 +97,8 @@ func (w *World) end(f Fault) {
 	case DiskFull:
 		h.disk.broken = false
 	case Reload:
-		h.reload(-1, -1)
+		h.file.without, h.file.reshape = -1, -1
+		h.reload()
 	case ClockStep:
 		h.wall -= int64(f.Amount) * 1e6
 	case Clumsy:
@@ -99,6 +108,10 @@ func (w *World) end(f Fault) {
 	default:
 		if f.Kind.ofGroup() {
 			w.endGroup(f)
+			return
+		}
+		if f.Kind.isExtra() {
+			w.endExtra(f)
 			return
 		}
 		w.disturbNetwork(f, false)
@@ -182,18 +195,5 @@ func (w *World) setLink(h *Host, off bool) {
 	for i := range w.Plan.Tokens {
 		h.linkOff[i] = off
 	}
-	if off {
-		w.fitness(h, [...]token.Reason{token.LinkDown, token.LinkDown | token.Unable, token.LinkDown | token.TakeFailed, token.LinkDown | token.LeaseOpen}[w.Plan.Seed%4])
-	} else {
-		w.fitness(h, 0)
-	}
-}
-
-func (w *World) fitness(h *Host, r token.Reason) {
-	for i := range w.Plan.Tokens {
-		if h.linkOff[i] {
-			r |= token.LinkDown
-		}
-		h.after(0, func() { h.step(token.Fitness{Token: i, Reasons: r}) })
-	}
+	h.judge()
 }

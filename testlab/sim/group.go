@@ -44,7 +44,7 @@ func (w *World) GroupName(g int) string { return w.Plan.Groups[g].Name }
 func (w *World) groupSpec(g int) token.Spec {
 	name := "group:" + w.GroupName(g)
 	return token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Groups[g].Bits, Orderly: true, Members: w.members(),
-		FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
+		Linger: w.Plan.Linger, FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
 }
 
 // services are the groups of the configuration without the token, or with another

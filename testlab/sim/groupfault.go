@@ -17,7 +17,8 @@ func (w *World) beginGroup(f Fault) {
 	case RenewOrder:
 		w.orderGroup(w.Hosts[f.B], h, node.Renew, f.Amount)
 	case Reshape:
-		h.reload(-1, f.Amount)
+		h.file.without, h.file.reshape = -1, f.Amount
+		h.reload()
 	default:
 		w.hurt(f, 1)
 	}
@@ -27,7 +28,8 @@ func (w *World) endGroup(f Fault) {
 	switch f.Kind {
 	case UnitDeath, RenewOrder:
 	case Reshape:
-		w.Hosts[f.A].reload(-1, -1)
+		w.Hosts[f.A].file.without, w.Hosts[f.A].file.reshape = -1, -1
+		w.Hosts[f.A].reload()
 	case HaltOrder:
 		w.orderGroup(w.Hosts[f.A], w.Hosts[f.A], node.Begin, f.Amount)
 	default:

@@ -29,11 +29,7 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 		if w.isGroup(a.Token) {
 			return
 		}
-		h.after(w.handsTime(), func() {
-			h.kernel[a.Token] = entry{}
-			w.check.answering(h, a.Token)
-			h.step(token.Down{Token: a.Token})
-		})
+		h.after(w.handsTime(), func() { h.takeDown(a.Token) })
 	case token.Ask:
 		h.ask(a.Token)
 	case token.Announce:
@@ -48,9 +44,9 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	case token.Reserve:
 		h.after(w.diskTime(), func() {
 			if !h.disk.broken {
-				h.disk.highWater = a.HighWater
+				h.disk.highWater, h.disk.timed = a.HighWater, a.Timed
 			}
-			h.step(token.Reserved{HighWater: a.HighWater, OK: !h.disk.broken})
+			h.step(token.Reserved{HighWater: a.HighWater, Timed: a.Timed, OK: !h.disk.broken})
 		})
 	case heartbeat.Outranked:
 		h.outranked(a)
@@ -84,11 +80,25 @@ func (h *Host) lease(a token.Lease) {
 }
 
 func (h *Host) write(i int, until clock.Instant) {
+	h.kernel[i].page = until
+	if h.hands.leaseRefused && !h.world.isGroup(i) {
+		h.refuse(i, until)
+		return
+	}
 	h.kernel[i].expiry = until
 	if h.world.isGroup(i) {
 		h.gangOf(i).renew()
 	}
 	h.world.check.answering(h, i)
+}
+
+// refuse is for a lease that the kernel does not take: the old one stands. What is
+// silent by that is given up.
+func (h *Host) refuse(i int, until clock.Instant) {
+	k := &h.kernel[i]
+	if now := h.now(); k.up && until > now && k.expiry <= now {
+		h.after(0, func() { h.step(token.Failed{Token: i, Epoch: k.epoch}) })
+	}
 }
 
 func (h *Host) acquire(a token.Acquire) {
@@ -98,8 +108,9 @@ func (h *Host) acquire(a token.Acquire) {
 		if !h.machine.Tokens().Owns(a.Token, a.Epoch) {
 			return
 		}
-		if h.clumsy || w.Plan.HandsFail > 0 && w.random.below(1000) < w.Plan.HandsFail {
+		if h.clumsy || h.hands.fail() || w.Plan.HandsFail > 0 && w.random.below(1000) < w.Plan.HandsFail {
 			h.step(token.Failed{Token: a.Token, Epoch: a.Epoch})
+			h.distrust(a.Token)
 			return
 		}
 		k.up, k.since = true, h.now()
@@ -125,6 +136,11 @@ func (h *Host) announce(i int, epoch uint64) {
 // answers, if its lease lasts; a daemon that hasn't sees that we ask.
 func (h *Host) ask(i int) {
 	asked := h.now()
+	for _, slot := range h.world.proxied(i) {
+		if !h.linkOff[i] {
+			h.after(h.world.random.upTo(time.Millisecond), func() { h.step(token.Answered{Token: i, Peer: slot, Asked: asked}) })
+		}
+	}
 	for _, o := range h.world.Hosts {
 		if o == h || !h.world.lan(h, o, i) {
 			continue

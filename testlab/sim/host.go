@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"vipd/heartbeat"
@@ -40,19 +39,24 @@ type Host struct {
 	disk     disk
 	clumsy   bool // its hands fail
 	unsynced bool // its kernel does not call its clock synchronised
-	without  int  // the token that its configuration lacks, or −1
+	file     file
+	hands    handFaults
+	sick     bool     // a soft reason
+	busy     bool     // its loop is late; the thread that sends is not
+	waiting  []func() // what its loop has not done yet
 
 	gangs []gang // by group
 	crews []crew // the daemon's, by group
 }
 
-func (h *Host) lacks(i int) bool { return h.without == i }
+func (h *Host) lacks(i int) bool { return h.file.without == i }
 
 // entry is one token's address in the kernel.
 type entry struct {
 	up     bool
 	epoch  uint64
-	expiry clock.Instant
+	expiry clock.Instant // by which the kernel silences it
+	page   clock.Instant // the same, as the next daemon finds it
 	since  clock.Instant
 	pinned bool
 }
@@ -60,6 +64,7 @@ type entry struct {
 // disk survives the daemon, and the host's reboot.
 type disk struct {
 	highWater uint64
+	timed     bool // as of the high water
 	suspended bool
 	records   []token.Record
 	broken    bool
@@ -96,7 +101,22 @@ func (h *Host) worldAt(i clock.Instant) int64 {
 	return h.boot + int64(i)*1e6/(1e6+h.ppm) + 1
 }
 
-func (h *Host) wallNow() clock.Wall { return clock.Wall(h.world.Now + h.wall) }
+func (h *Host) wallNow() clock.Wall { return h.wallAt(h.world.Now) }
+
+// wallAt is what the host's wall clock shows at the world time.
+func (h *Host) wallAt(at int64) clock.Wall { return clock.Wall(worldBegins + at + h.wall) }
+
+// worldBegins is the time of day at which the world does: some day after 2026 began, from
+// which the floor of epochs counts.
+const worldBegins = 1_790_000_000 * int64(time.Second)
+
+// tellTime tells the daemon the time of day, as it looks every ten seconds.
+func (h *Host) tellTime() {
+	if h.world.Plan.Clocked {
+		h.step(node.Synced{On: !h.unsynced, Wall: h.wallNow()})
+		h.after(10*time.Second, h.tellTime)
+	}
+}
 
 // Epoch returns the epoch of the lease that the kernel has for the token.
 func (h *Host) Epoch(i int) uint64 { return h.kernel[i].epoch }
@@ -117,14 +137,14 @@ func (h *Host) Start() {
 		w.At(w.Now+int64(startAgain), func() { w.check.disturb(); h.Start() })
 		return
 	}
-	h.without = -1
-	h.frozen = false
+	h.file.without, h.file.reshape = -1, -1
+	h.frozen, h.busy, h.waiting = false, false, nil
 	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, map[stamp]bool{}
 	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()
-	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: 1, Build: "sim", Leased: true,
+	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true,
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
-			Tokens: w.specs, HighWater: h.disk.highWater, Sample: 1}, Services: w.services(-1, -1)}, now)
+			Tokens: h.specs(), HighWater: h.disk.highWater, Timed: h.disk.timed, Clock: h.floor(), Sample: 1}, Services: h.services()}, now)
 	h.crews = w.crews()
 	h.sender = node.NewSender(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}, now)
 	clear(h.kernel)
@@ -132,12 +152,21 @@ func (h *Host) Start() {
 		h.carryOut(a)
 	}
 	for i := range w.Plan.Tokens {
-		if h.linkOff[i] {
-			h.step(token.Fitness{Token: i, Reasons: token.LinkDown})
+		if r := h.against(i); r != 0 {
+			h.step(token.Fitness{Token: i, Reasons: r})
 		}
 	}
+	h.tellTime()
 	h.listen()
 	h.beatOn()
+}
+
+// floor is what the time of day is good for at a start.
+func (h *Host) floor() token.ClockFloor {
+	if !h.world.Plan.Clocked {
+		return token.ClockFloor{}
+	}
+	return token.ClockFloor{Floor: node.Floor(h.wallNow()), Trusted: !h.unsynced}
 }
 
 // listen tells the daemon of the first foreign frame that comes from now on.
@@ -150,6 +179,7 @@ func (h *Host) listen() {
 // Kill ends the daemon at once; the kernel keeps what it has.
 func (h *Host) Kill() {
 	h.machine, h.crews, h.frozen, h.socket, h.late = nil, nil, false, nil, nil
+	h.busy, h.waiting = false, nil
 }
 
 // PowerOff ends everything but the disk; PowerOn is a boot without a start.
@@ -236,7 +266,7 @@ func (h *Host) receive(p packet) {
 			from = h.Slot
 		}
 		h.step(heartbeat.Received{From: from, Session: p.session, Start: p.start, Path: p.path,
-			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: clock.Wall(p.arrived + h.wall), Message: p.message})
+			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: h.wallAt(p.arrived), Message: p.message})
 		h.confirm(p)
 	}
 }
@@ -282,6 +312,10 @@ func (h *Host) step(ev node.Event) {
 	if h.machine == nil || h.frozen {
 		return
 	}
+	if h.busy {
+		h.waiting = append(h.waiting, func() { h.step(ev) })
+		return
+	}
 	for _, e := range h.sender.Ended() {
 		h.decide(e)
 	}
@@ -312,24 +346,8 @@ func (h *Host) order(c node.Command) {
 
 // setBits sets the token's bits on this host: those of the plan and some more.
 func (h *Host) setBits(i int, more token.Bits) {
-	bits := h.world.specs[i].Bits | more
+	bits := h.file.bits[i] | more
 	h.after(0, func() { h.step(token.SetBits{Token: i, Bits: bits}) })
-}
-
-// reload gives the daemon a configuration without one token, or with another unit
-// in one group, or the whole.
-func (h *Host) reload(without, reshape int) {
-	h.without = without
-	specs, digest := slices.Clone(h.world.specs), uint64(1)
-	if without >= 0 {
-		specs, digest = slices.Delete(specs, without, without+1), 2
-	}
-	if reshape >= 0 {
-		digest = 3
-	}
-	h.after(0, func() {
-		h.step(node.Reload{Tokens: specs, Services: h.world.services(without, reshape), Digest: digest})
-	})
 }
 
 // sleep schedules the next tick.

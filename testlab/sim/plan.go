@@ -38,6 +38,12 @@ type Plan struct {
 	Requires      [][]int // by vip: the groups that it needs
 	Faults        []Fault
 	Whole         bool // played to the end, however early all is well
+	Extras        Extras
+	Linger        time.Duration // of groups: a taker on silence waits so much longer
+	Late          []Late
+	Files         []File // by node, nil: all as above
+	Clocked       bool   // the daemons are told the time of day, and may trust it
+	Unsynced      []bool // by node, nil: every clock is synchronised
 }
 
 // Class is what kind of schedule a plan is.
@@ -77,6 +83,7 @@ type Fault struct {
 	Paths   int // mask
 	Amount  int
 	Lag     time.Duration // from a start to a crash
+	How     int           // which way of it
 }
 
 // FaultKind names a disturbance.
@@ -84,49 +91,58 @@ type FaultKind uint8
 
 // The disturbances.
 const (
-	Crash       FaultKind = iota // daemon killed, started again after For
-	Reboot                       // host dead for For
-	Freeze                       // daemon stopped for For
-	Terminate                    // SIGTERM, started again after For
-	Restart                      // vipd restart
-	CutOne                       // A→B
-	CutBoth                      // A↔B
-	CutTail                      // A↔B, but A→B heals Amount ms later
-	Isolate                      // A from everybody
-	CutAll                       // everybody from everybody
-	Lossy                        // all links lose Amount of 1000
-	Slow                         // all links are late by up to Amount ms
-	LinkLoss                     // the resource's link on A
-	SickCheck                    // a soft reason on A
-	Suspension                   // A
-	MoveTo                       // operator: token Amount to A
-	MuteCrash                    // A's last sends are lost, then it is killed
-	DiskFull                     // on A
-	Reload                       // A's configuration lacks token Amount
-	ClockStep                    // A's wall clock jumps by Amount ms
-	Unwanted                     // Release Requested on A for token Amount
-	Clumsy                       // A's hands can't put anything up
-	GroupSick                    // A's check of group Amount fails
-	GroupHung                    // A's check of group Amount gives no answer in time
-	UnitDeath                    // a unit of group Amount dies on A
-	CrashLoop                    // units of group Amount on A die Lag after each start
-	CrashLoops                   // the same everywhere
-	StartFails                   // units of group Amount can't be started on A
-	SlowStart                    // units of group Amount take a second more to start on A
-	Unstoppable                  // units of group Amount can't be stopped on A
-	HaltOrder                    // operator: group Amount stays away from A
-	RenewOrder                   // operator: group Amount stops and starts on A
-	Reshape                      // A's configuration has another unit in group Amount
-	Replay                       // recorded datagrams of earlier sessions come to A, Amount a second
-	ReplayOne                    // one of them does
-	StateLost                    // A's daemon is killed and its disk lost, its clock trusted or not; started again after For
+	Crash        FaultKind = iota // daemon killed, started again after For
+	Reboot                        // host dead for For
+	Freeze                        // daemon stopped for For
+	Terminate                     // SIGTERM, started again after For
+	Restart                       // vipd restart
+	CutOne                        // A→B
+	CutBoth                       // A↔B
+	CutTail                       // A↔B, but A→B heals Amount ms later
+	Isolate                       // A from everybody
+	CutAll                        // everybody from everybody
+	Lossy                         // all links lose Amount of 1000
+	Slow                          // all links are late by up to Amount ms
+	LinkLoss                      // the resource's link on A
+	SickCheck                     // a soft reason on A
+	Suspension                    // A
+	MoveTo                        // operator: token Amount to A
+	MuteCrash                     // A's last sends are lost, then it is killed
+	DiskFull                      // on A
+	Reload                        // A's configuration lacks token Amount
+	ClockStep                     // A's wall clock jumps by Amount ms
+	Unwanted                      // Release Requested on A for token Amount
+	Clumsy                        // A's hands can't put anything up
+	GroupSick                     // A's check of group Amount fails
+	GroupHung                     // A's check of group Amount gives no answer in time
+	UnitDeath                     // a unit of group Amount dies on A
+	CrashLoop                     // units of group Amount on A die Lag after each start
+	CrashLoops                    // the same everywhere
+	StartFails                    // units of group Amount can't be started on A
+	SlowStart                     // units of group Amount take a second more to start on A
+	Unstoppable                   // units of group Amount can't be stopped on A
+	HaltOrder                     // operator: group Amount stays away from A
+	RenewOrder                    // operator: group Amount stops and starts on A
+	Reshape                       // A's configuration has another unit in group Amount
+	Replay                        // recorded datagrams of earlier sessions come to A, Amount a second
+	ReplayOne                     // one of them does
+	StateLost                     // A's daemon is killed and its disk lost, its clock trusted or not; started again after For
+	ReloadAny                     // A's file changes as How says, of token Amount
+	DiskLost                      // A's daemon is killed and its state file lost
+	ForceTake                     // A's daemon is killed and an operator has B take token Amount
+	Answerer                      // A is dead, and something answers for token Amount in its place
+	Unable                        // A can't have addresses, and knows
+	TakeFails                     // A can't put an address up, and learns it by trying
+	UndoRefused                   // A can't remove an address
+	LeaseRefused                  // A's kernel takes no lease
 	kinds
 )
 
 var kindNames = [...]string{"crash", "reboot", "freeze", "terminate", "restart", "cut-one", "cut-both", "cut-tail", "isolate", "cut-all",
 	"lossy", "slow", "link-loss", "sick-check", "suspend", "move", "mute-crash", "disk-full", "reload", "clock-step", "unwanted", "clumsy",
 	"group-sick", "group-hung", "unit-death", "crash-loop", "crash-loops", "start-fails", "slow-start", "unstoppable", "halt-order", "renew-order", "reshape",
-	"replay", "replay-one", "state-lost"}
+	"replay", "replay-one", "state-lost",
+	"reload-any", "disk-lost", "force-take", "answerer", "unable", "take-fails", "undo-refused", "lease-refused"}
 
 // String returns the name used in printed plans.
 func (k FaultKind) String() string { return kindNames[k] }
@@ -142,8 +158,11 @@ func (p *Plan) String() string {
 		fmt.Fprintf(&b, "  group %d: %+v\n", i, g)
 	}
 	fmt.Fprintf(&b, "  requires %v, %d tokens, crowded %v\n", p.Requires, p.Tokens, p.Crowded)
+	if p.Extras != 0 {
+		fmt.Fprintf(&b, "  extras %v: linger %v, late %+v, files %+v, unsynchronised %v\n", p.Extras, p.Linger, p.Late, p.Files, p.Unsynced)
+	}
 	for _, f := range p.Faults {
-		fmt.Fprintf(&b, "  at %v for %v: %v a=%c b=%c paths=%b amount=%d lag=%v\n", f.At, f.For, f.Kind, 'a'+f.A, 'a'+f.B, f.Paths, f.Amount, f.Lag)
+		fmt.Fprintf(&b, "  at %v for %v: %v a=%c b=%c paths=%b amount=%d lag=%v how=%d\n", f.At, f.For, f.Kind, 'a'+f.A, 'a'+f.B, f.Paths, f.Amount, f.Lag, f.How)
 	}
 	return b.String()
 }

@@ -65,6 +65,7 @@ func (w *World) mend() {
 	w.check.disturb()
 	for _, h := range w.Hosts {
 		h.disk.broken, h.disk.suspended, h.clumsy = false, false, false
+		h.hands = handFaults{distrusted: make([]bool, w.Plan.All())}
 		h.Thaw()
 		w.revive(h)
 	}
@@ -79,6 +80,9 @@ func (w *World) result(simulated time.Duration) Result {
 	r.Coverage.Classes[w.Plan.Class]++
 	for _, f := range w.Plan.Faults {
 		r.Coverage.Faults[f.Kind]++
+	}
+	for i := range r.Coverage.Extras {
+		r.Coverage.Extras[i] += int(w.Plan.Extras >> i & 1)
 	}
 	return r
 }

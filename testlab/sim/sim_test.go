@@ -17,6 +17,7 @@ var (
 	seed      = flag.Uint64("seed", 0, "play this one seed and print what happens")
 	schedules = flag.Int("schedules", fromEnvironment("VIPD_SCHEDULES", 3000), "how many schedules to play")
 	first     = flag.Uint64("first", 1, "the first seed")
+	kindsOn   = flag.String("kinds", "usual", "the kinds of trouble that some schedules have beside the usual ones, with commas between; none, usual, all")
 	stop      = flag.Bool("stop", false, "stop at the first violation")
 )
 
@@ -31,11 +32,15 @@ func fromEnvironment(name string, otherwise int) int {
 }
 
 func TestSchedules(t *testing.T) {
+	on, err := ParseExtras(*kindsOn)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if *seed != 0 {
-		replay(t, *seed)
+		replay(t, *seed, on)
 		return
 	}
-	r := runner{first: *first, left: *schedules, stop: *stop}
+	r := runner{on: on, first: *first, left: *schedules, stop: *stop}
 	r.run()
 	t.Logf("%d schedules, %d steps, %v simulated in %v%v", r.played, r.total.Steps, r.total.Simulated.Round(time.Second), r.wall.Round(time.Millisecond), &r.total.Coverage)
 	for i, f := range r.failed {
@@ -43,9 +48,9 @@ func TestSchedules(t *testing.T) {
 			t.Errorf("and %d more", len(r.failed)-i)
 			break
 		}
-		t.Errorf("seed %d: %s (replay: go test ./testlab/sim -run Schedules -seed %d)", f.Seed, f.Violation, f.Seed)
+		t.Errorf("seed %d: %s (replay: go test ./testlab/sim -run Schedules -kinds %v -seed %d)", f.Seed, f.Violation, *kindsOn, f.Seed)
 	}
-	if missing := r.total.Coverage.Missing(); r.played >= enough && len(missing) > 0 {
+	if missing := r.total.Coverage.Missing(on); r.played >= enough && len(missing) > 0 {
 		t.Errorf("never reached: %q", missing)
 	}
 }
@@ -63,14 +68,14 @@ var found = []uint64{
 
 func TestFoundSchedules(t *testing.T) {
 	for _, seed := range found {
-		if r := Run(Draw(seed), nil); r.Violation != "" {
-			t.Errorf("seed %d: %s (replay: go test ./testlab/sim -run Schedules -seed %d)", seed, r.Violation, seed)
+		if r := Run(Draw(seed, 0), nil); r.Violation != "" {
+			t.Errorf("seed %d: %s (replay: go test ./testlab/sim -run Schedules -kinds none -seed %d)", seed, r.Violation, seed)
 		}
 	}
 }
 
-func replay(t *testing.T, seed uint64) {
-	p := Draw(seed)
+func replay(t *testing.T, seed uint64, on Extras) {
+	p := Draw(seed, on)
 	fmt.Print(p.String())
 	r := Run(p, func(f string, a ...any) { fmt.Printf("  "+f+"\n", a...) })
 	if r.Violation != "" {
@@ -81,7 +86,7 @@ func replay(t *testing.T, seed uint64) {
 // The same seed must give the same run, or replaying shows nothing.
 func TestSameSeedSameRun(t *testing.T) {
 	for seed := uint64(1); seed < 20; seed++ {
-		if a, b := Run(Draw(seed), nil), Run(Draw(seed), nil); a != b {
+		if a, b := Run(Draw(seed, AllExtras), nil), Run(Draw(seed, AllExtras), nil); a != b {
 			t.Errorf("seed %d ran differently: %+v and %+v", seed, a, b)
 		}
 	}
@@ -89,6 +94,7 @@ func TestSameSeedSameRun(t *testing.T) {
 
 // runner plays schedules on every processor.
 type runner struct {
+	on     Extras
 	mu     sync.Mutex
 	first  uint64
 	left   int
@@ -105,7 +111,7 @@ func (r *runner) run() {
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for seed, ok := r.next(); ok; seed, ok = r.next() {
-				r.take(Run(Draw(seed), nil))
+				r.take(Run(Draw(seed, r.on), nil))
 			}
 		})
 	}
@@ -142,7 +148,7 @@ func (r *runner) take(x Result) {
 func TestReplaysChangeNothing(t *testing.T) {
 	played, replayed := 0, 0
 	for seed := *first; played < *schedules/30; seed++ {
-		p := Draw(seed)
+		p := Draw(seed, 0)
 		if p.Class != Storm {
 			continue
 		}

@@ -164,6 +164,9 @@ func (c *checker) outranked(h *Host, i int) bool {
 	if c.w.isGroup(i) && h.gangOf(i).plan().With != nil {
 		return true // it may follow another
 	}
+	if c.w.Plan.Extras&(Reloads|Differ) != 0 {
+		return true // by its own file
+	}
 	for _, p := range c.w.Plan.Priority {
 		if p > c.w.Plan.Priority[h.Slot-1] {
 			return c.w.specs[i].Bits&token.AutoFailback != 0

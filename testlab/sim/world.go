@@ -25,6 +25,8 @@ type World struct {
 	tape      []packet
 	thief     random
 
+	proxies [][]uint8 // by token: hosts in whose place something answers
+
 	Observe func(h *Host, what any) // told of every action and Announced, if not nil
 }
 
@@ -39,6 +41,7 @@ type link struct {
 func New(p Plan) *World {
 	w := &World{Plan: p, random: random{p.Seed ^ 0xa5a5a5a5}}
 	w.check = newChecker(w)
+	w.proxies = make([][]uint8, p.All())
 	for i := range p.Nodes {
 		w.Hosts = append(w.Hosts, w.newHost(i))
 	}
@@ -47,6 +50,11 @@ func New(p Plan) *World {
 	}
 	for i := range p.Groups {
 		w.specs = append(w.specs, w.groupSpec(i))
+	}
+	for i, h := range w.Hosts {
+		h.file = w.planFile(i)
+		h.unsynced = i < len(p.Unsynced) && p.Unsynced[i]
+		h.hands.distrusted = make([]bool, p.All())
 	}
 	w.links = make([][][]link, p.Nodes)
 	for i := range w.links {
@@ -58,6 +66,9 @@ func New(p Plan) *World {
 	w.thief = random{p.Seed ^ 0x7265706c6179}
 	for _, f := range p.Faults {
 		w.recording = w.recording || f.Kind == Replay || f.Kind == ReplayOne
+	}
+	for _, l := range p.Late {
+		w.runLate(l)
 	}
 	for _, h := range w.Hosts {
 		w.At(int64(p.StartSpread)*int64(h.Slot-1)/int64(max(p.Nodes-1, 1)), h.Start)

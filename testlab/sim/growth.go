@@ -1,0 +1,48 @@
+package sim
+
+import (
+	"time"
+
+	"vipd/token"
+)
+
+// grant is one epoch that a node granted.
+type grant struct {
+	epoch uint64
+	at    int64
+	by    *Host
+}
+
+// growsAfter is how long after a grant every later one must be above it: the floor under
+// epochs counts eighths of a second, by clocks that agree within some milliseconds.
+const growsAfter = 300 * time.Millisecond
+
+// grew checks that grants grow along real time, whoever makes them and whatever the node
+// has heard of the others, as long as every clock is synchronised and right.
+func (c *checker) grew(h *Host, a token.Lease) {
+	if c.w.Plan.Extras&Growth == 0 || c.wrongClock || c.unsynchronised() {
+		return
+	}
+	list := c.grants[a.Token]
+	for i := range list {
+		if list[i].epoch == a.Epoch {
+			return // it goes on
+		}
+	}
+	for i := range list {
+		if g := &list[i]; g.epoch > a.Epoch && c.w.Now-g.at > int64(growsAfter) {
+			c.fail("%s grants epoch %x of %s, below %x of %s %v earlier", h.Name, a.Epoch, c.w.specs[a.Token].Name, g.epoch, g.by.Name, time.Duration(c.w.Now-g.at))
+		}
+	}
+	c.grants[a.Token] = append(list, grant{a.Epoch, c.w.Now, h})
+}
+
+// unsynchronised reports whether any clock is not synchronised.
+func (c *checker) unsynchronised() bool {
+	for _, h := range c.w.Hosts {
+		if h.unsynced {
+			return true
+		}
+	}
+	return false
+}
