@@ -60,7 +60,8 @@ type Daemon struct {
 	rights  *rights
 	doubted chan struct{} // the rights are to be looked at now
 	inbox   *inbox
-	keys    *keys // the loop's once it runs
+	keys    *keys      // the loop's once it runs
+	copies  *copyWatch // nil: none
 	inlet   *inlet
 	parts   []part
 	spawn   func(*worker)   // starts a token's worker; set by Run

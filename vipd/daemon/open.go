@@ -52,7 +52,8 @@ func (d *Daemon) open() error {
 	}
 	stream := d.newStream(disk)
 	d.keys = newKeys(ring, stream)
-	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, sealer: d.keys.sealer, keys: d.keys}, disk, events)
+	d.copies = newCopyWatch(d.newSession)
+	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, sealer: d.keys.sealer, keys: d.keys, copies: d.copies}, disk, events)
 	if err := d.listen(); err != nil {
 		return err
 	}

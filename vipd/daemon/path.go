@@ -154,6 +154,7 @@ type outbox struct {
 	paths  []*path
 	sealer *seal.Sealer
 	keys   *keys // told to the peers; nil: none
+	copies *copyWatch
 	plain  []byte
 	sealed []byte
 }
@@ -162,6 +163,9 @@ type outbox struct {
 // peer; an answer on the path alone on which the question came. Every copy is
 // sealed anew, so that one is no replay of another.
 func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
+	if o.copies.copied() {
+		return
+	}
 	m.Keys = o.keys.told()
 	for _, p := range o.paths {
 		if s.Kind == heartbeat.Answer && int(s.Path) != p.number {

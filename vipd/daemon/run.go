@@ -39,6 +39,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	parts.Go(func() { d.renew(running) })
 	parts.Go(func() { d.watchHost(running) })
 	parts.Go(func() { d.lookAgain(running) })
+	if d.copies.copied() { // noticed before there was a loop to end
+		leave(errRestart)
+	}
+	if d.copies != nil {
+		parts.Go(func() { d.watchCopies(running) })
+	}
 	for _, p := range d.parts {
 		parts.Go(func() { fail(leave, p.does, p.run(running)) })
 	}
