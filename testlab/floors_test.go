@@ -51,6 +51,7 @@ var house = map[string]room{
 	"client":          {3, plain},
 	"vipd/node":       {2, pure},
 	"pgm":             {2, alone},
+	"services/child":  {2, open},
 	"lease":           {2, open},
 	"heartbeat":       {1, pure},
 	"token":           {1, pure},

@@ -19,10 +19,16 @@ type configFile struct {
 	json  bool
 	self  func(config.Settings) (config.Node, error)
 	judge judge
+	// commands lists what this host can't run of the file's commands, and hooks those
+	// that would only fail when they are due; nil: not looked at.
+	commands func(path string, s config.Settings) config.Errors
+	hooks    func(path string, s config.Settings) []config.Problem
 }
 
 // here is a configuration file that is checked for this host.
-func here() configFile { return configFile{self: thisHost, judge: askSystemd} }
+func here() configFile {
+	return configFile{self: thisHost, judge: askSystemd, commands: daemon.VetCommands, hooks: daemon.VetHooks}
+}
 
 func (f *configFile) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.path, "config", defaultConfig, "configuration `FILE`")
@@ -38,8 +44,10 @@ func checkCommand() *cobra.Command {
 that is wrong as file:line:column: key: reason. Where this host is one of the
 nodes, the interfaces that the file names should be there, and its systemd is
 asked whether the services of groups are there, and don't start at boot by
-themselves; where it can't be asked, one line says so. The running daemon is not
-asked and not changed. 'vipd -t' does the same.
+themselves; where it can't be asked, one line says so. The commands of hooks,
+checks and units are looked at too: whether the programs and users exist, and
+whether others could change what runs. The running daemon is not asked and not
+changed. 'vipd -t' does the same.
 
 Exit codes: 0 valid, 3 invalid, 4 valid with warnings.`,
 		Example: `  vipd check
@@ -120,7 +128,21 @@ func (f *configFile) problems(ctx context.Context) (p problems, err error) {
 	if note != "" {
 		p.notes = append(p.notes, note)
 	}
+	f.programs(settings, &p)
 	return p, nil
+}
+
+// programs looks at the commands of the file, where this host is one of the nodes.
+func (f *configFile) programs(s config.Settings, p *problems) {
+	if f.commands == nil || !usesCommands(s) {
+		return
+	}
+	if _, err := f.self(s); err != nil {
+		p.notes = append(p.notes, fmt.Sprintf("commands are not looked at: %v", err))
+		return
+	}
+	p.wrong = append(p.wrong, f.commands(f.path, s)...)
+	p.warnings = append(p.warnings, f.hooks(f.path, s)...)
 }
 
 func findings(problems []config.Problem) []finding {

@@ -75,3 +75,25 @@ func usesSystemd(s config.Settings) bool {
 
 // thisHost is which node this host is.
 func thisHost(s config.Settings) (config.Node, error) { return daemon.WhoAmI(s, "") }
+
+// usesCommands reports whether the file names a program that vipd itself runs.
+func usesCommands(s config.Settings) bool {
+	for _, v := range s.VIPs {
+		if len(v.OnActive)+len(v.OnStandby) > 0 {
+			return true
+		}
+	}
+	for _, g := range s.Groups {
+		for _, text := range g.Units {
+			if strings.HasPrefix(text, "exec:") {
+				return true
+			}
+		}
+		for _, c := range g.Checks {
+			if strings.HasPrefix(c.Target, "exec:") {
+				return true
+			}
+		}
+	}
+	return false
+}

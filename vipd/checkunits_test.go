@@ -71,3 +71,50 @@ units = ["exec:/usr/bin/true.service", "bad.service", "good.service"]
 		t.Errorf("%d: %s", code, out)
 	}
 }
+
+// Commands that a start would refuse, or that would fail each time, are refused by the
+// check, where they stand; a hook that would fail is a warning.
+func TestCheckCommands(t *testing.T) {
+	dir := t.TempDir()
+	key, path := filepath.Join(dir, "key"), filepath.Join(dir, "vipd.toml")
+	text := strings.ReplaceAll(pairFile, "KEY", key) + `on_active = ["/no/such/hook"]
+
+[group.g]
+units = ["exec:/no/such/unit"]
+check = ["exec:/no/such/check"]
+
+[group.h]
+units = ["exec:/bin/true"]
+user  = "no-such-user"
+`
+	for file, text := range map[string]string{key: string(seal.NewKey().Text()), path: text} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := here()
+	f.path, f.self = path, func(config.Settings) (config.Node, error) { return config.Node{}, nil }
+	found, err := f.problems(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := printProblems(&out, path, found); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`FILE:13:14: vip.front.on_active: stat /no/such/hook: no such file or directory (warning)`,
+		`FILE:16:10: group.g.units: unit "exec:/no/such/unit": stat /no/such/unit: no such file or directory`,
+		`FILE:17:10: group.g.check: check "exec:/no/such/check": `,
+		`FILE:21:9: group.h.user: this host has no user no-such-user`,
+		"FILE: invalid, 3 errors",
+	} {
+		if got := strings.ReplaceAll(out.String(), path, "FILE"); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	f.self = func(config.Settings) (config.Node, error) { return config.Node{}, errors.New("another host") }
+	if found, err = f.problems(t.Context()); err != nil || len(found.wrong) != 0 {
+		t.Errorf("on another host: %v, %v", found.wrong, err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	children "vipd/services/child"
 )
 
 // Process is the keeper that runs.
@@ -90,12 +91,19 @@ func start(o Options) (*child, error) {
 		cmd.Stdout, cmd.Stderr = o.Output, o.Output
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	err := children.Register(func() (int, error) {
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+		return cmd.Process.Pid, nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("start it: %w", err)
 	}
 	c := &child{pid: cmd.Process.Pid, kill: cmd.Process.Kill, ended: make(chan struct{})}
 	go func() {
 		c.err = cmd.Wait()
+		children.Done(c.pid)
 		close(c.ended)
 	}()
 	return c, nil

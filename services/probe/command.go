@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vipd/services/child"
 )
 
 // command is a program that must end with exit status 0.
@@ -27,7 +29,9 @@ func parseCommand(rest string) (kind, error) {
 
 func (c command) vet() error { return vetFile(c.argv[0]) }
 
-func (c command) open(o Options) checker { return &runner{command: c, fence: fence{o.Cgroup}} }
+func (c command) open(o Options) checker {
+	return &runner{command: c, fence: fence{o.Cgroup, o.Rights}}
+}
 
 // runner runs the command.
 type runner struct {
@@ -59,8 +63,6 @@ func (r *runner) check(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// The daemon runs before others, and its commands must not.
-	_ = unix.Setpriority(unix.PRIO_PGRP, cmd.Process.Pid, 0) // it may have ended already
 	select {
 	case <-ended(cmd.Process.Pid):
 	case <-ctx.Done():
@@ -71,6 +73,7 @@ func (r *runner) check(ctx context.Context) (string, error) {
 	go func() {
 		defer close(gone)
 		cmd.Wait() // the state tells all; an error of the output tells nothing
+		child.Done(cmd.Process.Pid)
 		held.close()
 	}()
 	select {
@@ -81,15 +84,13 @@ func (r *runner) check(ctx context.Context) (string, error) {
 	}
 }
 
-// prepare is the command to start: in a session, and so a process group, of its
-// own, and with nothing of the daemon's environment.
+// prepare is the command to start, with nothing of the daemon's environment.
 func (c command) prepare(said io.Writer) *exec.Cmd {
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.WaitDelay = outputLimit
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }
 

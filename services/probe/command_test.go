@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/lease"
+	"vipd/services/child"
 	"vipd/testlab/rig"
 )
 
@@ -188,7 +189,7 @@ func TestCgroupOfACommand(t *testing.T) {
 	if err := os.Mkdir(group, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, left, err := fence{group}.start(command{[]string{"/bin/sleep", "60"}}, nil)
+	_, left, err := fence{cgroup: group}.start(command{[]string{"/bin/sleep", "60"}}, nil)
 	if err != nil || left.cgroup != group {
 		t.Fatalf("start: %+v, %v", left, err)
 	}
@@ -220,5 +221,18 @@ func TestOneCommandThatStays(t *testing.T) {
 	close(stays)
 	if _, err := r.check(t.Context()); err != nil {
 		t.Errorf("when it was gone: %v", err)
+	}
+}
+
+// A command has no capability, can gain none, and may open its output by name.
+func TestCommandHasNoRights(t *testing.T) {
+	path := script(t, "grep -Eq '^CapEff:.*0000000000000000' /proc/self/status && grep -Eq '^NoNewPrivs:.*1' /proc/self/status && echo fine > /dev/stderr")
+	for _, group := range []string{"", cgroup(t)} {
+		if ok, text := once(t, "exec:"+path, Options{Cgroup: group}); !ok {
+			t.Errorf("in control group %q: %s", group, text)
+		}
+	}
+	if ok, text := once(t, "exec:"+path, Options{Rights: child.Rights{User: "no-such-user"}}); ok || !strings.Contains(text, "no user no-such-user") {
+		t.Errorf("as a user that is not there: %v %q", ok, text)
 	}
 }

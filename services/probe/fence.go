@@ -9,14 +9,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vipd/services/child"
 )
 
 // fence keeps a command and all that it starts together, so that all of it can be
 // killed: in a control group if it can be made, and in a session of its own.
-type fence struct{ cgroup string }
+type fence struct {
+	cgroup string
+	rights child.Rights
+}
 
 // fenced is a command under way.
 type fenced struct {
@@ -29,18 +35,34 @@ type fenced struct {
 func (f fence) start(c command, said io.Writer) (*exec.Cmd, fenced, error) {
 	if folder := f.enter(); folder != nil {
 		defer folder.Close()
-		cmd := c.prepare(said)
-		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(folder.Fd())
-		if cmd.Start() == nil {
+		cmd, err := f.run(c, said, folder)
+		if err == nil {
 			return cmd, fenced{cmd.Process.Pid, f.cgroup}, nil
 		}
 		removeCgroup(f.cgroup)
 	}
-	cmd := c.prepare(said)
-	if err := cmd.Start(); err != nil {
+	cmd, err := f.run(c, said, nil)
+	if err != nil {
 		return nil, fenced{}, err
 	}
 	return cmd, fenced{session: cmd.Process.Pid}, nil
+}
+
+// run starts the command with its rights, in the control group of the folder if there
+// is one.
+func (f fence) run(c command, said io.Writer, folder *os.File) (cmd *exec.Cmd, err error) {
+	err = child.Start(f.rights, func(attr *syscall.SysProcAttr) (int, error) {
+		if folder != nil {
+			attr.UseCgroupFD, attr.CgroupFD = true, int(folder.Fd())
+		}
+		cmd = c.prepare(said)
+		cmd.SysProcAttr = attr
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+		return cmd.Process.Pid, nil
+	})
+	return cmd, err
 }
 
 // enter makes the control group, or returns nil where that is not possible. What is

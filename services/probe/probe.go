@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"vipd/services/child"
 )
 
 // Limits of the options.
@@ -40,6 +42,8 @@ type Options struct {
 	// what is found in it is killed. Empty, or where it can't be made: a command is
 	// held together by its session and process group. Only exec: targets need it.
 	Cgroup string
+	// Rights are what a command runs with. Only exec: targets need them.
+	Rights child.Rights
 }
 
 // check says what is wrong with the options.

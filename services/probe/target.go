@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"vipd/services/child"
 )
 
 // Target is what a check looks at, as text and understood. The zero Target is none.
@@ -70,6 +72,18 @@ func (t Target) String() string { return t.text }
 // and this user could change, or that is not there. A check does the same each
 // time before it runs a command.
 func (t Target) Vet() error { return t.kind.vet() }
+
+// VetFor is Vet for a command that runs with these rights: it says, too, why it can't be
+// started with them.
+func (t Target) VetFor(r child.Rights) error {
+	if err := t.Vet(); err != nil {
+		return err
+	}
+	if c, ok := t.kind.(command); ok {
+		return r.CheckProgram(c.argv[0])
+	}
+	return nil
+}
 
 // literal says whether a host needs no resolver.
 func literal(host string) error {

@@ -31,9 +31,9 @@ const home = "vipd"
 // host has no room for it, and what to do.
 func GroupFolder(root, group string) (string, error) {
 	if root == "" {
-		found, err := lease.CgroupRoot()
+		found, err := cgroupRoot()
 		if err != nil {
-			return "", fmt.Errorf("%w; mount one (mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified) or let systemd run the service", err)
+			return "", err
 		}
 		root = found
 	}
@@ -45,6 +45,15 @@ func GroupFolder(root, group string) (string, error) {
 		return "", fmt.Errorf("no control group of its own: %w; needs cgroup2 of Linux 5.14 or later", err)
 	}
 	return folder, nil
+}
+
+// cgroupRoot is where cgroup2 is mounted; the error says what to do where it is not.
+func cgroupRoot() (string, error) {
+	root, err := lease.CgroupRoot()
+	if err != nil {
+		return "", fmt.Errorf("%w; mount one (mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified) or let systemd run the service", err)
+	}
+	return root, nil
 }
 
 // checksHome is the folder that control groups of checks' commands are in: they are no

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vipd/services/child"
 )
 
 // mainProcess is the process that we started, held by a pidfd: the number can't
@@ -49,7 +51,11 @@ func openMain(pid int, started uint64, group cgroup) (*mainProcess, error) {
 		return nil, err
 	}
 	// A parent that is us started it before it became this program.
-	return &mainProcess{pid: pid, file: pidfdFile(fd), child: parent == os.Getpid()}, nil
+	m := &mainProcess{pid: pid, file: pidfdFile(fd), child: parent == os.Getpid()}
+	if m.child {
+		child.Expect(pid)
+	}
+	return m, nil
 }
 
 // startOf reads when a process was started, in clock ticks since boot, and by
@@ -124,4 +130,10 @@ func (m *mainProcess) verdict() string {
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
-func (m *mainProcess) close() { m.file.Close() }
+// close lets go of the process. From here on nothing waits for it.
+func (m *mainProcess) close() {
+	if m.child {
+		child.Done(m.pid)
+	}
+	m.file.Close()
+}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"vipd/services/child"
 )
 
 // process is a service that is a program, in a control group of its own.
@@ -60,18 +62,56 @@ func (p *process) Name() string { return p.name }
 
 // Check says why the program can't be run, or shouldn't with our rights.
 func (p *process) Check(context.Context) error {
-	about, err := os.Stat(p.argv[0])
-	switch {
-	case err != nil:
+	if err := p.o.Rights.Check(); err != nil {
 		return err
-	case !about.Mode().IsRegular():
-		return fmt.Errorf("%s: not a file", p.argv[0])
-	case about.Mode()&0o111 == 0:
-		return fmt.Errorf("%s: nobody may run it: chmod +x %s", p.argv[0], p.argv[0])
-	case about.Mode()&0o002 != 0:
-		return fmt.Errorf("%s: everybody may change it, and it would run with our rights: chmod o-w %s", p.argv[0], p.argv[0])
 	}
-	return nil
+	return checkProgram(p.argv[0], p.o.Rights)
+}
+
+// CheckProcess says why the text can't be run as a process with these rights on this
+// host: its form, its program, or that there is no room for its control group. A text of
+// another kind is fine. It changes nothing.
+func CheckProcess(text string, rights child.Rights) error {
+	command, is := strings.CutPrefix(text, execScheme)
+	if !is {
+		return nil
+	}
+	argv, err := parseCommand(command)
+	if err != nil {
+		return err
+	}
+	if err := checkProgram(argv[0], rights); err != nil {
+		return err
+	}
+	_, err = cgroupRoot()
+	return err
+}
+
+// checkProgram says why a program can't be run with the rights, or who could put
+// another in its place.
+func checkProgram(path string, rights child.Rights) error {
+	if err := rights.CheckProgram(path); err != nil {
+		return err
+	}
+	about, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if about.Mode()&0o002 != 0 {
+		return fmt.Errorf("%s: everybody may change it: chmod o-w %s", path, path)
+	}
+	for folder := filepath.Dir(path); ; folder = filepath.Dir(folder) {
+		about, err := os.Stat(folder)
+		if err != nil {
+			return err
+		}
+		if about.Mode()&0o002 != 0 && about.Mode()&os.ModeSticky == 0 {
+			return fmt.Errorf("%s: everybody may put another program there: chmod o-w %s", folder, folder)
+		}
+		if folder == "/" {
+			return nil
+		}
+	}
 }
 
 func (p *process) Start(ctx context.Context, env Env) error {
@@ -101,7 +141,10 @@ func (p *process) start(env Env) error {
 		return err
 	}
 	defer out.Close()
-	main, err := launch(p.argv, env.list(), p.group, out)
+	if err := p.o.Rights.Own(out); err != nil {
+		return err
+	}
+	main, err := launch(p.argv, env.list(), p.o.Rights, p.group, out)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"vipd/services/child"
 )
 
 // A Unit is one service on this host. Its methods may be called from any
@@ -66,6 +68,7 @@ type Options struct {
 	Dir         string            // run-time files, in a folder per group; gone at the next boot: /run/vipd/units
 	Exclusive   bool              // one node at most runs it: its processes stay in a control group of the group's own, and nobody but us starts it again
 	StopTimeout time.Duration     // from asking to killing; 0: DefaultStopTimeout
+	Rights      child.Rights      // what a process of ours runs with; systemd's services have their own
 	Died        func(text string) // told of a death that nobody asked for; may be nil
 	Log         *slog.Logger      // nil: silent
 	Cgroup      string            // where cgroup2 is mounted; empty: where the kernel says

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"vipd/services/child"
 )
 
 // Digest is a hash of what the nodes of a cluster must agree on. It stays the same when only the text changes
@@ -51,6 +53,7 @@ func (v VIP) meaning(b *strings.Builder, nodes []Node) {
 		fmt.Fprintf(b, "interface %q %q\n", name, v.Interface[name])
 	}
 	fmt.Fprintf(b, "hooks %q %q %d\n", v.OnActive, v.OnStandby, v.HookTimeout)
+	rightsMeaning(b, v.Rights)
 	if len(v.Requires) > 0 { // so that a file without groups keeps the digest it always had
 		fmt.Fprintf(b, "requires %q\n", slices.Sorted(slices.Values(v.Requires)))
 	}
@@ -62,11 +65,19 @@ func (g Group) meaning(b *strings.Builder, nodes []Node) {
 		fmt.Fprintf(b, "check %q %d %d %d %d\n", c.Target, c.Interval, c.Timeout, c.Rise, c.Fall)
 	}
 	fmt.Fprintf(b, "after %q with %q\n", slices.Sorted(slices.Values(g.After)), slices.Sorted(slices.Values(g.With)))
+	rightsMeaning(b, g.Rights)
 	fmt.Fprintf(b, "times %d %d\n", g.StopTimeout, g.StartGrace)
 	fmt.Fprintf(b, "restart %d %d\n", g.Restart.Attempts, g.Restart.Within)
 	fmt.Fprintf(b, "failback %t %d %d %t\n", g.AutoFailback, g.FailbackDelay, g.FailbackMaxPerHour, g.DisableInheritance)
 	for _, n := range nodes {
 		fmt.Fprintf(b, "on %q %d\n", n.Name, g.Priority(n))
+	}
+}
+
+// rightsMeaning writes nothing for commands that get none, so that a file without rights keeps the digest it always had.
+func rightsMeaning(b *strings.Builder, r child.Rights) {
+	if r.User != "" || r.Group != "" || len(r.Capabilities) > 0 {
+		fmt.Fprintf(b, "rights %q %q %q\n", r.User, r.Group, slices.Sorted(slices.Values(r.Capabilities)))
 	}
 }
 

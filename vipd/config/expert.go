@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // pace is how checks go: of every group as the expert table has it, or of one.
 type pace struct {
@@ -33,4 +36,45 @@ func (t table) pace(p *pace) {
 	t.duration("start_grace", "10s", 0, MaxStartGrace, &p.grace)
 	t.number("rise", 1, MaxInARow, &p.rise)
 	t.number("fall", 1, MaxInARow, &p.fall)
+}
+
+// patient refuses checks whose timeout is too long, where the group says it, or where the expert table does, once for
+// all groups that take it from there.
+func (root table) patient(groups []Group) {
+	said := false
+	for _, g := range groups {
+		if len(g.Checks) == 0 || g.Checks[0].impatient() == "" {
+			continue
+		}
+		own := root.at.find("group", g.Name).children
+		for _, key := range []string{"check_timeout", "check_interval"} {
+			at, is := own[key]
+			if !is {
+				continue
+			}
+			root.refuse(at.value, at.path, g.Checks[0].impatient(), "")
+			break
+		}
+		if own["check_timeout"] != nil || own["check_interval"] != nil || said {
+			continue
+		}
+		at := root.at.find("expert", "check_timeout")
+		if at.path != "expert.check_timeout" {
+			at = root.at.find("expert", "check_interval")
+		}
+		root.refuse(at.value, at.path, g.Checks[0].impatient(), "")
+		said = true
+	}
+}
+
+// impatient says why the check's timeout is too long, or nothing: while one check hangs, no other begins.
+func (c Check) impatient() string {
+	switch {
+	case c.Timeout > MaxCheckTimeout:
+		return fmt.Sprintf("check_timeout of %s is more than %s", short(c.Timeout), short(MaxCheckTimeout))
+	case c.Timeout <= TimeoutIntervals*c.Interval:
+		return ""
+	}
+	return fmt.Sprintf("check_timeout of %s is more than %d times check_interval of %s; make it at most %s, or check_interval at least %s",
+		short(c.Timeout), TimeoutIntervals, short(c.Interval), short(TimeoutIntervals*c.Interval), short((c.Timeout+TimeoutIntervals-1)/TimeoutIntervals))
 }

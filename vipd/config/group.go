@@ -10,7 +10,7 @@ import (
 // groupKeys are all that a [group.X] may hold. Those in moving say how the group goes from node to node.
 var (
 	groupKeys = append([]string{"kind", "units", "run", "check", "after", "restart", "stop_timeout",
-		"start_grace", "check_interval", "check_timeout", "rise", "fall"}, moving...)
+		"start_grace", "check_interval", "check_timeout", "rise", "fall", "user", "group", "capabilities"}, moving...)
 	moving = []string{"with", "priorities", "auto_failback", "failback_delay", "failback_max_per_hour", "disable_inheritance"}
 )
 
@@ -34,6 +34,7 @@ func (root table) groups(nodes []Node, usual pace) []Group {
 	if len(groups) > MaxGroups {
 		t.refuse(t.at.key, t.at.path, fmt.Sprintf("%d groups are too many; at most %d", len(groups), MaxGroups), "")
 	}
+	root.patient(groups)
 	t.unitsOnce(groups)
 	t.together(groups)
 	t.circles(groups)
@@ -53,6 +54,8 @@ func (t table) group(g *Group, nodes []Node, usual pace) {
 	for _, target := range t.targets() {
 		g.Checks = append(g.Checks, Check{target, usual.interval, usual.timeout, usual.rise, usual.fall})
 	}
+	g.Rights = t.rights()
+	t.withoutCommands(slices.ContainsFunc(slices.Concat(g.Units, g.targets()), isCommand), "exec: units and checks")
 	g.Restart = t.restart()
 	g.StopTimeout = DefaultStopTimeout
 	t.duration("stop_timeout", "10s", MinStopTimeout, MaxStopTimeout, &g.StopTimeout)

@@ -70,7 +70,7 @@ stop_timeout = "100ms"
 start_grace = "0s"
 check = ["exec:/bin/true"]
 check_interval = "10ms"
-check_timeout = "1h"
+check_timeout = "100ms"
 rise = 1
 fall = 100
 auto_failback = false
@@ -97,7 +97,7 @@ start_grace = "7s"
 		{
 			Name: "hist.1", Kind: Historian,
 			Units:  []string{`exec:/opt/historian/writer --config "/etc/my file"`, "pg-writer@1.service"},
-			Checks: []Check{{"exec:/bin/true", 10 * time.Millisecond, time.Hour, 1, 100}},
+			Checks: []Check{{"exec:/bin/true", 10 * time.Millisecond, 100 * time.Millisecond, 1, 100}},
 			After:  []string{"dataserver", "rtdb"}, With: []string{"rtdb"},
 			Restart: Allowance{0, time.Hour}, StopTimeout: 100 * time.Millisecond,
 			Priorities: map[string]int{"b": 300}, DisableInheritance: true,

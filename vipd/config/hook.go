@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"vipd/services/child"
 )
 
-// hooks reads a list of commands.
-func (t table) hooks(key string) []Hook {
+// hooks reads a list of commands that run with the rights.
+func (t table) hooks(key string, rights child.Rights) []Hook {
 	var found []Hook
 	const example = `["/usr/local/bin/tell --up"]`
 	for i, line := range t.list(key, "commands", example, MaxHooks) {
@@ -22,7 +24,7 @@ func (t table) hooks(key string) []Hook {
 		case len(argv) == 0:
 			t.wrongItem(key, i, "blank; expected a command as in %s", example)
 		default:
-			found = append(found, Hook{Argv: argv})
+			found = append(found, Hook{Argv: argv, Rights: rights})
 		}
 	}
 	return found

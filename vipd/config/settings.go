@@ -3,6 +3,8 @@ package config
 import (
 	"net/netip"
 	"time"
+
+	"vipd/services/child"
 )
 
 // What a file may ask for. A value beyond a bound is refused with the bound in the reason.
@@ -34,6 +36,8 @@ const (
 	MaxStopTimeout   = 10 * time.Minute
 	MinCheckInterval = 10 * time.Millisecond // and timeout
 	MaxCheckInterval = time.Hour             // and timeout
+	MaxCheckTimeout  = time.Minute           // of a check that is made
+	TimeoutIntervals = 10                    // a check's timeout is at most so many of its intervals
 	MaxStartGrace    = time.Hour             // a large database replays its log that long
 	MaxInARow        = 100                   // results of a check
 )
@@ -119,6 +123,7 @@ type VIP struct {
 	Prove              []netip.Addr   // neighbours that are asked from the address after a take
 	OnActive           []Hook
 	OnStandby          []Hook
+	Rights             child.Rights  // of each command
 	HookTimeout        time.Duration // of each command
 }
 
@@ -135,8 +140,9 @@ type Group struct {
 	Units       []string // in the order of the start, each NAME.service or exec:/path
 	Both        bool     // every fit node runs it; one node when false
 	Checks      []Check
-	After       []string // groups that start first
-	With        []string // groups on whose node it runs; each has Both = false
+	Rights      child.Rights // of units and checks that are commands
+	After       []string     // groups that start first
+	With        []string     // groups on whose node it runs; each has Both = false
 	Restart     Allowance
 	StopTimeout time.Duration // of each unit; then it is killed
 	StartGrace  time.Duration // from the start, in which a failing check means nothing
@@ -171,7 +177,8 @@ type Allowance struct {
 
 // Hook is a command that runs without a shell.
 type Hook struct {
-	Argv []string // the first is an absolute path
+	Argv   []string     // the first is an absolute path
+	Rights child.Rights // those of the vip
 }
 
 // Heartbeat says how often nodes beat and when silence is death.

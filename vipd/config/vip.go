@@ -24,7 +24,7 @@ func (root table) vips(nodes []Node, groups []Group) []VIP {
 func (t table) vip(name string, nodes []Node, groups []Group) VIP {
 	t.named(name, "vip")
 	t.only("address", "addresses", "interface", "requires", "auto_failback", "failback_delay",
-		"failback_max_per_hour", "disable_inheritance", "allow_multiple", "priorities", "prove", "on_active", "on_standby", "hook_timeout")
+		"failback_max_per_hour", "disable_inheritance", "allow_multiple", "priorities", "prove", "on_active", "on_standby", "hook_timeout", "user", "group", "capabilities")
 	v := VIP{Name: name, AutoFailback: true, FailbackMaxPerHour: DefaultPerHour, HookTimeout: DefaultHookTimeout}
 	v.Addresses = t.sharedAddresses()
 	v.Interface = t.interfaces(nodes)
@@ -41,8 +41,10 @@ func (t table) vip(name string, nodes []Node, groups []Group) VIP {
 	t.several(v, groups)
 	v.Priorities = t.priorities(nodes)
 	v.Prove = t.neighbours(v)
-	v.OnActive = t.hooks("on_active")
-	v.OnStandby = t.hooks("on_standby")
+	v.Rights = t.rights()
+	v.OnActive = t.hooks("on_active", v.Rights)
+	v.OnStandby = t.hooks("on_standby", v.Rights)
+	t.withoutCommands(len(v.OnActive)+len(v.OnStandby) > 0, "on_active or on_standby")
 	t.duration("hook_timeout", "10s", time.Millisecond, MaxHookTimeout, &v.HookTimeout)
 	return v
 }

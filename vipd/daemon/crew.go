@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vipd/services"
+	"vipd/services/child"
 	"vipd/services/probe"
 	"vipd/services/unit"
 	"vipd/vipd/config"
@@ -75,7 +76,7 @@ func (c *crew) newest() config.Group {
 // unit makes the unit of that number as it is configured now.
 func (c *crew) unit(number int, died func(string)) (unit.Unit, error) {
 	g := c.newest()
-	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: unitsDir(c.runDir), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Died: died, Log: c.log})
+	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: unitsDir(c.runDir), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Rights: g.Rights, Died: died, Log: c.log})
 }
 
 // unitsDir is where units keep what is theirs until the next boot.
@@ -158,7 +159,7 @@ func (c *crew) run(ctx context.Context) {
 func (c *crew) begin(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	c.mu.Lock()
-	wanted, checks := c.asked, c.group.Checks
+	wanted, checks, rights := c.asked, c.group.Checks, c.group.Rights
 	c.mu.Unlock()
 	if !wanted.on {
 		checks = nil
@@ -166,7 +167,7 @@ func (c *crew) begin(ctx context.Context) (stop func()) {
 	var rounds sync.WaitGroup
 	for i, check := range checks {
 		rounds.Go(func() {
-			c.check(ctx, i, check, func(ok bool, text string) {
+			c.check(ctx, i, check, rights, func(ok bool, text string) {
 				c.tell(services.Result{Group: c.number, Check: i, Order: wanted.order, OK: ok, Text: text})
 			})
 		})
@@ -175,11 +176,11 @@ func (c *crew) begin(ctx context.Context) (stop func()) {
 }
 
 // check checks until ctx ends. One that can't be made fails each time.
-func (c *crew) check(ctx context.Context, number int, check config.Check, result func(bool, string)) {
+func (c *crew) check(ctx context.Context, number int, check config.Check, rights child.Rights, result func(bool, string)) {
 	target, err := probe.Parse(check.Target)
 	var p *probe.Probe
 	if err == nil {
-		o := probe.Options{Interval: check.Interval, Since: c.since, Timeout: check.Timeout, Result: result, UnitState: unit.State}
+		o := probe.Options{Interval: check.Interval, Since: c.since, Timeout: check.Timeout, Result: result, UnitState: unit.State, Rights: rights}
 		if strings.HasPrefix(check.Target, execUnit) {
 			o.Cgroup = unit.CheckFolder(c.name, number)
 		}

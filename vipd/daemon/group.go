@@ -2,14 +2,10 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"vipd/services"
-	"vipd/services/unit"
-	"vipd/vipd/config"
 	"vipd/vipd/control"
 )
 
@@ -77,40 +73,6 @@ func (j *journal) group(name string, v services.View) {
 		e.Kind = "alarm"
 	}
 	j.add(e)
-}
-
-// vet refuses units that can't be ours to start: one that systemd starts by itself
-// at boot would run on every node.
-func vet(ctx context.Context, groups []config.Group, runDir string) error {
-	ctx, cancel := context.WithTimeout(ctx, vetLimit)
-	defer cancel()
-	var wrong []error
-	for _, g := range groups {
-		for _, text := range g.Units {
-			if err := vetUnit(ctx, g.Name, text, runDir); err != nil {
-				wrong = append(wrong, fmt.Errorf("group.%s.units: %w", g.Name, err))
-			}
-		}
-	}
-	if wrong == nil {
-		return nil
-	}
-	return control.Errorf(control.CodeInvalid, "%v", errors.Join(wrong...))
-}
-
-// vetLimit is how long systemd may take to answer.
-const vetLimit = 10 * time.Second
-
-func vetUnit(ctx context.Context, group, text, runDir string) error {
-	u, err := unit.New(text, unit.Options{Group: group, Dir: unitsDir(runDir)})
-	if err != nil {
-		return err
-	}
-	defer u.Close()
-	if c, ok := u.(unit.Checker); ok {
-		return c.Check(ctx)
-	}
-	return nil
 }
 
 // groupStatus is every group of the configuration as it lives here.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"vipd/services/child"
 	"vipd/vipd/config"
 )
 
@@ -55,17 +56,11 @@ func (r hookRun) run(report func(string)) {
 func runHook(h config.Hook, r hookRun) error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, h.Argv[0], h.Argv[1:]...)
-	cmd.Env = r.env
-	cmd.Dir = "/"
 	var said tail
-	cmd.Stdout, cmd.Stderr = &said, &said
-	ownGroup(cmd)
-	cmd.WaitDelay = time.Second
-	err := cmd.Start()
+	cmd, err := startHook(ctx, h, r, &said)
 	if err == nil {
-		calm(cmd.Process.Pid)
 		err = cmd.Wait()
+		child.Done(cmd.Process.Pid)
 	}
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // done; what it left running holds its output open
@@ -91,10 +86,19 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ownGroup gives the command a session of its own, and so a process group, and has the
-// whole group killed when its time is over. In the daemon's session it would share the
-// daemon's priority among sessions.
-func ownGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// startHook starts one command with its rights and nothing of the daemon's. The whole
+// process group is killed when its time is over.
+func startHook(ctx context.Context, h config.Hook, r hookRun, said *tail) (cmd *exec.Cmd, err error) {
+	err = child.Start(h.Rights, func(attr *syscall.SysProcAttr) (int, error) {
+		cmd = exec.CommandContext(ctx, h.Argv[0], h.Argv[1:]...)
+		cmd.Env, cmd.Dir = r.env, "/"
+		cmd.Stdout, cmd.Stderr = said, said
+		cmd.SysProcAttr, cmd.WaitDelay = attr, time.Second
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+		return cmd.Process.Pid, nil
+	})
+	return cmd, err
 }

@@ -87,3 +87,24 @@ func TestTailKeepsTheEnd(t *testing.T) {
 		t.Errorf("kept %d bytes, ending %q", len(said.kept), said.kept[len(said.kept)-20:])
 	}
 }
+
+// A hook has no capability and can gain none, unless the file gives it some.
+func TestHookHasNoRights(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	hook := shell("grep -E '^(CapEff|NoNewPrivs)' /proc/self/status > " + out + "; echo by name > /dev/stderr")
+	run := func(h config.Hook) string {
+		hookRun{[]config.Hook{h}, 30 * time.Second, []string{"PATH=/bin:/usr/bin"}}.run(func(s string) { t.Error(s) })
+		text, _ := os.ReadFile(out)
+		return string(text)
+	}
+	if got := run(hook); got != "CapEff:\t0000000000000000\nNoNewPrivs:\t1\n" {
+		t.Errorf("a hook has\n%s", got)
+	}
+	hook.Rights.Capabilities = []string{"CAP_NET_ADMIN"}
+	if hook.Rights.Check() != nil {
+		return // this process has none to give
+	}
+	if got := run(hook); got != "CapEff:\t0000000000001000\nNoNewPrivs:\t1\n" {
+		t.Errorf("a hook that was given CAP_NET_ADMIN has\n%s", got)
+	}
+}

@@ -145,12 +145,6 @@ func threadCount() uint64 {
 	return uint64(s.Nlink)
 }
 
-// calm gives a command of the operator's ordinary priority: it is no part of what
-// must be in time.
-func calm(process int) {
-	_ = unix.Setpriority(unix.PRIO_PROCESS, process, 0) // it may be gone, or was never in a hurry
-}
-
 // sayHurry puts one line in the log where the host refuses, and what follows.
 func sayHurry(err error, log *slog.Logger) {
 	if err != nil {

@@ -26,7 +26,7 @@ func (d *Daemon) open() error {
 	if err := d.admit(); err != nil {
 		return err
 	}
-	if err := vet(context.Background(), c.settings.Groups, d.options.RunDir); err != nil {
+	if err := vet(context.Background(), d.options.Config, c.settings, d.options.RunDir); err != nil {
 		return err
 	}
 	ring, err := d.readKeys()

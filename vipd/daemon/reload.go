@@ -21,7 +21,7 @@ import (
 func (d *Daemon) reread(force bool) func() error {
 	settings, err := config.Load(d.options.Config)
 	if err == nil {
-		err = vet(context.Background(), settings.Groups, d.options.RunDir)
+		err = vet(context.Background(), d.options.Config, settings, d.options.RunDir)
 	}
 	rekey := d.rereadKeys(force)
 	return func() error {
