@@ -17,6 +17,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/seal"
+	"vipd/services/child"
 	"vipd/sharedip"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
@@ -184,17 +185,19 @@ func permission(err error) error {
 // ctx ends. A restart replaces the process.
 func Run(ctx context.Context, o Options) error {
 	unix.Umask(0o022) // what is made here is for the next daemon to read, however this one was started
+	settleProcess()
 	o.Refused = hurry()
-	sayHurry(o.Refused, o.Log)
 	d, err := New(o)
 	if err != nil {
 		return permission(err)
 	}
+	sayHurry(o.Refused, d.log) // which waits for no reader
+	reaping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go child.Reap(reaping)
 	if o.Refused == nil {
 		shed()
-		hurrying, stop := context.WithCancel(ctx)
-		defer stop()
-		go stayInHurry(hurrying)
+		go stayInHurry(reaping)
 	}
 	err = d.Run(ctx)
 	if !errors.Is(err, errRestart) {

@@ -44,10 +44,12 @@ func (a *aside) write() {
 			close(l.written)
 			return
 		}
-		if n := a.lost.Swap(0); n > 0 {
-			a.Handler.Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d lines of the log were left out: nobody read it", n), 0))
+		if n := a.lost.Swap(0); n > 0 && a.Handler.Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d lines of the log were left out: nobody read it", n), 0)) != nil {
+			a.lost.Add(n)
 		}
-		l.to.Handle(context.Background(), l.record)
+		if l.to.Handle(context.Background(), l.record) != nil { // the reader is gone, or the disk full
+			a.lost.Add(1)
+		}
 	}
 }
 
