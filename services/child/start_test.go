@@ -105,7 +105,7 @@ func (got told) ordinary(t *testing.T, capabilities string) {
 			t.Errorf("%s %s, want %s", key, got.Status[key], want)
 		}
 	}
-	if got.OOM != "0" || got.Nice != 0 || got.NiceMax.Max != 0 || got.Prio.Max != 0 || got.Memlock.Max > lockedMemory || !got.Session {
+	if got.OOM != "0" || got.Nice < 0 || got.NiceMax.Max != 0 || got.Prio.Max != 0 || got.Memlock.Max > lockedMemory || !got.Session {
 		t.Errorf("OOM score %s, nice %d, limits of nice %v, of real-time priority %v, of locked memory %v, own session %v",
 			got.OOM, got.Nice, got.NiceMax, got.Prio, got.Memlock, got.Session)
 	}
