@@ -29,6 +29,24 @@ var mutants = []mutant{
 		"max(p.heard, p.unread).Add(patience), p.audible", "p.heard.Add(patience-patience), p.audible"},
 	{"alone-beside-an-unproven-session", "heartbeat/receive.go",
 		"		m.actions = append(m.actions, Audible{From: p.Slot})\n", ""},
+	{"session-counts-unproved", "heartbeat/receive.go",
+		"if word.New && (echo.Sent == 0 || p.behind(r)) {", "if word.New && p.Session != 0 && (echo.Sent == 0 || p.behind(r)) {"},
+	{"session-counts-after-a-silence", "heartbeat/receive.go",
+		"if word.New && (echo.Sent == 0 || p.behind(r)) {", "if word.New && (echo.Sent == 0 && p.Silence(now) <= m.config.Dead || p.behind(r)) {"},
+	{"old-echo-proves", "heartbeat/receive.go",
+		"	if now.Sub(h.Sent) > m.config.Dead {\n		h.Sent = 0\n	}\n", ""},
+	{"earlier-start-is-listened-to", "heartbeat/receive.go",
+		"(p.isRetired(r.Session) || r.Start != 0 && r.Start < p.least())", "p.isRetired(r.Session)"},
+	{"pending-is-answered", "heartbeat/receive.go",
+		"	m.drops[Unproven]++\n", "	m.drops[Unproven]++\n	m.actions = append(m.actions, Say{Kind: Answer, To: r.From, Path: r.Path})\n"},
+	{"pending-is-not-echoed", "heartbeat/peer.go",
+		"if q.session != 0 && now.Sub(q.heard) <= dead {", "if false {"},
+	{"lease-by-an-echo-of-a-pending-session", "heartbeat/receive.go",
+		"if word.Proof = echo.Sent; !echo.Pending {", "if word.Proof = echo.Sent; true {"},
+	{"kept-back-counts", "heartbeat/peer.go",
+		"return p.aheadAt != 0 && p.aheadBy", "return false && p.aheadBy"},
+	{"gone-back-is-not-told", "heartbeat/machine.go",
+		"(silent || p.Start < least)", "(silent && p.Start > least || p.Start < least)"},
 	{"freeze-not-noticed", "heartbeat/machine.go",
 		"case now.Sub(m.last) > m.config.Dead:", "case now.Sub(m.last) > 1000*m.config.Dead:"},
 	{"stall-not-noticed", "token/machine.go",
@@ -106,8 +124,8 @@ var mutants = []mutant{
 //   - the failback cap ignored: a schedule is shorter than the hour it counts in,
 //     and more failbacks than the cap are no harm to safety; a test of the machine
 //     shows it;
-//   - a replaced session accepted, an accept that is not proven: nobody records and
-//     replays in the simulated world; tests of the machines show both;
+//   - a replaced session accepted: its start is lower, and the seal has its own memory;
+//     tests of both show it;
 //   - the courtesy to a peer that fell silent without holding: it saves a meeting
 //     when both were about to take, which the mode allows beyond a cut;
 //   - answers counted as speech: 5000 schedules are not enough for the instant
