@@ -93,7 +93,7 @@ type MACKind uint8
 // The kinds of interface; a receiver keeps those that it does not know.
 const (
 	PathMAC   MACKind = 1 + iota // of a path, by its number
-	ClientMAC                    // towards the clients, by the number of the interface on its host
+	ClientMAC                    // one on which the sender may have a shared address, counted from 0
 )
 
 // MAC is the hardware address of one interface of a node.

@@ -21,7 +21,6 @@ type Words struct {
 	Starts   []Start
 	Orders   []Order
 	Receipts []Receipt
-	Keys     []uint32
 	MACs     []MAC
 	Edition  uint32
 	Claims   []Claim
@@ -90,7 +89,7 @@ func (s *Sender) Compose(a Say, page int, now clock.Instant, wall clock.Wall) (m
 	m = Message{
 		Kind: a.Kind, State: w.State, Synced: w.Synced, Leased: w.Leased, Want: w.Want, Hold: w.Hold, Dead: s.dead, Interval: s.interval,
 		Seq: s.seq, Sent: now, Wall: wall, Digest: w.Digest, Boot: w.Boot, Build: w.Build,
-		Heard: w.Heard, Starts: w.Starts, Orders: w.Orders, Receipts: w.Receipts, Keys: w.Keys, MACs: w.MACs,
+		Heard: w.Heard, Starts: w.Starts, Orders: w.Orders, Receipts: w.Receipts, MACs: w.MACs,
 		Edition: w.Edition,
 	}
 	pages := max(1, (len(w.Claims)+s.page-1)/s.page)

@@ -57,13 +57,9 @@ type Synced struct {
 	Wall clock.Wall
 }
 
-// Local replaces what this node tells its peers of itself: the hardware addresses of its
-// interfaces, and the ids of its keys, the active one first. The lists are not changed
-// after they are handed over.
-type Local struct {
-	MACs []heartbeat.MAC
-	Keys []uint32
-}
+// Local replaces what this node tells its peers of its host: the hardware addresses of
+// its interfaces. The list is not changed after it is handed over.
+type Local struct{ MACs []heartbeat.MAC }
 
 // Reload replaces the tokens, the services and the digest by those of a new
 // configuration.

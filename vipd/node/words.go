@@ -124,7 +124,7 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 func same(a, b *heartbeat.Words) bool {
 	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
 		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Starts, b.Starts) &&
-		slices.Equal(a.Keys, b.Keys) && slices.Equal(a.MACs, b.MACs) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
+		slices.Equal(a.MACs, b.MACs) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
 }
 
 // words returns what is to be said now; its lists lie in buffers of the machine.
@@ -132,7 +132,7 @@ func (m *Machine) words(now clock.Instant) heartbeat.Words {
 	m.heard, m.starts = m.beats.Heard(now, m.heard[:0]), m.beats.Starts(now, m.starts[:0])
 	w := heartbeat.Words{
 		State: m.State(), Synced: m.synced, Leased: m.config.Leased, Want: m.beats.Want(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
-		Heard: m.heard, Starts: m.starts, Keys: m.local.Keys, MACs: m.local.MACs,
+		Heard: m.heard, Starts: m.starts, MACs: m.local.MACs,
 		Edition: m.tokens.Edition(), Claims: m.claims,
 	}
 	if m.restart.since != 0 {
