@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/binary"
 	"maps"
 	"net"
 	"slices"
@@ -57,4 +58,10 @@ func interfaceByIndex(index int) *net.Interface {
 		return nil
 	}
 	return i
+}
+
+// bootName names the boot that this host is in, 0 if the kernel does not tell.
+func bootName() uint64 {
+	id := bootID()
+	return binary.BigEndian.Uint64(id[:8]) ^ binary.BigEndian.Uint64(id[8:])
 }

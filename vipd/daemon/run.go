@@ -134,6 +134,7 @@ const (
 // synchronised.
 func (d *Daemon) watchHost(ctx context.Context) {
 	d.tell(node.Synced{On: synchronised(), Wall: d.clocks.wall()})
+	d.tellMACs()
 	before := map[int]uint64{}
 	frames, sync := time.NewTicker(foreignEvery), time.NewTicker(clockEvery)
 	defer frames.Stop()
@@ -172,6 +173,7 @@ func (d *Daemon) lookAgain(ctx context.Context) {
 		case <-d.doubted:
 		case <-tick.C:
 			d.check()
+			d.tellMACs()
 			d.checkNames()
 		}
 		lacked = d.checkRights(lacked)

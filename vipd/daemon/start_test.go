@@ -86,3 +86,25 @@ func TestPeerStartsComeBack(t *testing.T) {
 		t.Errorf("a recording: %v", err)
 	}
 }
+
+// A start that a peer knows to be later than ours is on the disk before the next one is
+// begun, so that the next one is above. A node that seals without a start goes on; and a
+// disk that refuses begins nothing, or it would begin the same start for ever.
+func TestOutrankedStart(t *testing.T) {
+	for _, c := range []struct{ begin, full, want bool }{{true, false, true}, {false, false, false}, {true, true, false}} {
+		disk := openStore(t.TempDir())
+		if c.full {
+			file := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			disk.path = filepath.Join(file, "state.json")
+		}
+		began := false
+		k := &keeper{store: disk, report: func(error) {}, answer: func(ev any) { _, began = ev.(restartNow) }}
+		k.do(ownStart{1000, c.begin})
+		if next, err := disk.reserveStart(0); began != c.want || !c.full && (err != nil || next != 1001) {
+			t.Errorf("%+v: began %v, the next start is %d (%v)", c, began, next, err)
+		}
+	}
+}

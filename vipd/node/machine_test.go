@@ -237,3 +237,27 @@ func TestClock(t *testing.T) {
 		t.Errorf("noted %+v", note)
 	}
 }
+
+// A node tells its peers its hardware addresses, and in its claims the priority that it
+// applies for itself.
+func TestWhatIsToldOfTheHost(t *testing.T) {
+	p := newPair(t)
+	mac := heartbeat.MAC{Kind: heartbeat.ClientMAC, Index: 1, Address: [6]byte{2, 0, 0, 0, 0, 7}}
+	p.step(1, Local{MACs: []heartbeat.MAC{mac}})
+	priority := int32(0)
+	p.drop = func(m *heartbeat.Message) {
+		for _, c := range m.Claims {
+			priority = max(priority, c.Priority)
+		}
+	}
+	p.run(60 * ms)
+	if got, ok := p.nodes[2].Beats().Peer(1).MAC(mac.Kind, mac.Index); !ok || got != mac.Address {
+		t.Errorf("the peer knows %x (%v)", got, ok)
+	}
+	if _, ok := p.nodes[2].Beats().Peer(1).MAC(heartbeat.PathMAC, mac.Index); ok {
+		t.Error("the peer knows an address that it was not told")
+	}
+	if priority != 200 {
+		t.Errorf("the greatest priority that was told is %d", priority)
+	}
+}
