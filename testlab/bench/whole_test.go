@@ -14,6 +14,7 @@ func TestWholeBench(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
+	t.Setenv(builtVariable, whole.Build(t, "vipd/vipd")) // as a release it would be compiled once more, all of it
 	var got book
 	whole.JSON(t, &got, whole.Build(t, "vipd/testlab/bench"),
 		"-n", "1", "-mode", "default", "-scenario", "move,load,idle-one-path,process-death,idle-groups,size", "-watch", "1s", "-json")

@@ -106,13 +106,13 @@ func TestCrashAndRestartAdopts(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, strings.Replace(pair4, "tolerance = 5", "tolerance = 40", 1))
 	s.start()
-	before, taken := s.a.token(front), s.b.said("taking")
+	before, taken := s.a.held(), s.b.said("taking")
 	from := time.Now()
 	s.a.proc.Kill()
 	s.a.run()
 	s.eventually("it answers", func() bool { _, err := s.a.control().Status(t.Context()); return err == nil })
 	s.audit(s.a)
-	after := s.a.token(front)
+	after := s.a.held()
 	if after.Epoch != before.Epoch || *after.SinceMS < *before.SinceMS {
 		t.Errorf("before %d since %.0f ms, after %d since %.0f ms", before.Epoch, *before.SinceMS, after.Epoch, *after.SinceMS)
 	}

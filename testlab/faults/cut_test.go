@@ -37,7 +37,7 @@ func TestTotalCut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, stays)
 	s.startInOrder()
-	before := s.a.token(front)
+	before := s.a.held()
 	cut := time.Now()
 	heal := s.cut()
 	s.bothAnswer(cut)
@@ -52,7 +52,7 @@ func TestTotalCut(t *testing.T) {
 	mended := time.Now()
 	heal()
 	s.healed(s.a, s.b, mended)
-	if after := s.a.token(front); *after.SinceMS < *before.SinceMS+1000 {
+	if after := s.a.held(); *after.SinceMS < *before.SinceMS+1000 {
 		t.Errorf("held for %.0f ms, before the cut %.0f ms: the tenure was broken", *after.SinceMS, *before.SinceMS)
 	}
 	if s.a.said("dropping") != 0 {

@@ -52,8 +52,13 @@ func TestSilencedDaemon(t *testing.T) {
 			}
 			s.startInOrder()
 			holder, other := s.a, s.b
-			for lost := range 4 {
-				s.silence(f, holder, other, lost)
+			for lost, rounds := 0, 0; lost < 4; rounds++ {
+				if rounds == 12 {
+					t.Fatal("the machine is too busy to strike a holder in time")
+				}
+				if s.silence(f, holder, other, lost) {
+					lost++
+				}
 				holder, other = other, holder
 			}
 		})
@@ -61,14 +66,22 @@ func TestSilencedDaemon(t *testing.T) {
 }
 
 // silence loses the holder's last heartbeats, strikes it, and looks what is seen until
-// the pair is whole again, with the other as the holder.
-func (s *site) silence(f silencing, holder, other *node, lost int) {
+// the pair is whole again, with the other as the holder. It shows nothing, and says so,
+// where this test itself was so late that the holder had let go before.
+func (s *site) silence(f silencing, holder, other *node, lost int) (shown bool) {
 	s.t.Helper()
 	said, took, late, from := holder.log.String(), other.said("(peer-silent)"), holder.overlap(), time.Now()
 	heal := s.loseHeartbeats(holder, other, lost)
 	f.strike(holder)
 	struck := time.Now()
 	s.eventually("the other took", func() bool { return other.token(front).Holder == other.name })
+	if tardy := struck.Sub(from) - time.Duration(lost+1)*beatEvery; tardy > beatEvery/4 && len(holder.leases(1)) == 0 {
+		s.t.Logf("%s, %d heartbeats lost: it was struck %v late, and had let go", f.name, lost, tardy)
+		heal()
+		s.revive(f, holder)
+		s.audit(other)
+		return false
+	}
 	expiry := holder.expiry()
 	if left := expiry.Sub(struck); f.name != "wedged" && left > leaseFor-time.Duration(lost)*beatEvery {
 		s.t.Errorf("%d heartbeats lost: the lease lasted for another %v", lost, left)
@@ -89,6 +102,7 @@ func (s *site) silence(f silencing, holder, other *node, lost int) {
 	s.revive(f, holder)
 	s.staysHeld(other, holder, expiry.Add(late+round))
 	s.notTwoFor(from, late)
+	return true
 }
 
 // loseHeartbeats waits for any moment between two heartbeats, and then until that many

@@ -49,15 +49,16 @@ func TestThousandAddressesDelayNothing(t *testing.T) {
 		took := time.Since(from)
 		time.Sleep(2 * beatEvery)
 		least := watch()
+		late := 4 * s.probe.Report(from, time.Now()).Stall // of the machine's, which is not the daemons' doing
 		for _, e := range ears {
 			gap := e.longest(from, time.Now())
 			t.Logf("%s, %v: longest time between two messages of %s %v", order, took, e.of, gap)
-			if gap > beatEvery*3/2 {
+			if gap > beatEvery*3/2+late {
 				t.Errorf("%s: %s was silent for %v", order, e.of, gap)
 			}
 		}
-		t.Logf("%s: each lease lasted at least another %v", order, least)
-		if least < leaseFor-beatEvery*3/2 {
+		t.Logf("%s: each lease lasted at least another %v; the machine was late by %v", order, least, late)
+		if least < max(0, leaseFor-beatEvery*3/2-late) {
 			t.Errorf("%s: a lease had only %v left", order, least)
 		}
 	}

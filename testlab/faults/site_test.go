@@ -30,7 +30,7 @@ const (
 	servicePort = 7777
 	front       = "vip:front"
 	// limit is how long anything may take that is to happen within a second.
-	limit = 15 * time.Second
+	limit = 30 * time.Second
 	// steadily is how long a host must answer alone to be said to answer.
 	steadily = 300 * time.Millisecond
 	// round is more than the witness takes from one ask to the next.
@@ -304,6 +304,16 @@ func (n *node) token(name string) control.TokenStatus {
 	}
 	n.site.t.Fatalf("%s knows no %s", n.name, name)
 	return control.TokenStatus{}
+}
+
+// held waits until the node says that it alone holds the address, and returns what it says.
+func (n *node) held() (t control.TokenStatus) {
+	n.site.t.Helper()
+	n.site.eventually(n.name+" says that it holds, and since when", func() bool {
+		t = n.token(front)
+		return slices.Equal(t.Holders, []string{n.name}) && t.SinceMS != nil
+	})
+	return t
 }
 
 // events are the node's journal of this run.

@@ -50,7 +50,7 @@ var Shared = netip.MustParsePrefix("192.0.2.10/24")
 // to answer; StepLimit is how long that may take to come about.
 const (
 	SteadyFor = 600 * time.Millisecond
-	StepLimit = 8 * time.Second
+	StepLimit = 20 * time.Second
 )
 
 // ErrInterrupted: the caller's context was cancelled.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sort"
 	"sync"
 	"time"
 )
@@ -200,7 +201,8 @@ func (p *Probe) Last() (who string, at time.Time) {
 }
 
 // Steady waits until that host alone has answered for a while, datagrams and
-// connections, with no gap longer than a tenth of the while.
+// connections, with no gap longer than a tenth of the while. A gap while the probe did
+// not ask, its machine being busy, is the probe's own.
 func (p *Probe) Steady(ctx context.Context, who string, while time.Duration) error {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
@@ -221,7 +223,16 @@ func (p *Probe) steady(who string, from, to time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	begin, end := from.Sub(p.start), to.Sub(p.start)
-	limit := max((end-begin)/10, 10*probeInterval)
+	// What asks and what answers share the machine: each may wait for a processor.
+	limit := max((end-begin)/10, 10*probeInterval) + 2*p.stall(begin, end)
 	return p.datagram.only(who, begin, end) && p.stream.only(who, begin, end) &&
 		p.datagram.gap(begin, end) <= limit
+}
+
+// stall is the longest time, beyond its interval, that the probe did not ask in that
+// time. p.mu is held.
+func (p *Probe) stall(begin, end time.Duration) time.Duration {
+	first := sort.Search(len(p.sent), func(i int) bool { return p.sent[i] >= begin })
+	after := sort.Search(len(p.sent), func(i int) bool { return p.sent[i] >= end })
+	return max(0, longest(p.sent[first:after], begin, end)-probeInterval)
 }
