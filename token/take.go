@@ -135,6 +135,9 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 		return blocked
 	}
 	wait := max(m.config.Dead, p.dead) + t.spec.Linger
+	if t.lasting() {
+		wait = max(wait, ForceAfter)
+	}
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
@@ -147,6 +150,11 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	}
 	return blocked
 }
+
+// ForceAfter is the silence after which a token that nobody takes on silence is taken by
+// an operator's word. A recorded holder that was away for less than four fifths of it goes
+// on at once when it starts again: nobody can have been ordered to take meanwhile.
+const ForceAfter = 5 * time.Second
 
 // vouchFor is how long an operator's word about silent nodes holds: for the waits of
 // a take, not for the next silence.

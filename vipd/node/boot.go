@@ -69,7 +69,9 @@ func Boot(now clock.Instant, longest time.Duration, found []Found, kept Kept) (l
 	}
 	var recalled token.Several
 	for _, f := range found {
-		recalled = append(recalled, token.Recall{Token: f.Token, Record: f.Record})
+		record := f.Record
+		record.Holder = f.resumes(now)
+		recalled = append(recalled, token.Recall{Token: f.Token, Record: record})
 	}
 	list = append(list, Tell{recalled}, Tell{Halted{Names: kept.Halted}})
 	if kept.Suspended {
@@ -87,13 +89,20 @@ func (f *Found) decide(now clock.Instant, longest time.Duration) BootAction {
 	switch {
 	case lease.Lasts(now, longest):
 		return Adopt{f.Token, lease}
-	case f.Group && f.Bits&token.DisableInheritance != 0 && f.Record.Holder:
+	case f.Group && f.Bits&token.DisableInheritance != 0 && f.resumes(now):
 		return Adopt{f.Token, Left{Epoch: f.Record.Epoch, Expiry: now, Since: now}}
 	case f.Group && f.Bits&token.AllowMultiple != 0 && lease != (Left{}):
 		lease.Expiry = max(lease.Expiry, now)
 		return Adopt{f.Token, lease}
 	}
 	return Remove{f.Token}
+}
+
+// resumes reports whether the node goes on with what the record of this boot says it held:
+// it was away for so short a time that no other node can have been ordered to take it.
+// Else it waits for the others' word, as after a reboot.
+func (f *Found) resumes(now clock.Instant) bool {
+	return f.Record.Holder && f.Lease.Epoch == f.Record.Epoch && now.Sub(f.Lease.Expiry) < token.ForceAfter*4/5
 }
 
 // Lasts reports whether the lease lasts long enough to be taken over, and no longer

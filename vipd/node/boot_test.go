@@ -14,7 +14,8 @@ func TestBootDecides(t *testing.T) {
 	const now, longest = clock.Instant(10 * time.Second), 2 * time.Second
 	lasts := Left{Epoch: 0x501, Expiry: now.Add(50 * ms), Since: now.Add(-time.Minute), Pinned: true}
 	ended := Left{Epoch: 0x501, Expiry: now.Add(-ms), Since: now.Add(-time.Minute)}
-	holder := token.Record{Epoch: 0x701, Holder: true}
+	holder := token.Record{Epoch: 0x501, Holder: true}
+	longAgo := Left{Epoch: 0x501, Expiry: now.Add(-token.ForceAfter * 4 / 5), Since: clock.Instant(1)}
 	for _, c := range []struct {
 		name  string
 		found Found
@@ -31,7 +32,10 @@ func TestBootDecides(t *testing.T) {
 		{"a group whose lease lasts", Found{Group: true, Up: true, Lease: lasts}, Adopt{Lease: lasts}},
 		{"a group whose lease has ended", Found{Group: true, Up: true, Lease: ended, Record: holder}, Remove{}},
 		{"a group that no other node inherits", Found{Group: true, Up: true, Lease: ended, Bits: token.DisableInheritance, Record: holder},
-			Adopt{Lease: Left{Epoch: 0x701, Expiry: now, Since: now}}},
+			Adopt{Lease: Left{Epoch: 0x501, Expiry: now, Since: now}}},
+		{"a group that an operator may have ordered to another node meanwhile", Found{Group: true, Up: true, Lease: longAgo, Bits: token.DisableInheritance, Record: holder}, Remove{}},
+		{"a group whose lease is of another grant", Found{Group: true, Up: true, Lease: ended, Bits: token.DisableInheritance, Record: token.Record{Epoch: 0x701, Holder: true}}, Remove{}},
+		{"a group without a lease of this boot", Found{Group: true, Up: true, Bits: token.DisableInheritance, Record: holder}, Remove{}},
 		{"a group that was given away", Found{Group: true, Up: true, Bits: token.DisableInheritance, Record: token.Record{Epoch: 0x701, To: 2}}, Remove{}},
 		{"a group of which nothing is left", Found{Group: true, Bits: token.DisableInheritance, Record: holder}, nil},
 		{"a group that all run", Found{Group: true, Up: true, Lease: ended, Bits: token.AllowMultiple},
@@ -52,9 +56,11 @@ func TestBootDecides(t *testing.T) {
 // when all of it is decided.
 func TestBootInOrder(t *testing.T) {
 	record := token.Record{Epoch: 7, Holder: true}
-	got := Boot(clock.Instant(time.Hour), time.Second, []Found{{Token: 0, Up: true}, {Token: 1, Up: true, Group: true}, {Token: 2, Record: record}},
+	lease := Left{Epoch: 7, Expiry: clock.Instant(time.Hour - time.Second)}
+	got := Boot(clock.Instant(time.Hour), time.Second, []Found{{Token: 0, Up: true}, {Token: 1, Up: true, Group: true}, {Token: 2, Lease: lease, Record: record}, {Token: 3, Record: record}},
 		Kept{Suspended: true, Halted: []string{"group:g"}})
-	want := []BootAction{Remove{1}, Remove{0}, Tell{token.Several{token.Recall{Token: 0}, token.Recall{Token: 1}, token.Recall{Token: 2, Record: record}}},
+	want := []BootAction{Remove{1}, Remove{0}, Tell{token.Several{token.Recall{Token: 0}, token.Recall{Token: 1}, token.Recall{Token: 2, Record: record},
+		token.Recall{Token: 3, Record: token.Record{Epoch: 7}}}},
 		Tell{Halted{Names: []string{"group:g"}}}, Tell{Suspended{On: true}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v,\nwant %+v", got, want)

@@ -56,6 +56,9 @@ func (m *Machine) patience(c Command) time.Duration {
 	if !c.Verb.ofToken() {
 		return commandLimit
 	}
+	if c.Verb == Take {
+		return commandLimit + token.ForceAfter
+	}
 	if _, ok := m.groups.group(m.tokens.Spec(c.Token).Name); !ok {
 		return commandLimit
 	}
