@@ -57,13 +57,15 @@ func TestSchedules(t *testing.T) {
 
 // found are seeds beyond those usually played whose schedules once failed.
 var found = []uint64{
-	202947, // a cut of two thirds of a dead time, healed just before the lease's end
-	117509, // a rival comes and goes while the lease has run out
-	39792,  // a group leaves the configuration in the instant of a thaw, its lease run out
-	131469, // a rival that does not hear is waited for, by a slow clock
-	38881,  // the first word after a cut is an answer, and tells of a rival
-	91605,  // five nodes give the holder more orders at once than it has room to sign
-	38221,  // a silence shorter than a dead time: what was renewed alone must not stand
+	202947,    // a cut of two thirds of a dead time, healed just before the lease's end
+	117509,    // a rival comes and goes while the lease has run out
+	39792,     // a group leaves the configuration in the instant of a thaw, its lease run out
+	131469,    // a rival that does not hear is waited for, by a slow clock
+	38881,     // the first word after a cut is an answer, and tells of a rival
+	91605,     // five nodes give the holder more orders at once than it has room to sign
+	700078749, // late by less than half an interval while its lease runs out, with the heartbeats cut
+	700004890, // a group's token leaves the configuration while its units stop
+	38221,     // a silence shorter than a dead time: what was renewed alone must not stand
 }
 
 func TestFoundSchedules(t *testing.T) {
