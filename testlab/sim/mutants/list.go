@@ -41,8 +41,6 @@ var mutants = []mutant{
 		"	m.drops[Unproven]++\n", "	m.drops[Unproven]++\n	m.actions = append(m.actions, Say{Kind: Answer, To: r.From, Path: r.Path})\n"},
 	{"pending-is-not-echoed", "heartbeat/peer.go",
 		"if q.session != 0 && now.Sub(q.heard) <= dead {", "if false {"},
-	{"lease-by-an-echo-of-a-pending-session", "heartbeat/receive.go",
-		"if word.Proof = echo.Sent; !echo.Pending {", "if word.Proof = echo.Sent; true {"},
 	{"kept-back-counts", "heartbeat/peer.go",
 		"return p.aheadAt != 0 && p.aheadBy", "return false && p.aheadBy"},
 	{"gone-back-is-not-told", "heartbeat/machine.go",
@@ -67,8 +65,6 @@ var mutants = []mutant{
 		"	if t.lasting() && m.reached(now, t.vouched) {\n		return blocked\n	}\n	wait", "	wait"},
 	{"grace-on-every-word", "token/peer.go",
 		"back = p.quiet && w.Silence > m.config.Dead", "back = p.quiet || w.Fresh"},
-	{"new-session-renews-the-lease", "token/peer.go",
-		"	return max(p.echo.Add(m.config.Lease), p.grace)\n", "	return now.Add(m.config.Lease)\n"},
 	{"regrant-beside-a-rival", "token/meeting.go",
 		" && m.gaveUp(now, t, Granter(t.seen))", ""},
 	{"no-regrant", "token/meeting.go",
@@ -128,6 +124,9 @@ var mutants = []mutant{
 //   - the failback cap ignored: a schedule is shorter than the hour it counts in,
 //     and more failbacks than the cap are no harm to safety; a test of the machine
 //     shows it;
+//   - a lease by an echo of a pending session, one that a new session renews: 5000 schedules
+//     are not enough for the instant in which one message comes through before a cut;
+//     tests of the machines show both;
 //   - a replaced session accepted: its start is lower, and the seal has its own memory;
 //     tests of both show it;
 //   - the courtesy to a peer that fell silent without holding: it saves a meeting
