@@ -113,6 +113,9 @@ type Recall struct {
 	Record Record
 }
 
+// Booted says that all that an earlier run left has been told.
+type Booted struct{}
+
 // Recorded answers Record.
 type Recorded struct {
 	Token int
@@ -186,6 +189,7 @@ func (Unpin) event()       {}
 func (SetBits) event()     {}
 func (Adopt) event()       {}
 func (Recall) event()      {}
+func (Booted) event()      {}
 func (Recorded) event()    {}
 func (Reserved) event()    {}
 func (ClockFloor) event()  {}

@@ -202,6 +202,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.adopt(now, ev)
 	case Recall:
 		m.recall(now, ev)
+	case Booted:
+		m.config.Booting = false
 	case Recorded:
 		m.recorded(now, ev)
 	case Reserved:

@@ -59,6 +59,7 @@ type Config struct {
 	HighWater uint64 // epoch counter that no grant of an earlier run went beyond
 	Timed     bool   // nor was any ahead of the time of day
 	Clock     ClockFloor
+	Booting   bool // nothing is taken before Booted: what an earlier run left comes first
 }
 
 // ID returns the 64-bit FNV-1a hash by which a token's name goes on the wire.

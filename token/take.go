@@ -23,7 +23,7 @@ const (
 // consider takes an idle token if every peer allows it.
 func (m *Machine) consider(now clock.Instant, i int) {
 	t := &m.tokens[i]
-	if t.fitness.level() == 0 || t.handover.verb == Release {
+	if t.fitness.level() == 0 || t.handover.verb == Release || m.config.Booting {
 		return
 	}
 	cause, ok := m.cleared(now, t)

@@ -144,7 +144,7 @@ func (h *Host) Start() {
 	now := h.now()
 	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true,
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
-			Tokens: h.specs(), HighWater: h.disk.highWater, Timed: h.disk.timed, Clock: h.floor(), Sample: 1}, Services: h.services()}, now)
+			Tokens: h.specs(), HighWater: h.disk.highWater, Timed: h.disk.timed, Clock: h.floor(), Booting: true, Sample: 1}, Services: h.services()}, now)
 	h.crews = w.crews()
 	h.sender = node.NewSender(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}, now)
 	clear(h.kernel)

@@ -204,7 +204,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 		Self: c.self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.peerStarts(), Peers: c.peers(), Digest: c.settings.Digest(), Boot: bootName(), Build: build(), Leased: d.deadman.enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
 			Tokens: c.specs(), HighWater: disk.state().HighWater, Timed: disk.state().Timed,
-			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.wall()), Trusted: synchronised()}},
+			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.wall()), Trusted: synchronised()}, Booting: true},
 		Services: c.services(),
 	}, d.clocks.boot())
 	l := &loop{

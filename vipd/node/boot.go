@@ -58,7 +58,7 @@ func (Tell) bootAction()   {}
 // heartbeat. Groups come first, since addresses may require them. longest is how long
 // a lease can last. The daemon and the simulation run this same code.
 //
-//	found ──► Boot ──► Adopt, Remove (groups, then addresses) ──► Tell: what the disk keeps
+//	found ──► Boot ──► Adopt, Remove (groups, then addresses) ──► Tell: what the disk keeps, Booted
 func Boot(now clock.Instant, longest time.Duration, found []Found, kept Kept) (list []BootAction) {
 	for _, groups := range []bool{true, false} {
 		for i := range found {
@@ -77,7 +77,7 @@ func Boot(now clock.Instant, longest time.Duration, found []Found, kept Kept) (l
 	if kept.Suspended {
 		list = append(list, Tell{Suspended{On: true}})
 	}
-	return list
+	return append(list, Tell{token.Booted{}})
 }
 
 // decide says whether a token that is up goes on: by a lease that lasts. A group also
