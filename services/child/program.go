@@ -97,7 +97,7 @@ func format(path string) error {
 func interpreter(path, line string) error {
 	words := strings.Fields(line)
 	if len(words) == 0 {
-		return fmt.Errorf("%s: exec format error: no interpreter behind #!", path)
+		return fmt.Errorf("%s: exec format error: its #! names no interpreter", path)
 	}
 	if !filepath.IsAbs(words[0]) {
 		return nil // found from the folder that it is started in

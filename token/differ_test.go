@@ -1,0 +1,167 @@
+package token
+
+import (
+	"testing"
+	"time"
+)
+
+// beside is a machine that hears an idle peer whose claims are as given.
+func beside(t *testing.T, s Spec, claim func(*Claim)) (m *Machine, word func(now time.Duration) []Action) {
+	t.Helper()
+	m = New(config(s), at(0))
+	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	word = func(now time.Duration) []Action {
+		w := idle(m, at(now))
+		claim(&w.Claims[0])
+		return m.Step(at(now), w)
+	}
+	return m, word
+}
+
+// Two files give the nodes opposite priorities: each node's own word of itself counts, so
+// that one of them takes.
+func TestPrioritiesThatDiffer(t *testing.T) {
+	for _, c := range []struct {
+		theirs int // what the peer says of itself; this node's own is 200
+		takes  bool
+	}{{300, false}, {100, true}, {200, true}} {
+		m, word := beside(t, spec("vip:front", 0), func(c2 *Claim) { c2.Priority = c.theirs })
+		for i := range 3 {
+			word(time.Duration(i+1) * ms)
+		}
+		if taken := m.Phase(0) == Taking; taken != c.takes {
+			t.Errorf("the peer says %d of itself: taken %v", c.theirs, taken)
+		}
+	}
+}
+
+// Disable Inheritance in the peer's file alone forbids taking on its silence.
+func TestPeerThatDisablesInheritance(t *testing.T) {
+	for _, theirs := range []Bits{0, DisableInheritance} {
+		m, word := beside(t, spec("vip:front", 0), func(c *Claim) {
+			c.Bits, c.Phase, c.Epoch, c.Seen = theirs, Holding, 1<<8|2, 1<<8|2
+		})
+		word(1 * ms)
+		for now := at(2 * ms); now < at(3*time.Second); now = max(now+1, m.Deadline()) {
+			m.Step(now, Tick{})
+		}
+		if took := m.Phase(0) != Idle; took != (theirs == 0) {
+			t.Errorf("the peer applies %b: taken on silence %v", theirs, took)
+		}
+	}
+}
+
+// Switched on while the token is held, Disable Inheritance is on disk at once, and the
+// lease stays bound to a peer that has not said that it applies it too.
+func TestDisableInheritanceByReload(t *testing.T) {
+	m := holder(t, spec("vip:front", 0))
+	list := m.Step(at(2*ms), Reconfigure{Tokens: []Spec{spec("vip:front", DisableInheritance)}})
+	if stored := find[Store](list); len(stored) != 1 || !stored[0].Record.Holder || stored[0].Record.Epoch != m.tokens[0].epoch {
+		t.Errorf("stored %+v", stored)
+	}
+	m.Step(at(3*ms), Recorded{Token: 0, OK: true})
+	old := idle(m, at(4*ms))
+	old.Claims[0].Bits = 0
+	if m.Step(at(4*ms), old); m.tokens[0].limit != at(124*ms) {
+		t.Errorf("beside a peer that may inherit the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	}
+	m.Step(at(5*ms), idle(m, at(5*ms)))
+	if m.tokens[0].limit.Sub(at(0)) < time.Hour {
+		t.Errorf("beside a peer that applies it too the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	}
+	m.Step(at(6*ms), Reconfigure{Tokens: []Spec{spec("vip:front", 0)}})
+	again := idle(m, at(7*ms))
+	again.Claims[0].Bits = 0
+	list = m.Step(at(7*ms), again)
+	if stored := find[Store](list); len(stored) != 1 || stored[0].Record.Holder {
+		t.Errorf("switched off it stored %+v", stored)
+	}
+}
+
+// A token that left the file goes on being bound by the peer's echoes while it goes down.
+func TestGoneTokenIsBound(t *testing.T) {
+	s := spec("group:db", 0)
+	s.Orderly = true
+	m := holder(t, s)
+	m.Step(at(2*ms), Reconfigure{})
+	if m.Step(at(3*ms), Tick{}); m.Phase(0) != Dropping || m.tokens[0].limit != at(121*ms) {
+		t.Errorf("%v, with a lease until %v", m.Phase(0), m.tokens[0].limit.Sub(at(0)))
+	}
+}
+
+// A lease that ran out while this node did not look is not revived by the peer's silence.
+func TestLeaseThatRanOutUnseen(t *testing.T) {
+	m := holder(t, spec("vip:front", 0))
+	late := m.tokens[0].limit.Add(2 * ms)
+	for _, l := range find[Lease](m.Step(late, Tick{})) {
+		if l.Limit > late {
+			t.Errorf("at %v it was granted until %v", late.Sub(at(0)), l.Limit.Sub(at(0)))
+		}
+	}
+	if m.tokens[0].lapsed == 0 {
+		t.Error("it did not lapse")
+	}
+}
+
+// A peer's number that can't be true moves nothing, and is told once.
+func TestEpochOutOfReach(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		clock  ClockFloor
+		seen   uint64
+		refuse bool
+	}{
+		{"all ones", ClockFloor{}, 1<<64 - 1, true},
+		{"the last counter", ClockFloor{}, maxCounter << 8, true},
+		{"a century, without a clock", ClockFloor{}, 100 * farAhead << 8, false},
+		{"a century, with one", ClockFloor{Floor: 5000, Trusted: true}, 100 * farAhead << 8, true},
+		{"a month, with one", ClockFloor{Floor: 5000, Trusted: true}, farAhead / 12 << 8, false},
+	} {
+		m, word := beside(t, spec("vip:front", 0), func(claim *Claim) { claim.Seen = c.seen })
+		m.Step(at(0), c.clock)
+		told := len(find[EpochRefused](word(1*ms))) + len(find[EpochRefused](word(2*ms)))
+		if refused := m.tokens[0].seen != c.seen; refused != c.refuse || told == 1 != c.refuse {
+			t.Errorf("%s: refused %v, told %d times", c.name, refused, told)
+		}
+	}
+}
+
+// A grant is above what any node can have granted before: by the clock where it is
+// trusted, by what was seen and reserved in any case.
+func TestEpochFollowsTheClock(t *testing.T) {
+	c := config(spec("vip:front", 0))
+	c.HighWater, c.Timed, c.Clock = 9000, true, ClockFloor{Floor: 8000, Trusted: true}
+	m := New(c, at(0))
+	m.Step(at(0), Reserved{HighWater: 20000, Timed: true, OK: true})
+	m.Step(at(time.Second), idle(m, at(time.Second)))
+	m.Step(at(time.Second+ms), idle(m, at(time.Second+ms)))
+	m.Step(at(time.Second+2*ms), idle(m, at(time.Second+2*ms)))
+	if got := Counter(m.tokens[0].epoch); got != 8008 {
+		t.Errorf("granted %d a second after 8000", got)
+	}
+}
+
+// An offer that was declined says nothing of one with the same number in the giver's next
+// session.
+func TestDeclineEndsWithTheSession(t *testing.T) {
+	number := uint64(7)
+	m, word := beside(t, spec("vip:front", 0), func(c *Claim) {
+		c.Phase, c.Epoch, c.Seen, c.Verb, c.To, c.About, c.Priority = Holding, 1<<8|2, 1<<8|2, Offer, 1, number, 300
+	})
+	m.Step(at(0), Standing{Reasons: Suspend})
+	word(1 * ms)
+	if c := m.Claims(at(1*ms), nil)[0]; c.Verb != Decline {
+		t.Fatalf("says %v", c.Verb)
+	}
+	m.Step(at(2*ms), Standing{})
+	if word(3 * ms); m.Claims(at(3*ms), nil)[0].Verb != Decline {
+		t.Error("a decline is not for good")
+	}
+	again := idle(m, at(4*ms))
+	again.New = true
+	again.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2, Verb: Offer, To: 1, About: number, Priority: 300}
+	m.Step(at(4*ms), again)
+	if c := m.Claims(at(4*ms), nil)[0]; c.Verb != Accept {
+		t.Errorf("to the first offer of a new session it says %v", c.Verb)
+	}
+}
