@@ -113,8 +113,10 @@ func sockaddr(at netip.AddrPort, iface *net.Interface) unix.Sockaddr {
 
 // prepare sets what every socket of a path has in common.
 func (o *Options) prepare(fd int) error {
-	if err := setInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
-		return err
+	if !o.NoStamps {
+		if err := setInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+			return err
+		}
 	}
 	if o.Filter != nil {
 		if err := setFilter(fd, o.Filter); err != nil {

@@ -10,7 +10,6 @@ import (
 // Conn is one path: a local address, and the groups heard on its interface.
 type Conn struct {
 	options Options
-	iface   *net.Interface
 	unicast *Socket
 	group   *Socket // nil without Options.Group
 }
@@ -35,7 +34,7 @@ func open(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{options: o, iface: iface}
+	c := &Conn{options: o}
 	if c.unicast, err = bindUnicast(o, iface); err != nil {
 		return nil, err
 	}
@@ -64,7 +63,7 @@ func (c *Conn) Sockets() []*Socket {
 }
 
 // Interface returns the interface that carries the path.
-func (c *Conn) Interface() *net.Interface { return c.iface }
+func (c *Conn) Interface() *net.Interface { return c.unicast.iface.Load() }
 
 // Join joins one more group on the path's interface and returns the socket that
 // hears it, and it alone. The socket belongs to the caller; closing it leaves the
@@ -74,7 +73,7 @@ func (c *Conn) Join(group netip.AddrPort) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join group: %w", err)
 	}
-	s, err := bindGroup(c.options, group, c.iface)
+	s, err := bindGroup(c.options, group, c.Interface())
 	if err != nil {
 		return nil, fmt.Errorf("join group: %w", err)
 	}

@@ -26,7 +26,7 @@
 //
 // A membership belongs to its socket: it outlives a lost carrier, an interface
 // that is set down and up, and the address going away and coming back. It ends
-// with the interface itself; a recreated interface needs a new Conn. What the
+// with the interface itself; a recreated interface needs [Conn.Rejoin]. What the
 // network does meanwhile shows as errors for which [Transient] is true. Over IPv6
 // the kernel goes on sending to groups from an address that has gone.
 //

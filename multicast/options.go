@@ -52,6 +52,10 @@ type Options struct {
 	// receives anything unfiltered.
 	Filter []bpf.RawInstruction
 
+	// NoStamps leaves out the kernel's stamps of received datagrams, for a program
+	// that does not read them.
+	NoStamps bool
+
 	// ReceiveBuffer and SendBuffer are the sizes of each socket's queues in
 	// bytes; 0 keeps the kernel's default. Without CAP_NET_ADMIN the kernel caps
 	// them at net.core.rmem_max and net.core.wmem_max.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -20,7 +21,7 @@ type PacketConn interface {
 type Socket struct {
 	conn      endpoint
 	raw       syscall.RawConn
-	iface     *net.Interface
+	iface     atomic.Pointer[net.Interface]
 	multicast bool
 
 	reading sync.Mutex
@@ -44,7 +45,8 @@ func wrap(conn endpoint, iface *net.Interface) (*Socket, error) {
 		conn.Close()
 		return nil, fmt.Errorf("wrap socket: %w", err)
 	}
-	s := &Socket{conn: conn, raw: raw, iface: iface}
+	s := &Socket{conn: conn, raw: raw}
+	s.iface.Store(iface)
 	s.in.init()
 	s.out.init()
 	return s, nil
@@ -63,7 +65,7 @@ func (s *Socket) Local() netip.AddrPort {
 	ip := at.Addr().Unmap()
 	if ip.Zone() != "" {
 		// Package net remembers names of interfaces across network namespaces.
-		ip = ip.WithZone(s.iface.Name)
+		ip = ip.WithZone(s.iface.Load().Name)
 	}
 	return netip.AddrPortFrom(ip, at.Port())
 }
@@ -85,7 +87,7 @@ func (s *Socket) Read(batch []Datagram) (int, error) {
 	if s.in.errno != 0 {
 		return 0, fmt.Errorf("read datagrams: %w", s.in.errno)
 	}
-	s.in.collect(batch, s.iface)
+	s.in.collect(batch, s.iface.Load())
 	for i := range batch[:s.in.done] {
 		batch[i].Multicast = s.multicast
 		batch[i].StampValid = s.warm && !batch[i].Stamp.IsZero()
@@ -125,7 +127,7 @@ func (s *Socket) Send(payload []byte, to netip.AddrPort) error {
 
 // send gives the kernel as many of the batch as it takes at once.
 func (s *Socket) send(batch []Datagram, call func(fd uintptr) bool) (int, error) {
-	s.out.load(batch, s.iface)
+	s.out.load(batch, s.iface.Load())
 	err := s.raw.Write(call)
 	if err == nil && s.out.errno != 0 {
 		err = s.out.errno
