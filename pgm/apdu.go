@@ -5,18 +5,22 @@ import (
 	"vipd/pgm/window"
 )
 
-// take puts a message into the window as one packet or several fragments.
-func (s *Sender) take(now window.Instant, m []byte) {
+// take puts a message into the window as one packet or several fragments, and returns
+// its number.
+func (s *Sender) take(now window.Instant, m []byte) packet.Seq {
 	s.stats.Messages++
 	if !s.o.Pack {
+		number := s.w.Next()
 		s.push(now, m)
-		return
+		return number
 	}
 	s.closePack(now)
+	number := s.w.Next()
 	s.packed = appendPacked(s.packed[:0], m)
 	if len(s.packed) > s.payload(false) {
 		s.closePack(now)
 	}
+	return number
 }
 
 // push makes one APDU into packets (section 9.2).
@@ -40,6 +44,10 @@ func (s *Sender) pushPacket(now window.Instant, payload []byte, f *packet.Fragme
 	p.Type, p.SourcePort, p.DestPort, p.GSI = packet.ODATA, s.tsi.Port, s.o.Port, s.tsi.GSI
 	p.Seq, p.Trail, p.Payload = s.w.Next(), s.trailAfterPush(), payload
 	p.Options = packet.Options{}
+	if !s.begun.Load() {
+		p.Options.With(packet.OptSYN) // section 9.6
+		s.begun.Store(true)
+	}
 	if f != nil {
 		p.Options.With(packet.OptFragment).Fragment = *f
 	}
@@ -59,12 +67,19 @@ func (s *Sender) trailAfterPush() packet.Seq {
 	return s.w.Trail()
 }
 
-// payload is how many octets one packet carries.
+// synRoom is how many octets OPT_SYN may take from the first packet.
+const synRoom = 8
+
+// payload is how many octets the next packet carries.
 func (s *Sender) payload(fragment bool) int {
+	room := s.wholeRoom
 	if fragment {
-		return s.partRoom
+		room = s.partRoom
 	}
-	return s.wholeRoom
+	if !s.begun.Load() {
+		room -= synRoom
+	}
+	return room
 }
 
 // measure finds out what the options leave of a packet.
@@ -85,7 +100,10 @@ func (s *Sender) packets(n int) int {
 	if n <= s.payload(false) {
 		return 1
 	}
-	return (n + s.payload(true) - 1) / s.payload(true)
+	if !s.begun.Load() {
+		n += synRoom
+	}
+	return (n + s.partRoom - 1) / s.partRoom
 }
 
 // maxMessage is the longest message.

@@ -31,7 +31,7 @@ func newSender(t testing.TB, l Link, o SenderOptions) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { s.Close(context.Background()) })
 	return s
 }
 
@@ -58,7 +58,7 @@ func numbered(i, n int) []byte {
 // expect receives messages first to last, in order and whole, then the end.
 func expect(ctx context.Context, r *Receiver, first, last, size int) error {
 	for i := first; i <= last; i++ {
-		m, err := r.Receive(ctx)
+		m, err := r.Next(ctx)
 		if err != nil {
 			return fmt.Errorf("message %d: %w", i, err)
 		}
@@ -66,7 +66,7 @@ func expect(ctx context.Context, r *Receiver, first, last, size int) error {
 			return fmt.Errorf("message %d is not what was sent: %d octets %.16x", i, len(m.Data), m.Data)
 		}
 	}
-	_, err := r.Receive(ctx)
+	_, err := r.Next(ctx)
 	if end := (*EndError)(nil); !errors.As(err, &end) || end.Reset || end.Expired {
 		return fmt.Errorf("after the last message: %v, want the end", err)
 	}
@@ -102,13 +102,13 @@ func TestBusDelivers(t *testing.T) {
 				go func() {
 					time.Sleep(10 * time.Millisecond) // so that an SPM is there before the data
 					for i := range count {
-						if err := s.Send(ctx, numbered(i, c.size)); err != nil {
+						if _, err := s.Send(ctx, numbered(i, c.size)); err != nil {
 							t.Errorf("send %d: %v", i, err)
 							return
 						}
 						time.Sleep(20 * time.Microsecond)
 					}
-					s.Close()
+					s.Close(context.Background())
 				}()
 				done := make(chan error)
 				go func() { done <- expect(ctx, r1, 0, count-1, c.size) }()
@@ -141,11 +141,11 @@ func TestLossIsOneEventPerHole(t *testing.T) {
 				s.Send(t.Context(), numbered(i, 64))
 				time.Sleep(200 * time.Microsecond)
 			}
-			s.Close()
+			s.Close(context.Background())
 		}()
 		next, holes := 0, 0
 		for {
-			m, err := r.Receive(t.Context())
+			m, err := r.Next(t.Context())
 			var loss *LossError
 			var end *EndError
 			switch {
@@ -186,11 +186,11 @@ func TestTwoSendersKeepTheirOrder(t *testing.T) {
 					s.Send(t.Context(), numbered(i, 64))
 					time.Sleep(100 * time.Microsecond)
 				}
-				s.Close()
+				s.Close(context.Background())
 			}()
 		}
 		for ends := 0; ends < 2; {
-			m, err := r.Receive(t.Context())
+			m, err := r.Next(t.Context())
 			if end := (*EndError)(nil); errors.As(err, &end) {
 				if next[end.Source] != 300 {
 					t.Errorf("%s ended after %d", end.Source, next[end.Source])
@@ -216,14 +216,14 @@ func TestAbort(t *testing.T) {
 		s := newSender(t, bus.Link(addrA, group), SenderOptions{})
 		s.Send(t.Context(), []byte("last words"))
 		s.Abort(7)
-		if m, err := r.Receive(t.Context()); err != nil || string(m.Data) != "last words" || m.From != addrA {
+		if m, err := r.Next(t.Context()); err != nil || string(m.Data) != "last words" || m.From != addrA {
 			t.Errorf("%q from %v, %v", m.Data, m.From, err)
 		}
 		var end *EndError
-		if _, err := r.Receive(t.Context()); !errors.As(err, &end) || !end.Reset || end.Code != 7 || end.Source != s.TSI() {
+		if _, err := r.Next(t.Context()); !errors.As(err, &end) || !end.Reset || end.Code != 7 || end.Source != s.TSI() {
 			t.Errorf("%v, want a reset with code 7", err)
 		}
-		if err := s.Send(t.Context(), nil); !errors.Is(err, net.ErrClosed) {
+		if _, err := s.Send(t.Context(), nil); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("send after Abort: %v", err)
 		}
 	})
@@ -236,23 +236,23 @@ func TestContextsAndLimits(t *testing.T) {
 		s := newSender(t, bus.Link(addrA, group), SenderOptions{MaxFragments: 16, Rate: 1000, Burst: 100})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		if _, err := r.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := r.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("receive: %v", err)
 		}
-		if err := s.Send(t.Context(), make([]byte, 16*(1472-24-20)+1)); !errors.Is(err, ErrTooLong) {
+		if _, err := s.Send(t.Context(), make([]byte, 16*(1472-24-20)+1)); !errors.Is(err, ErrTooLong) {
 			t.Errorf("17 fragments: %v", err)
 		}
-		if err := s.Send(t.Context(), make([]byte, 65536)); !errors.Is(err, ErrTooLong) {
+		if _, err := s.Send(t.Context(), make([]byte, 65536)); !errors.Is(err, ErrTooLong) {
 			t.Errorf("65536 octets: %v", err)
 		}
 		s.Send(t.Context(), make([]byte, 100))
 		short, cancel2 := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel2()
-		if err := s.Send(short, make([]byte, 100)); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.Send(short, make([]byte, 100)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("over the rate: %v", err)
 		}
 		r.Close()
-		if _, err := r.Receive(t.Context()); !errors.Is(err, net.ErrClosed) {
+		if _, err := r.Next(t.Context()); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("receive after close: %v", err)
 		}
 	})
@@ -289,10 +289,10 @@ func TestSilentSourceExpires(t *testing.T) {
 		l := bus.Link(addrA, group)
 		s := newSender(t, l, SenderOptions{Linger: time.Millisecond})
 		s.Send(t.Context(), []byte("hello"))
-		r.Receive(t.Context())
+		r.Next(t.Context())
 		bus.SetLoss(1)
 		var end *EndError
-		if _, err := r.Receive(t.Context()); !errors.As(err, &end) || !end.Expired {
+		if _, err := r.Next(t.Context()); !errors.As(err, &end) || !end.Expired {
 			t.Errorf("%v, want the source expired", err)
 		}
 		time.Sleep(6 * time.Second)
@@ -320,9 +320,9 @@ func TestLateJoin(t *testing.T) {
 					s.Send(t.Context(), numbered(i, 2000))
 					time.Sleep(time.Millisecond)
 				}
-				s.Close()
+				s.Close(context.Background())
 			}()
-			m, err := r.Receive(t.Context())
+			m, err := r.Next(t.Context())
 			if err != nil {
 				t.Fatalf("offered %v: %v\n%+v", offered, err, r.Stats())
 			}

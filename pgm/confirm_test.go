@@ -68,7 +68,10 @@ func TestNAKIsConfirmedAtOnce(t *testing.T) {
 				defer cancel()
 				for range c.callers {
 					go func() {
-						for s.Send(ctx, numbered(0, 1000)) == nil {
+						for {
+							if _, err := s.Send(ctx, numbered(0, 1000)); err != nil {
+								return
+							}
 						}
 					}()
 				}

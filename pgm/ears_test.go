@@ -29,18 +29,18 @@ func TestReceiveReadsItself(t *testing.T) {
 					await(t, "Receive to sleep", r.asleep)
 					s.Send(ctx, numbered(i, 100)) //nolint:errcheck // missed below
 				}()
-				if m, err := r.Receive(ctx); err != nil || string(m.Data) != string(numbered(i, 100)) {
+				if m, err := r.Next(ctx); err != nil || string(m.Data) != string(numbered(i, 100)) {
 					t.Fatalf("message %d: %.8x, %v", i, m.Data, err)
 				}
 			}
 			short, stop := context.WithTimeout(ctx, 50*time.Millisecond)
-			if _, err := r.Receive(short); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := r.Next(short); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("past the deadline: %v", err)
 			}
 			stop()
 			undo := l.sw.Drop(rig.Fault{})
 			var end *EndError
-			if _, err := r.Receive(ctx); !errors.As(err, &end) || !end.Expired {
+			if _, err := r.Next(ctx); !errors.As(err, &end) || !end.Expired {
 				t.Errorf("a source went silent: %v", err)
 			}
 			undo()
@@ -48,7 +48,7 @@ func TestReceiveReadsItself(t *testing.T) {
 				await(t, "Receive to sleep", r.asleep)
 				r.Close() //nolint:errcheck // its own result is of no interest
 			}()
-			if _, err := r.Receive(ctx); !errors.Is(err, net.ErrClosed) {
+			if _, err := r.Next(ctx); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("closed: %v", err)
 			}
 		})
@@ -84,7 +84,7 @@ func TestStandIn(t *testing.T) {
 	sent := 0
 	more := func() {
 		for range half {
-			if err := s.Send(ctx, numbered(sent, 500)); err != nil {
+			if _, err := s.Send(ctx, numbered(sent, 500)); err != nil {
 				t.Fatal(err)
 			}
 			sent++
@@ -92,17 +92,17 @@ func TestStandIn(t *testing.T) {
 	}
 	more()
 	for i := range half {
-		if m, err := r.Receive(ctx); err != nil || string(m.Data) != string(numbered(i, 500)) {
+		if m, err := r.Next(ctx); err != nil || string(m.Data) != string(numbered(i, 500)) {
 			t.Fatalf("message %d: %.8x, %v", i, m.Data, err)
 		}
 	}
 	short, stop := context.WithTimeout(ctx, 20*away)
 	defer stop()
-	if _, err := r.Receive(short); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := r.Next(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("nothing was sent: %v", err)
 	}
 	more()
-	s.Close()
+	s.Close(context.Background())
 	if err := expect(ctx, r, half, sent-1, 500); err != nil {
 		t.Errorf("%v\n%+v", err, r.Stats())
 	}
@@ -123,7 +123,7 @@ func TestEarsLeaveNothingOpen(t *testing.T) {
 	for range 5 {
 		r := l.receiver(ways[0], l.b, 2, ReceiverOptions{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		r.Receive(ctx) //nolint:errcheck // nothing comes
+		r.Next(ctx) //nolint:errcheck // nothing comes
 		cancel()
 		r.Close()
 	}
@@ -142,7 +142,7 @@ func TestBellReachesTheSocket(t *testing.T) {
 	r.ears.fds[0].Events = unix.POLLOUT // says at once that there is something; takes effect at the next poll
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := r.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := r.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	if err := r.Close(); err != nil {

@@ -29,13 +29,13 @@ func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for _, word := range []string{"true", "on", "the", "wire"} {
-		if err := sender.Send(ctx, []byte(word)); err != nil {
+		if _, err := sender.Send(ctx, []byte(word)); err != nil {
 			fmt.Println(err)
 		}
 	}
-	go sender.Close()
+	go sender.Close(context.Background())
 	for {
-		m, err := receiver.Receive(ctx)
+		m, err := receiver.Next(ctx)
 		var end *pgm.EndError
 		if errors.As(err, &end) {
 			return
@@ -57,7 +57,7 @@ func Example() {
 func ExampleReceiver_Receive() {
 	count := func(ctx context.Context, r *pgm.Receiver) (messages, lost int, err error) {
 		for {
-			_, err := r.Receive(ctx)
+			_, err := r.Next(ctx)
 			var loss *pgm.LossError
 			var end *pgm.EndError
 			switch {
@@ -88,7 +88,7 @@ func ExampleReceiver_Receive() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	say := func(text string) {
-		if err := s.Send(ctx, []byte(text)); err != nil {
+		if _, err := s.Send(ctx, []byte(text)); err != nil {
 			fmt.Println(err)
 		}
 		time.Sleep(time.Millisecond)
@@ -101,7 +101,7 @@ func ExampleReceiver_Receive() {
 	bus.SetLoss(0)
 	say("heard")
 	say("heard")
-	go s.Close()
+	go s.Close(context.Background())
 	messages, lost, err := count(ctx, r)
 	fmt.Println(messages, lost, err)
 	// Output: 3 5 <nil>
@@ -127,6 +127,6 @@ func ExampleSenderOptions_flow() {
 		fmt.Println(err)
 		return
 	}
-	defer s.Close()
+	defer s.Close(context.Background())
 	// Output: this host does not have the address 192.0.2.1
 }

@@ -75,7 +75,7 @@ func (r *Receiver) hear(now window.Instant, p *packet.Packet, b []byte, from net
 				return
 			}
 		}
-		s.heard = now
+		s.count(now, len(b))
 		if p.Type == packet.SPM {
 			r.hearSPM(now, s, p)
 		} else {
@@ -108,19 +108,17 @@ func (r *Receiver) hearData(now window.Instant, s *session, p *packet.Packet) {
 	if p.Type == packet.RDATA {
 		r.stats.Repairs++
 	}
-	payload := p.Payload
-	if s.w.Wants(p.Seq) {
-		payload = r.keep(payload)
-	}
-	r.stats.Verdicts[s.w.Data(now, p, payload)]++
+	r.stats.Verdicts[s.w.Data(now, p, r.keep)]++
+	s.fed(now)
 }
 
 // keep copies a payload out of the socket's buffer. Payloads share blocks of
-// memory: one allocation serves many.
+// memory: one allocation serves many. The blocks are small, for a message that the
+// program keeps keeps its block.
 func (r *Receiver) keep(b []byte) []byte {
-	const block = 256 << 10
+	const block = 16 << 10
 	if cap(r.block)-len(r.block) < len(b) {
-		r.block = make([]byte, 0, block)
+		r.block = make([]byte, 0, max(block, len(b)))
 	}
 	at := len(r.block)
 	r.block = append(r.block, b...)
@@ -134,5 +132,6 @@ func (r *Receiver) hearSPM(now window.Instant, s *session, p *packet.Packet) {
 	r.stats.Verdicts[v]++
 	if v == window.Kept {
 		s.path, s.spmrAt = p.Path, window.Never
+		s.spms++
 	}
 }

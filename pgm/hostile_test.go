@@ -108,12 +108,12 @@ func TestHostileToReceiver(t *testing.T) {
 				t.Errorf("%q was not counted: %v", reason, dropped)
 			}
 		}
-		if dropped["stale SPM"] < 1900 || dropped["too many sources"] < 190 || r.Stats().Sources > 8 {
+		if dropped["stale SPM"] < 1900 || r.Stats().Evicted < 190 || r.Stats().Sources > 8 {
 			t.Errorf("storms: %v, %d sources", dropped, r.Stats().Sources)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if m, err := r.Receive(ctx); err != nil || string(m.Data) != "abc" {
+		if m, err := r.Next(ctx); err != nil || string(m.Data) != "abc" {
 			t.Errorf("the good packet: %q, %v", m.Data, err)
 		}
 		for i := packet.Type(0); i < 16; i++ {
@@ -160,7 +160,7 @@ func TestHostileToSender(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			bus.SetLoss(0)
-			s.Close()
+			s.Close(context.Background())
 		}()
 		if err := expect(t.Context(), r, 50, 89, 100); err != nil {
 			t.Errorf("the other receiver is harmed: %v", err)
@@ -201,7 +201,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Send(t.Context(), []byte("hello"))
-	s.Close()
+	s.Close(context.Background())
 	r.Close()
 	for limit := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {

@@ -22,6 +22,7 @@ type lan struct {
 	lab     *rig.Lab
 	sw      *rig.Switch
 	a, b, c *rig.Host
+	ports   []*rig.Port // of a, b and c
 }
 
 func newLAN(t *testing.T) *lan {
@@ -35,6 +36,7 @@ func newLAN(t *testing.T) *lan {
 	}
 	l.a, l.b, l.c = plug("a", "10.0.0.1/24", "fd00::1/64"), plug("b", "10.0.0.2/24", "fd00::2/64"), plug("c", "10.0.0.3/24", "fd00::3/64")
 	introduce(t, ports)
+	l.ports = ports
 	return l
 }
 
@@ -111,7 +113,7 @@ func (l *lan) sender(w how, h *rig.Host, n int, o SenderOptions) (s *Sender) {
 	if err != nil {
 		l.t.Fatalf("%s: %v", w.name, err)
 	}
-	l.t.Cleanup(func() { s.Close() })
+	l.t.Cleanup(func() { s.Close(context.Background()) })
 	return s
 }
 
@@ -165,11 +167,11 @@ func (l *lan) deliver(w how, size, count int) {
 		})
 	}
 	for i := range count {
-		if err := s.Send(ctx, numbered(i, size)); err != nil {
+		if _, err := s.Send(ctx, numbered(i, size)); err != nil {
 			l.t.Fatalf("send %d: %v", i, err)
 		}
 	}
-	go s.Close()
+	go s.Close(context.Background())
 	wg.Wait()
 }
 
@@ -190,13 +192,13 @@ func TestSendersShareAHostAndPort(t *testing.T) {
 			for i := range count {
 				s.Send(ctx, numbered(i, 200))
 			}
-			s.Close()
+			s.Close(context.Background())
 		}()
 	}
 	for _, r := range []*Receiver{r, same} {
 		next := map[any]int{}
 		for ends := 0; ends < 3; {
-			m, err := r.Receive(ctx)
+			m, err := r.Next(ctx)
 			var end *EndError
 			switch {
 			case errors.As(err, &end):
@@ -263,11 +265,11 @@ func TestFlowControl(t *testing.T) {
 		}
 	})
 	for i := range count {
-		if err := s.Send(ctx, numbered(i, 1000)); err != nil {
+		if _, err := s.Send(ctx, numbered(i, 1000)); err != nil {
 			t.Fatalf("send %d: %v", i, err)
 		}
 	}
-	s.Close()
+	s.Close(context.Background())
 	wg.Wait()
 	if st := s.Stats(); st.Blocked == 0 {
 		t.Errorf("the sender never waited: %+v", st)
@@ -295,7 +297,7 @@ func TestLeaveBehind(t *testing.T) {
 		}
 	})
 	for i := range count {
-		if err := s.Send(ctx, numbered(i, 1000)); err != nil {
+		if _, err := s.Send(ctx, numbered(i, 1000)); err != nil {
 			t.Fatalf("send %d: %v", i, err)
 		}
 	}
@@ -303,11 +305,11 @@ func TestLeaveBehind(t *testing.T) {
 	if n = <-notices; n.Kind != LeftBehind || n.Receiver != known[1] || n.At != 0 {
 		t.Errorf("the sender was told %+v", n)
 	}
-	go s.Close()
+	go s.Close(context.Background())
 	wg.Wait()
 	behind, lost, got := 0, 0, 0
 	for {
-		_, err := slow.Receive(ctx)
+		_, err := slow.Next(ctx)
 		var loss *LossError
 		var left *BehindError
 		var end *EndError

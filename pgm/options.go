@@ -21,6 +21,15 @@ type SenderOptions struct {
 	SourcePort uint16     // data-source port, default random
 	GSI        packet.GSI // default made of host name and local address
 
+	// Epoch, if not 0, stands in the last four octets of the GSI: a program that counts
+	// its starts gives each a TSI of its own, and TSI.Epoch tells receivers which.
+	Epoch uint32
+
+	// First is the number of the first packet. Without it a session whose SourcePort is
+	// given begins at a random number, so that a session that follows another under the
+	// same TSI is never taken for its continuation, and any other one at 0.
+	First *packet.Seq
+
 	Window int           // TXW_SQNS: packets kept for repair, default 16384
 	Keep   time.Duration // TXW_SECS: how long they are kept at most; 0: until room is needed
 	Rate   float64       // TXW_MAX_RTE: octets a second, repairs included; 0: no limit
@@ -55,8 +64,9 @@ type SenderOptions struct {
 	// default 20000; it may save up one window of them.
 	RepairRate float64
 
-	// Linger is how long Close goes on repairing, default 2 s; with Receivers
-	// it ends as soon as they all have everything.
+	// Linger is how long Close goes on repairing, default 2 s; with Receivers it ends
+	// as soon as they have acknowledged everything, and a context with a deadline
+	// counts instead.
 	Linger time.Duration
 }
 
@@ -124,6 +134,11 @@ type ReceiverOptions struct {
 	// it how far it is. The zero value tells nobody.
 	Flow netip.AddrPort
 
+	// Ack says that the program acknowledges messages by Receiver.Ack: a sender that
+	// knows this receiver keeps what is not acknowledged. Without it a message counts as
+	// acknowledged when Receive or Next has returned it.
+	Ack bool
+
 	// FlowConn carries what Flow would; nil opens a UDP socket on Flow. The
 	// Receiver closes it.
 	FlowConn FlowConn
@@ -159,6 +174,7 @@ type Notice struct {
 	Kind     NoticeKind
 	At       packet.Seq // the oldest number the receiver still needs
 	Lost     uint64     // packets it has reported lost in all
+	Size     int        // Unheard: octets of the packet
 }
 
 // NoticeKind is the kind of a Notice.
@@ -169,9 +185,12 @@ const (
 	LeftBehind   NoticeKind = iota // the sender waits for it no longer
 	CaughtUp                       // it is waited for again
 	ReportedLoss                   // it reported more packets lost
+	Departed                       // it has said goodbye: it is waited for no longer
+	Joined                         // another receiver has begun at its address
+	Unheard                        // repairs of packets of Size octets do not arrive; Receiver is not known
 )
 
 // String returns the kind's words.
 func (k NoticeKind) String() string {
-	return [...]string{"left behind", "caught up", "reported loss"}[k]
+	return [...]string{"left behind", "caught up", "reported loss", "departed", "joined", "unheard"}[k]
 }

@@ -1,6 +1,9 @@
 package pgm
 
-import "vipd/pgm/window"
+import (
+	"vipd/pgm/packet"
+	"vipd/pgm/window"
+)
 
 // packPrefix is the length in octets that stands before each message of a
 // packed APDU:
@@ -31,15 +34,16 @@ func unpack(b []byte) (m, rest []byte, ok bool) {
 
 // tryPack adds a message to the packet that waits, if there is one with room.
 // Rate and flow control were asked when that packet was begun.
-func (s *Sender) tryPack(m []byte) bool {
+// It returns the number that the packet will get.
+func (s *Sender) tryPack(m []byte) (packet.Seq, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.packed) == 0 || len(s.packed)+packPrefix+len(m) > s.payload(false) {
-		return false
+		return 0, false
 	}
 	s.packed = appendPacked(s.packed, m)
 	s.stats.Messages++
-	return true
+	return s.w.Next(), true
 }
 
 // closePack makes the packed messages that wait into packets.

@@ -37,6 +37,7 @@ type rawLink struct {
 	alert   *multicast.Socket // SPM, NCF, RDATA, NAK out, nothing in
 	group   *multicast.Socket // bound to Group
 	sockets []*multicast.Socket
+	watch   *watch
 }
 
 // SenderRaw opens the link of a Sender. It must be called in the network
@@ -63,7 +64,17 @@ func openRaw(o RawOptions, groupFilter []unix.SockFilter) (Link, error) {
 		l.Close()
 		return nil, fmt.Errorf("open pgm over ip on %s: %w", o.Local, err)
 	}
+	if l.watch, err = watchInterfaces(l.rejoin); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("open pgm over ip on %s: %w", o.Local, err)
+	}
 	return l, nil
+}
+
+// rejoin takes the interface of today.
+func (l *rawLink) rejoin() error {
+	return errors.Join(l.plain.Rejoin(l.iface.Name, netip.Addr{}), l.alert.Rejoin(l.iface.Name, netip.Addr{}),
+		l.group.Rejoin(l.iface.Name, l.o.Group))
 }
 
 // carrier finds the interface that has an address.
@@ -142,8 +153,16 @@ func (l *rawLink) prepare(fd int, a netip.Addr, filter []unix.SockFilter, alert 
 	if a.Is4() {
 		return unix.Bind(fd, &unix.SockaddrInet4{Addr: a.As4()})
 	}
+	// A raw IPv6 socket hears every group that any socket of the host has joined,
+	// whatever it is bound to, unless it is told not to.
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, ipv6MulticastAll, 0); err != nil {
+		return err
+	}
 	return unix.Bind(fd, &unix.SockaddrInet6{Addr: a.As16(), ZoneId: uint32(l.iface.Index)})
 }
+
+// ipv6MulticastAll is IPV6_MULTICAST_ALL of linux/in6.h.
+const ipv6MulticastAll = 29
 
 // alertRouters makes routers on the way look at what the socket sends.
 func alertRouters(fd int, v4 bool) error {
@@ -201,7 +220,7 @@ func (l *rawLink) Write(batch []multicast.Datagram) (int, error) {
 		n, err := s.Write(batch[sent:end])
 		sent += n
 		if err != nil {
-			return sent, err
+			return sent, awayOr(l.plain, l.iface.Name, l.o.Local, err)
 		}
 	}
 	return sent, nil
@@ -239,7 +258,7 @@ func (l *rawLink) MaxPacket() int {
 }
 
 func (l *rawLink) Close() error {
-	var errs []error
+	errs := []error{l.watch.close()}
 	for _, s := range l.sockets {
 		errs = append(errs, s.Close())
 	}

@@ -2,6 +2,8 @@ package pgm
 
 import (
 	"context"
+	"iter"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -17,6 +19,10 @@ type Message struct {
 	Data   []byte // the caller's to keep
 	Source packet.TSI
 	From   netip.Addr // the host the session was first heard from
+	Number packet.Seq // what the sender's Send returned for it; packed messages share one
+
+	session *session
+	place   place // right after it
 }
 
 // Receiver hears every session of one group and port. Its methods may be
@@ -27,6 +33,7 @@ type Receiver struct {
 	clock clock
 	flow  FlowConn // nil without flow control
 	queue int      // packets that may wait in the socket
+	id    uint64   // tells senders this receiver from another at its address
 	ears  *ears    // nil when the kernel does not know the link: then each input has a goroutine
 
 	mu       sync.Mutex
@@ -35,25 +42,34 @@ type Receiver struct {
 	block    []byte     // memory for payloads to come
 	outgoing []multicast.Datagram
 	reports  []report
-	events   []error        // warnings for Receive to return
-	armed    window.Instant // when the timer is set to
+	pollers  map[packet.TSI]poller // senders that know this receiver
+	leaving  bool                  // Close has begun
+	goodbyes map[packet.TSI]bool   // not confirmed yet
+	events   []Event               // warnings for Next to return
+	armed    window.Instant        // when the timer is set to
 	stats    ReceiverStats
 
-	turn  chan struct{} // held by the one caller of Receive that may look
+	apart chan Event // what Receive met beside messages
+
+	turn  chan struct{} // held by the one caller of Next that may look
 	taken []delivery    // pulled from the windows, not returned yet
 	next  int           // of taken
 
 	ready chan struct{} // something may be pulled
 	rearm chan struct{} // the timer must be set earlier
 	done  chan struct{} // closed by Close
+	gone  chan struct{} // closed when every goodbye is confirmed
 	once  sync.Once
+	once2 sync.Once // closes gone
 	tasks sync.WaitGroup
 }
 
-// delivery is one result of Receive.
+// delivery is one result of Next.
 type delivery struct {
-	m   Message
-	err error
+	m     Message
+	event Event
+	s     *session // nil: of none
+	after place
 }
 
 // NewReceiver hears the group of a link, which it owns from now on.
@@ -63,8 +79,8 @@ func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	r := &Receiver{o: o, link: l, clock: newClock(), sessions: map[packet.TSI]*session{}, armed: window.Never,
-		queue: o.Window.Packets, turn: make(chan struct{}, 1), ready: make(chan struct{}, 1), rearm: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &Receiver{o: o, link: l, clock: newClock(), sessions: map[packet.TSI]*session{}, pollers: map[packet.TSI]poller{}, gone: make(chan struct{}), armed: window.Never,
+		queue: o.Window.Packets, id: rand.Uint64(), apart: make(chan Event, eventsKept), turn: make(chan struct{}, 1), ready: make(chan struct{}, 1), rearm: make(chan struct{}, 1), done: make(chan struct{})}
 	if b, ok := l.(buffered); ok {
 		r.queue = min(r.queue, max(b.Queue(), 64))
 	}
@@ -105,11 +121,51 @@ func (r *Receiver) start() {
 	}
 }
 
-// Receive returns the next message of any source; those of one source come in
-// the order they were sent. The other results are *LossError, *EndError and
-// *BehindError, after which more may come; the context's error; and
-// net.ErrClosed.
+// Receive returns the next message of any source; those of one source come in the order
+// they were sent. What happens to sources beside goes to Events. The errors are the
+// context's, and net.ErrClosed: after any other thing Receive just goes on, so that a
+// loop which ends at the first error does not end at the first hole.
 func (r *Receiver) Receive(ctx context.Context) (Message, error) {
+	for {
+		m, err := r.Next(ctx)
+		event, ok := err.(Event)
+		if !ok {
+			return m, err
+		}
+		select {
+		case r.apart <- event:
+		default:
+			r.mu.Lock()
+			r.stats.EventsLost++
+			r.mu.Unlock()
+		}
+	}
+}
+
+// eventsKept is how many events wait for a program that does not read them.
+const eventsKept = 256
+
+// Events returns what Receive has met beside messages: losses, restarts, ends, stalls and
+// being left behind. Of a program that does not read it 256 are kept, what comes then is
+// counted (ReceiverStats.EventsLost). It is never closed.
+func (r *Receiver) Events() <-chan Event { return r.apart }
+
+// Messages ranges over Receive until its first error, which comes last.
+func (r *Receiver) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			m, err := r.Receive(ctx)
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Next returns the next message of any source, or the next event: as an error that is an
+// Event, in its place among the messages of its source. After an event more may come. The
+// other errors are the context's and net.ErrClosed.
+func (r *Receiver) Next(ctx context.Context) (Message, error) {
 	select {
 	case r.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -121,7 +177,11 @@ func (r *Receiver) Receive(ctx context.Context) (Message, error) {
 			d := r.taken[r.next]
 			r.taken[r.next] = delivery{}
 			r.next++
-			return d.m, d.err
+			d.returned()
+			if d.event != nil {
+				return Message{}, d.event
+			}
+			return d.m, nil
 		}
 		if isClosed(r.done) {
 			return Message{}, net.ErrClosed
@@ -157,15 +217,15 @@ func (r *Receiver) fill() bool {
 	case <-r.ready: // about what is pulled now
 	default:
 	}
-	for _, err := range r.events {
-		r.taken = append(r.taken, delivery{err: err})
+	for _, event := range r.events {
+		r.taken = append(r.taken, delivery{event: event})
 	}
 	r.events = r.events[:0]
 	for i := 0; i < len(r.order) && len(r.taken) < maxTaken; i++ {
 		s := r.order[i]
-		if s.pull(r, maxTaken/min(len(r.order), 8)) {
-			r.tellAdvance(s, now)
-		}
+		s.pull(r, maxTaken/min(len(r.order), 8))
+		r.tellAdvance(s, now) // the program has had what was pulled before
+		r.tellSoon(s, now)
 	}
 	if len(r.order) > 1 { // the first is the last next time
 		r.order = append(r.order[1:], r.order[0])
@@ -197,7 +257,7 @@ func (r *Receiver) wakeReader() {
 func (r *Receiver) Close() error {
 	var err error
 	r.once.Do(func() {
-		r.tellLast()
+		r.sayGoodbye()
 		close(r.done)
 		if r.ears != nil {
 			r.mu.Lock()
@@ -214,18 +274,6 @@ func (r *Receiver) Close() error {
 		}
 	})
 	return err
-}
-
-// tellLast tells the senders that know this receiver how far the program came,
-// so that they need not wait for more.
-func (r *Receiver) tellLast() {
-	r.mu.Lock()
-	now := r.clock.now()
-	for _, s := range r.order {
-		r.tell(s, now)
-	}
-	r.mu.Unlock()
-	r.writeOut()
 }
 
 // work does what time makes due.

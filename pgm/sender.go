@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vipd/pgm/packet"
@@ -23,41 +24,47 @@ type Sender struct {
 	link  Link
 	clock clock
 	tsi   packet.TSI
+	life  uint64     // a random number of this session, for flow control
+	first packet.Seq // number of the first packet
 
-	wholeRoom, partRoom int // octets of a message, or of a fragment, in one packet
+	begun               atomic.Bool // the first packet was built
+	wholeRoom, partRoom int         // octets of a message, or of a fragment, in one packet
 
-	mu       sync.Mutex
-	writing  bool      // somebody writes to the link: out is theirs
-	rested   sync.Cond // on mu: somebody has stopped writing
-	out      *outbox
-	w        *window.Send
-	spm      *window.SPMTimer
-	flow     *window.Flow
-	bucket   window.Bucket
-	scratch  packet.Packet
-	unsent   packet.Seq // first number that was not written yet
-	packed   []byte     // short messages that wait to become one packet
-	control  [][]byte   // SPMs and NCFs to be written next
-	spmSeq   packet.Seq
-	fin, rst bool
-	code     uint8
-	closed   bool
-	failed   error
-	idleAt   window.Instant // when the last write ended
-	prompt   int            // messages that their callers may still write at once
-	full     bool           // a caller had a full batch to write since the writer looked
-	armed    window.Instant // when tick comes next
-	spmrAt   window.Instant // when an SPMR was last answered
-	waiters  int
-	wake     chan struct{} // closed to wake who waits in Send
-	criers   criers
-	stats    SenderStats
+	mu        sync.Mutex
+	writing   bool      // somebody writes to the link: out is theirs
+	rested    sync.Cond // on mu: somebody has stopped writing
+	out       *outbox
+	w         *window.Send
+	spm       *window.SPMTimer
+	flow      *window.Flow
+	bucket    window.Bucket
+	scratch   packet.Packet
+	unsent    packet.Seq // first number that was not written yet
+	packed    []byte     // short messages that wait to become one packet
+	control   [][]byte   // SPMs and NCFs to be written next
+	spmSeq    packet.Seq
+	fin, rst  bool
+	code      uint8
+	closed    bool
+	failed    error
+	idleAt    window.Instant // when the last write ended
+	prompt    int            // messages that their callers may still write at once
+	full      bool           // a caller had a full batch to write since the writer looked
+	armed     window.Instant // when tick comes next
+	spmrAt    window.Instant // when an SPMR was last answered
+	unheard   int            // packets that were repaired in vain, as last told
+	unheardAt window.Instant // when that was
+	waiters   int
+	wake      chan struct{} // closed to wake who waits in Send
+	criers    criers
+	stats     SenderStats
 
-	known *knownReceivers // nil without known receivers
-	kick  chan struct{}   // something waits to be written
-	done  chan struct{}   // closed when the goroutines are to end
-	gone  chan struct{}   // closed when they have
-	tasks sync.WaitGroup
+	known  knownReceivers
+	kick   chan struct{} // something waits to be written
+	done   chan struct{} // closed when the goroutines are to end
+	gone   chan struct{} // closed when they have
+	result error         // of Close, before gone is closed
+	tasks  sync.WaitGroup
 }
 
 // NewSender starts a session on a link, which it owns from now on. Three SPMs
@@ -74,17 +81,18 @@ func NewSender(l Link, o SenderOptions) (*Sender, error) {
 	s.measure()
 	now := s.clock.now()
 	s.tsi = chooseTSI(o, l.Local())
-	s.w = window.NewSend(window.SendConfig{Packets: o.Window, MaxPacket: l.MaxPacket(), Keep: o.Keep, Holdoff: time.Millisecond})
+	s.life, s.first, s.spmSeq = rand.Uint64(), o.first(), firstSPM()
+	s.unsent = s.first
+	s.w = window.NewSend(window.SendConfig{Packets: o.Window, MaxPacket: l.MaxPacket(), Keep: o.Keep, Holdoff: time.Millisecond, First: s.first})
 	s.spm = window.NewSPMTimer(now, o.SPM)
-	s.flow = window.NewFlow(len(o.Receivers), 0, o.Window, o.LeaveBehind)
+	s.flow = window.NewFlow(0, s.first, o.Window, o.LeaveBehind)
 	s.bucket = window.NewBucket(now, o.Rate, o.Burst)
-	if len(o.Receivers) > 0 {
-		k, err := s.openKnown()
-		if err != nil {
-			l.Close()
+	s.known.index = map[netip.AddrPort]int{}
+	for _, a := range o.Receivers {
+		if err := s.AddReceiver(a); err != nil {
+			s.shut()
 			return nil, err
 		}
-		s.known = k
 	}
 	for range 3 {
 		s.queueSPM()
@@ -103,10 +111,23 @@ func (s *Sender) start() {
 		s.tasks.Go(func() { s.listen(in) })
 	}
 	s.tasks.Go(s.work)
-	if s.known != nil {
-		s.tasks.Go(s.hearProgress)
-	}
 }
+
+// first is the number of the first packet.
+func (o SenderOptions) first() packet.Seq {
+	switch {
+	case o.First != nil:
+		return *o.First
+	case o.SourcePort != 0:
+		return packet.Seq(rand.Uint32())
+	}
+	return 0
+}
+
+// firstSPM is the number of the first SPM: a random one, so that the SPMs of two sessions
+// with one TSI do not look like one row. It is in the lower half, as OpenPGM takes no other
+// for its first.
+func firstSPM() packet.Seq { return packet.Seq(rand.Uint32N(1 << 30)) }
 
 // chooseTSI fills in what the options leave open: the GSI is made of the host
 // name as section 8 suggests, and of the address, so that two hosts that share
@@ -118,6 +139,9 @@ func chooseTSI(o SenderOptions, local netip.Addr) packet.TSI {
 		sum := md5.Sum([]byte(name + " " + local.String()))
 		copy(t.GSI[:], sum[10:])
 	}
+	if o.Epoch != 0 {
+		be.PutUint32(t.GSI[2:], o.Epoch)
+	}
 	for t.Port == 0 || t.Port == o.Port && o.SourcePort == 0 {
 		t.Port = uint16(1024 + rand.IntN(1<<16-1024))
 	}
@@ -127,20 +151,22 @@ func chooseTSI(o SenderOptions, local netip.Addr) packet.TSI {
 // TSI returns the session's identifier.
 func (s *Sender) TSI() packet.TSI { return s.tsi }
 
-// Send sends one message. It returns when the message is in the window, not
-// when anybody has it. It waits for the rate, and for known receivers without
-// room, as long as ctx allows. The errors are ErrTooLong, the context's,
-// net.ErrClosed, or the link's.
-func (s *Sender) Send(ctx context.Context, m []byte) error {
+// Send sends one message and returns its number, which receivers find in Message.Number:
+// that of its first packet. It returns when the message is in the window, not when
+// anybody has it. It waits for the rate, and for known receivers without room, as long as
+// ctx allows. The errors are ErrTooLong, the context's, net.ErrClosed, or the link's.
+func (s *Sender) Send(ctx context.Context, m []byte) (packet.Seq, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
 	count := s.packets(len(m))
 	if len(m) > s.maxMessage() || count > s.o.MaxFragments || count > max(s.o.Window/2, 1) {
-		return fmt.Errorf("send %d octets: %w", len(m), ErrTooLong)
+		return 0, fmt.Errorf("send %d octets: %w", len(m), ErrTooLong)
 	}
-	if s.o.Pack && s.tryPack(m) {
-		return nil
+	if s.o.Pack {
+		if n, ok := s.tryPack(m); ok {
+			return n, nil
+		}
 	}
 	now := s.clock.now()
 	s.mu.Lock()
@@ -151,17 +177,32 @@ func (s *Sender) Send(ctx context.Context, m []byte) error {
 		}
 		if err := s.await(ctx, wait); err != nil { // releases mu meanwhile
 			s.mu.Unlock()
-			return err
+			return 0, err
 		}
 		now = s.clock.now()
 	}
-	s.take(now, m)
+	number := s.take(now, m)
 	write, end := s.dueNow(now, count), s.w.Next()
 	s.mu.Unlock()
 	if write {
-		return s.writeTo(end)
+		return number, s.writeTo(end)
 	}
 	s.wakeWriter()
+	return number, nil
+}
+
+// SetRate changes the limit of Rate and Burst from now on; 0 octets a second is no limit,
+// and 0 of burst the default.
+func (s *Sender) SetRate(rate, burst float64) error {
+	o := SenderOptions{Rate: rate, Burst: burst}
+	if err := o.check(); err != nil {
+		return err
+	}
+	o = o.withDefaults()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bucket = window.NewBucket(s.clock.now(), o.Rate, o.Burst)
+	s.wakeSenders()
 	return nil
 }
 
@@ -177,8 +218,12 @@ func (s *Sender) admit(now window.Instant, count, n int) (time.Duration, bool) {
 		return 0, false
 	case s.w.Pinned(), s.w.Next().From(s.unsent)+count > max(min(maxUnsent, s.o.Window/2), count):
 		return 0, false // write first
-	case !s.flow.MaySend(now, s.w.Next(), count):
-		s.stats.Blocked++
+	}
+	was := s.flow.Blocked()
+	if !s.flow.MaySend(now, s.w.Next(), count) {
+		if !was {
+			s.stats.Blocked++
+		}
 		return recheck, false
 	}
 	if wait := s.bucket.Take(now, n+count*packet.DataHeaderLen); wait > 0 {
@@ -202,9 +247,7 @@ func (s *Sender) await(ctx context.Context, d time.Duration) error {
 	}
 	var over <-chan time.Time // never, when it is the writer who is waited for
 	if d > 0 {
-		if s.known != nil {
-			s.known.poll(s) // an answer may be lost: ask again
-		}
+		s.pollDue(s.clock.now(), blockedPoll) // an answer may be lost: ask again
 		t := time.NewTimer(d)
 		defer t.Stop()
 		over = t.C

@@ -13,11 +13,12 @@ type SenderStats struct {
 	Packets  uint64 `json:"packets"`  // ODATA
 	Octets   uint64 `json:"octets"`   // of payload in ODATA
 	Repairs  uint64 `json:"repairs"`  // RDATA
+	Unheard  uint64 `json:"unheard"`  // packets repaired many times, as if no copy arrived
 	SPMs     uint64 `json:"spms"`
 	NCFs     uint64 `json:"ncfs"`
 	NAKs     uint64 `json:"naks"` // packets, each with up to 63 numbers
 	SPMRs    uint64 `json:"spmrs"`
-	Blocked  uint64 `json:"blocked"` // how often Send had to wait for a known receiver
+	Blocked  uint64 `json:"blocked"` // times that known receivers held the sender up, each from beginning to end
 
 	ForeignNAKs uint64                `json:"foreign_naks"` // for another source address or group, or for parity
 	OutsideNAKs uint64                `json:"outside_naks"` // numbers outside the window
@@ -37,11 +38,13 @@ type SenderStats struct {
 // ReceiverProgress is what a known receiver said last.
 type ReceiverProgress struct {
 	Receiver netip.AddrPort `json:"receiver"`
-	Heard    bool           `json:"heard"`  // it has said something
-	Next     packet.Seq     `json:"next"`   // oldest number it still needs
-	Behind   int            `json:"behind"` // packets between that and what was sent last
-	Lost     uint64         `json:"lost"`   // packets it has reported lost
-	Left     bool           `json:"left"`   // left behind
+	Heard    bool           `json:"heard"`    // it has said something
+	Next     packet.Seq     `json:"next"`     // oldest number it still needs
+	Acked    packet.Seq     `json:"acked"`    // oldest number it has not acknowledged
+	Behind   int            `json:"behind"`   // packets between that and what was sent last
+	Lost     uint64         `json:"lost"`     // packets it has reported lost
+	Left     bool           `json:"left"`     // left behind
+	Departed bool           `json:"departed"` // has said goodbye
 }
 
 // Stats returns the counts so far.
@@ -50,10 +53,13 @@ func (s *Sender) Stats() SenderStats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.Window = s.w.Next().From(s.w.Trail())
-	for i, a := range s.o.Receivers {
+	for i, r := range s.known.receivers {
 		p, left := s.flow.Progress(i)
-		st.Receivers = append(st.Receivers, ReceiverProgress{Receiver: a, Heard: s.known.heard[i],
-			Next: p.Next, Behind: s.w.Next().From(p.Next), Lost: p.Lost, Left: left})
+		if r.removed {
+			continue
+		}
+		st.Receivers = append(st.Receivers, ReceiverProgress{Receiver: r.at, Heard: r.heard, Next: p.Next, Acked: p.Acked(),
+			Behind: s.w.Next().From(p.Next), Lost: p.Lost, Left: left, Departed: s.flow.Gone(i)})
 	}
 	return st
 }
@@ -66,11 +72,16 @@ type ReceiverStats struct {
 	Repairs  uint64 `json:"repairs"`  // RDATA
 	SPMs     uint64 `json:"spms"`
 	NCFs     uint64 `json:"ncfs"`
-	NAKs     uint64 `json:"naks"`  // packets sent
-	Asked    uint64 `json:"asked"` // numbers asked for
-	SPMRs    uint64 `json:"spmrs"` // sent
-	Lost     uint64 `json:"lost"`  // packets reported lost
-	Holes    uint64 `json:"holes"` // in how many runs
+	NAKs     uint64 `json:"naks"`     // packets sent
+	Asked    uint64 `json:"asked"`    // numbers asked for
+	SPMRs    uint64 `json:"spmrs"`    // sent
+	Lost     uint64 `json:"lost"`     // packets reported lost
+	Holes    uint64 `json:"holes"`    // in how many runs
+	Restarts uint64 `json:"restarts"` // sources that began again
+	Stalls   uint64 `json:"stalls"`   // sources that were heard without their data
+	Evicted  uint64 `json:"evicted"`  // sessions forgotten for the sake of new ones
+
+	EventsLost uint64 `json:"events_lost"` // that the program did not read
 
 	OtherPort uint64                  `json:"other_port"` // packets for another data port
 	TooMany   uint64                  `json:"too_many"`   // packets of sources beyond MaxSources
@@ -90,7 +101,7 @@ func (r *Receiver) Stats() ReceiverStats {
 	st := r.stats
 	st.Sources = len(r.sessions)
 	for _, s := range r.sessions {
-		st.Waiting += s.w.Waiting()
+		st.Waiting += s.w.Live().Waiting()
 	}
 	return st
 }

@@ -44,12 +44,12 @@ func stopReceiver(t *testing.T, known, cut bool) {
 	defer cancel()
 	go func() {
 		for i := range count {
-			if err := s.Send(ctx, numbered(i, 500)); err != nil {
+			if _, err := s.Send(ctx, numbered(i, 500)); err != nil {
 				t.Errorf("send %d: %v", i, err)
 				return
 			}
 		}
-		s.Close()
+		s.Close(context.Background())
 	}()
 	h := hearing{t: t, r: r}
 	for h.next < from {
@@ -87,7 +87,7 @@ type hearing struct {
 }
 
 func (h *hearing) one(ctx context.Context) {
-	m, err := h.r.Receive(ctx)
+	m, err := h.r.Next(ctx)
 	var loss *LossError
 	var end *EndError
 	switch {

@@ -25,6 +25,12 @@ type UDPOptions struct {
 	Receive int // octets of each socket's receive queue, default 4 MiB
 	Send    int // octets of the send queue, default 1 MiB
 
+	// MaxPacket is the longest packet in octets, where the network takes less than this
+	// host's interface: the path's MTU without the headers of IP and UDP, 28 octets
+	// over IPv4, 48 over IPv6. 0, or more than the interface takes, stands for what
+	// that takes.
+	MaxPacket int
+
 	// NoSegments sends each packet in a datagram of its own instead of letting
 	// the kernel cut long ones (UDP GSO).
 	NoSegments bool
@@ -40,7 +46,12 @@ type udpLink struct {
 	segments bool
 	receiver bool
 	queue    int
+	watch    *watch
+	polled   *polledSockets // senders only: a receiver waits by itself
 }
+
+// minPacket is the least that MaxPacket may be: data, with every option that is sent.
+const minPacket = 128
 
 // Octets of headers before the packet.
 const (
@@ -62,7 +73,7 @@ func openUDP(o UDPOptions, receiver bool) (Link, error) {
 		o.UnicastPort = o.Group.Port()
 	}
 	mo := multicast.Options{
-		Local: o.Local, Group: o.Group, TTL: o.TTL, Loopback: true, Share: true, GRO: receiver,
+		Local: o.Local, Group: o.Group, TTL: o.TTL, Loopback: true, Share: true, GRO: true, NoStamps: true, Apart: true,
 		ReceiveBuffer: orInt(o.Receive, 4<<20), SendBuffer: orInt(o.Send, 1<<20),
 	}
 	if !receiver {
@@ -78,6 +89,9 @@ func openUDP(o UDPOptions, receiver bool) (Link, error) {
 		header = ipv6Header
 	}
 	l.max = min(conn.Interface().MTU, multicast.MaxDatagram) - header - udpHeader
+	if o.MaxPacket > 0 {
+		l.max = min(l.max, max(o.MaxPacket, minPacket))
+	}
 	if err := l.prepare(o); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("open pgm over udp on %s: %w", o.Local, err)
@@ -87,11 +101,17 @@ func openUDP(o UDPOptions, receiver bool) (Link, error) {
 
 // prepare opens what only a sender needs, and measures what only a receiver does.
 func (l *udpLink) prepare(o UDPOptions) (err error) {
+	if l.watch, err = watchInterfaces(l.rejoin); err != nil {
+		return err
+	}
 	if l.receiver {
 		l.queue, err = queueOf(l.conn.Group())
 		return err
 	}
 	if err := dropDownstream(l.conn.Group()); err != nil {
+		return err
+	}
+	if l.polled, err = pollSockets(l.conn.Unicast(), l.conn.Group()); err != nil {
 		return err
 	}
 	l.relay, err = multicast.Open(multicast.Options{Local: o.Local, Loopback: true})
@@ -110,14 +130,31 @@ func (l *udpLink) Write(batch []multicast.Datagram) (int, error) {
 			batch[i].Addr = netip.AddrPortFrom(a.Addr(), l.port)
 		}
 	}
-	return l.conn.Unicast().Write(batch)
+	n, err := l.write(batch)
+	return n, awayOr(l.conn.Unicast(), l.conn.Interface().Name, l.Local(), err)
+}
+
+// write waits while the queue is full, of a sender: a NAK that finds no room is asked again.
+func (l *udpLink) write(batch []multicast.Datagram) (int, error) {
+	if l.polled == nil {
+		return l.conn.Unicast().Write(batch)
+	}
+	return l.polled.write(batch)
+}
+
+// rejoin takes the interface of today.
+func (l *udpLink) rejoin() error {
+	if l.conn.Gone() {
+		return l.conn.Rejoin()
+	}
+	return nil
 }
 
 func (l *udpLink) Inputs() []Input {
 	if l.receiver {
 		return []Input{l.conn.Group()}
 	}
-	return []Input{l.conn.Unicast(), l.conn.Group()}
+	return []Input{l.polled}
 }
 
 func (l *udpLink) Local() netip.Addr { return l.conn.Unicast().Local().Addr().WithZone("") }
@@ -130,6 +167,10 @@ func (l *udpLink) Queue() int        { return l.queue }
 func (l *udpLink) Relay(p []byte) error { return l.relay.Send(p, l.group) }
 
 func (l *udpLink) Close() error {
+	l.watch.close() //nolint:errcheck // nothing waits to be written
+	if l.polled != nil {
+		l.polled.close()
+	}
 	err := l.conn.Close()
 	if l.relay != nil {
 		l.relay.Close()

@@ -10,7 +10,7 @@ import (
 
 // listen hears what receivers send, until the link closes.
 func (s *Sender) listen(in Input) {
-	batch := multicast.NewBatch(multicast.MaxBatch, 2048)
+	batch := multicast.NewBatch(16, 1<<16) // the kernel may have joined several
 	var p packet.Packet
 	for {
 		n, err := in.Read(batch)

@@ -1,6 +1,7 @@
 package pgm
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -99,7 +100,8 @@ func (s *Sender) load(now window.Instant) {
 	n := 0
 	for n < len(s.control) && s.out.room(len(s.control[n])) {
 		s.out.add(s.control[n], netip.AddrPort{})
-		s.out.closed = true // each in a datagram of its own: they are not to be lost together
+		s.bucket.Spend(len(s.control[n])) // TXW_MAX_RTE is of all that a source sends (section 5.1.2)
+		s.out.closed = true               // each in a datagram of its own: they are not to be lost together
 		n++
 	}
 	s.control = append(s.control[:0], s.control[n:]...)
@@ -174,13 +176,27 @@ func (s *Sender) tick() {
 	if len(left) > 0 {
 		s.wakeSenders()
 	}
+	unheard := s.unheardNotice(now)
 	s.mu.Unlock()
 	for _, i := range left {
 		s.leaveBehind(i)
 	}
-	if s.known != nil {
-		s.known.pollDue(s, now)
+	if unheard.Size > 0 {
+		s.notify(unheard)
 	}
+	s.pollDue(now, pollEvery)
+}
+
+// unheardNotice tells, once a second at most, of packets that do not arrive however often
+// they are repaired; its Size is 0 without any. It needs mu.
+func (s *Sender) unheardNotice(now window.Instant) (n Notice) {
+	count, number, octets := s.w.Unheard()
+	if count == s.unheard || s.unheardAt != 0 && now.Sub(s.unheardAt) < time.Second {
+		return n
+	}
+	s.stats.Unheard += uint64(count - s.unheard)
+	s.unheard, s.unheardAt = count, now
+	return Notice{Kind: Unheard, At: number, Size: octets}
 }
 
 // nextTick is how long until tick has to look again.
@@ -191,9 +207,10 @@ func (s *Sender) nextTick() time.Duration {
 		d = min(d, s.clock.now().Add(max(s.o.Keep/16, time.Millisecond)))
 	}
 	s.armed = d
+	knows := s.knows()
 	s.mu.Unlock()
 	wait := min(s.clock.until(d), time.Second)
-	if s.known != nil {
+	if knows {
 		wait = min(wait, pollEvery)
 	}
 	return max(wait, 100*time.Microsecond)
@@ -222,15 +239,17 @@ func (s *Sender) Abort(code uint8) error {
 	return err
 }
 
-// Close ends the session: everything is written, receivers are told that it
-// was the last (OPT_FIN, section 9.7), and repairs go on for Linger, or until
-// all known receivers have everything. Closing again waits for the same.
-func (s *Sender) Close() error {
+// Close ends the session: everything is written, receivers are told that it was the last
+// (OPT_FIN, section 9.7), and repairs go on until all known receivers have acknowledged
+// everything, or without known receivers for Linger. It waits as long as ctx allows, at
+// most Linger where ctx has no deadline. The error is an *UnacknowledgedError that names
+// the known receivers that lack something, or the link's. Closing again waits for the same.
+func (s *Sender) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		<-s.gone
-		return nil
+		return s.result
 	}
 	s.closed = true
 	s.wakeSenders()
@@ -248,34 +267,65 @@ func (s *Sender) Close() error {
 		err = flushed
 	}
 	if err == nil {
-		s.linger()
+		err = s.linger(ctx)
 	}
+	s.result = err
 	s.shut()
 	return err
 }
 
 // linger goes on repairing for a while.
-func (s *Sender) linger() {
-	const look = 2 * time.Millisecond
-	t := time.NewTicker(look)
+func (s *Sender) linger(ctx context.Context) error {
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.o.Linger, errLingered)
+		defer cancel()
+	}
+	s.mu.Lock()
+	knows, end := s.knows(), s.w.Next()
+	s.mu.Unlock()
+	if knows {
+		return s.awaitAcks(ctx, end, false)
+	}
+	t := time.NewTimer(s.o.Linger)
 	defer t.Stop()
-	for end := s.clock.now().Add(s.o.Linger); s.clock.now() < end; <-t.C {
+	for {
 		s.mu.Lock()
-		all := s.known != nil && s.flow.Hold(s.w.Next()) == s.w.Next()
-		failed := s.failed != nil
+		err, wake := s.failed, s.wake
+		s.waiters++
 		s.mu.Unlock()
-		if all || failed {
-			return
+		over := err != nil
+		if !over {
+			select {
+			case <-t.C:
+				over = true
+			case <-ctx.Done():
+				over = true
+			case <-wake:
+			}
+		}
+		s.mu.Lock()
+		s.waiters--
+		s.mu.Unlock()
+		if over {
+			return err
 		}
 	}
 }
 
+// errLingered is why Close waits no longer where its context does not say.
+var errLingered = errors.New("SenderOptions.Linger is over")
+
 // shut closes the link and waits for the goroutines to end.
 func (s *Sender) shut() {
+	s.mu.Lock()
+	s.closed = true
 	close(s.done)
+	conn := s.known.conn
+	s.mu.Unlock()
 	s.link.Close()
-	if s.known != nil {
-		s.known.conn.Close()
+	if conn != nil {
+		conn.Close()
 	}
 	s.tasks.Wait()
 	close(s.gone)

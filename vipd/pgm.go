@@ -146,11 +146,11 @@ waits for that receiver rather than overrun it. Prints the counts at the end.`,
 			if err != nil {
 				return err
 			}
-			defer sender.Close()
+			defer sender.Close(context.Background())
 			if err := sendLines(ctx, cmd.InOrStdin(), sender); err != nil {
 				return err
 			}
-			if err := sender.Close(); err != nil {
+			if err := sender.Close(context.Background()); err != nil {
 				return err
 			}
 			st := sender.Stats()
@@ -172,7 +172,7 @@ func sendLines(ctx context.Context, in io.Reader, sender *pgm.Sender) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, pgm.MaxMessage+1)
 	for lines.Scan() {
-		if err := sender.Send(ctx, lines.Bytes()); err != nil {
+		if _, err := sender.Send(ctx, lines.Bytes()); err != nil {
 			return err
 		}
 	}

@@ -91,12 +91,15 @@ func benchSend(ctx context.Context, cmd *cobra.Command, s *pgmSource, plan traff
 	if err != nil {
 		return err
 	}
-	defer sender.Close()
-	sent, err := traffic.Send(ctx, plan, sender.Send)
+	defer sender.Close(context.Background())
+	sent, err := traffic.Send(ctx, plan, func(ctx context.Context, m []byte) error {
+		_, err := sender.Send(ctx, m)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if err := sender.Close(); err != nil {
+	if err := sender.Close(context.Background()); err != nil {
 		return err
 	}
 	if s.json {
@@ -114,7 +117,7 @@ func benchReceive(ctx context.Context, cmd *cobra.Command, s *pgmSink, plan traf
 	defer r.Close()
 	c := traffic.Counter{Plan: plan}
 	for !c.Done() && ctx.Err() == nil {
-		m, err := r.Receive(ctx)
+		m, err := r.Next(ctx)
 		if e, ok := pgmEventOf(m, err); !ok || e.Event == "end" {
 			break
 		}

@@ -64,7 +64,7 @@ type pgmEvent struct {
 	Data   string  `json:"data,omitempty"`
 	First  *uint32 `json:"first_lost,omitempty"`
 	Lost   int     `json:"lost,omitempty"`
-	Event  string  `json:"event"` // message, lost, end, behind
+	Event  string  `json:"event"` // message, lost, end, behind, restart, stall
 	Text   string  `json:"text,omitempty"`
 }
 
@@ -103,7 +103,7 @@ standard error, or in line with --json.`,
 func (s *pgmSink) print(ctx context.Context, cmd *cobra.Command, r *pgm.Receiver, count int) error {
 	lines := json.NewEncoder(cmd.OutOrStdout())
 	for n := 0; count == 0 || n < count; {
-		m, err := r.Receive(ctx)
+		m, err := r.Next(ctx)
 		e, ok := pgmEventOf(m, err)
 		switch {
 		case !ok && ctx.Err() != nil:
@@ -127,11 +127,13 @@ func (s *pgmSink) print(ctx context.Context, cmd *cobra.Command, r *pgm.Receiver
 	return nil
 }
 
-// pgmEventOf tells what Receive returned; ok is false when it is over.
+// pgmEventOf tells what Next returned; ok is false when it is over.
 func pgmEventOf(m pgm.Message, err error) (e pgmEvent, ok bool) {
 	var loss *pgm.LossError
 	var end *pgm.EndError
 	var behind *pgm.BehindError
+	var restart *pgm.RestartError
+	var stall *pgm.StallError
 	switch {
 	case err == nil:
 		return pgmEvent{Event: "message", Source: m.Source.String(), From: m.From.String(), Data: string(m.Data)}, true
@@ -141,6 +143,10 @@ func pgmEventOf(m pgm.Message, err error) (e pgmEvent, ok bool) {
 		e = pgmEvent{Event: "end", Source: end.Source.String()}
 	case errors.As(err, &behind):
 		e = pgmEvent{Event: "behind", Source: behind.Source.String()}
+	case errors.As(err, &restart):
+		e = pgmEvent{Event: "restart", Source: restart.Source.String()}
+	case errors.As(err, &stall):
+		e = pgmEvent{Event: "stall", Source: stall.Source.String()}
 	default:
 		return e, false
 	}

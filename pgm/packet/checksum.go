@@ -61,24 +61,56 @@ func checkSum(t Type, b []byte) error {
 }
 
 // Repair turns the ODATA or RDATA in b, at least DataHeaderLen long, into the
-// RDATA that answers a NAK now: type and trail change, all else stays (section
-// 8.2). The checksum is patched by the difference (RFC 1624) instead of being
-// summed again.
+// RDATA that answers a NAK now: type and trail change (section 8.2), and OPT_JOIN,
+// which must not lie before the trail (section 9.4); all else stays.
 func Repair(b []byte, trail Seq) {
+	patch16(b, TypeOffset, uint16(RDATA)<<8|uint16(b[TypeOffset+1]))
+	SetTrail(b, trail)
+}
+
+// SetTrail writes the trail of now into the ODATA or RDATA in b, and into an OPT_JOIN that
+// lies before it.
+func SetTrail(b []byte, trail Seq) {
 	be := binary.BigEndian
-	old := words(be.Uint16(b[TypeOffset:]), be.Uint32(b[trailOffset:]))
-	b[TypeOffset] = byte(RDATA)
-	be.PutUint32(b[trailOffset:], uint32(trail))
-	now := words(be.Uint16(b[TypeOffset:]), be.Uint32(b[trailOffset:]))
-	// RFC 1624 equation 3: HC' = ~(~HC + ~m + m'), here over three words at once.
-	c := ^fold(uint64(^be.Uint16(b[checksumOffset:]))+3*0xFFFF-old+now, 0)
+	if Seq(be.Uint32(b[trailOffset:])) != trail {
+		patch32(b, trailOffset, uint32(trail))
+	}
+	if at := joinOffset(b); at > 0 && Seq(be.Uint32(b[at:])).Before(trail) {
+		patch32(b, at, uint32(trail))
+	}
+}
+
+// joinOffset finds the number in OPT_JOIN, 0 without one. The options are our own: in the
+// order of their codes, at even offsets.
+func joinOffset(b []byte) int {
+	if b[5]&flagOptions == 0 || len(b) < DataHeaderLen+4 {
+		return 0
+	}
+	end := min(len(b), DataHeaderLen+int(binary.BigEndian.Uint16(b[DataHeaderLen+2:])))
+	for at := DataHeaderLen; at+4 <= end && b[at+1] >= 4; at += int(b[at+1]) {
+		if Option(b[at]&^lastOption) == OptJoin && at+8 <= end {
+			return at + 4
+		}
+	}
+	return 0
+}
+
+// patch32 changes a field of 32 bits, and the checksum by the difference (RFC 1624)
+// instead of summing again.
+func patch32(b []byte, at int, v uint32) {
+	patch16(b, at, uint16(v>>16))
+	patch16(b, at+2, uint16(v))
+}
+
+// patch16 changes the 16 bits at an even offset, and the checksum: RFC 1624 equation 3,
+// HC' = ~(~HC + ~m + m').
+func patch16(b []byte, at int, v uint16) {
+	be := binary.BigEndian
+	old := be.Uint16(b[at:])
+	be.PutUint16(b[at:], v)
+	c := ^fold(uint64(^be.Uint16(b[checksumOffset:]))+uint64(^old)+uint64(v), 0)
 	if c == 0 {
 		c = 0xFFFF
 	}
 	be.PutUint16(b[checksumOffset:], c)
-}
-
-// words adds a 16-bit and a 32-bit field as 16-bit words, unfolded.
-func words(a uint16, b uint32) uint64 {
-	return uint64(a) + uint64(b>>16) + uint64(b&0xFFFF)
 }

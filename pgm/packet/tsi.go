@@ -1,6 +1,9 @@
 package packet
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // GSI is a globally unique source identifier (RFC 3208 section 8).
 type GSI [6]byte
@@ -18,3 +21,7 @@ func (t TSI) String() string {
 	g := t.GSI
 	return fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d", g[0], g[1], g[2], g[3], g[4], g[5], t.Port)
 }
+
+// Epoch returns the last four octets of the GSI, where a sender may have put which of its
+// starts this is.
+func (t TSI) Epoch() uint32 { return binary.BigEndian.Uint32(t.GSI[2:]) }

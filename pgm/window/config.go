@@ -44,6 +44,8 @@ const (
 	// numbersPerPacket is how many numbers a window looks after for each packet
 	// it may hold.
 	numbersPerPacket = 4
+	// firstSlots is how many numbers a window has memory for at first.
+	firstSlots = 16
 	// maxAPDU is the longest message in octets.
 	maxAPDU = 65535
 	// maxAhead is how many numbers a session may leap without being doubted:

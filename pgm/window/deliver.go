@@ -20,6 +20,7 @@ type End struct {
 	Reset  bool
 	Code   uint8 // the source's reason for a reset
 	Silent bool  // abandoned
+	Next   bool  // another life of the source began
 }
 
 // Kind is the kind of an Item.
@@ -31,12 +32,15 @@ const (
 	Message
 	Hole
 	Finish
+	Restart // the source has begun another life: all that follows is of it
 )
 
 // Item is what the window hands on.
 type Item struct {
 	Kind    Kind
 	Message []byte
+	First   packet.Seq // number of the message's first packet
+	Last    packet.Seq // and of its last
 	Loss    Loss
 	End     End
 }
@@ -72,13 +76,15 @@ func (w *Receive) Pull() Item {
 			if w.hole.Count() > 0 {
 				return w.takeHole()
 			}
-			return Item{Kind: Message, Message: w.assemble()}
+			item := Item{Kind: Message, First: w.next, Last: w.assembled.Add(-1)}
+			item.Message = w.assemble()
+			return item
 		case w.hole.Count() > 0:
 			return w.takeHole()
 		default:
-			m := s.payload
+			item := Item{Kind: Message, Message: s.payload, First: w.next, Last: w.next}
 			w.step()
-			return Item{Kind: Message, Message: m}
+			return item
 		}
 	}
 	return Item{}

@@ -8,10 +8,14 @@ import (
 
 // Progress is what a known receiver says about a session.
 type Progress struct {
-	Next packet.Seq // oldest number its application has not had
-	Edge packet.Seq // first number it has no room for
-	Lost uint64     // numbers it has reported lost so far
+	Next    packet.Seq // oldest number its application has not had
+	Edge    packet.Seq // first number it has no room for
+	Unacked int        // numbers before Next that its application has not acknowledged
+	Lost    uint64     // numbers it has reported lost so far
 }
+
+// Acked is the oldest number its application has not acknowledged.
+func (p Progress) Acked() packet.Seq { return p.Next.Add(-p.Unacked) }
 
 // Flow keeps a sender from overrunning receivers it knows. It is no part of
 // RFC 3208: the group's packets stay as they are.
@@ -27,6 +31,7 @@ type Flow struct {
 type known struct {
 	Progress
 	left  bool
+	gone  bool       // removed: it counts for nothing
 	stuck packet.Seq // where it was when it was left behind
 }
 
@@ -35,10 +40,29 @@ type known struct {
 func NewFlow(n int, first packet.Seq, size int, limit time.Duration) *Flow {
 	f := &Flow{size: size, limit: limit, receivers: make([]known, n), blocked: Never}
 	for i := range f.receivers {
-		f.receivers[i].Progress = Progress{Next: first, Edge: first.Add(size)}
+		f.Reset(i, first)
 	}
 	return f
 }
+
+// Add takes one more receiver and returns its index. The window from trail on is kept
+// for it until it reports.
+func (f *Flow) Add(trail packet.Seq) int {
+	f.receivers = append(f.receivers, known{})
+	f.Reset(len(f.receivers)-1, trail)
+	return len(f.receivers) - 1
+}
+
+// Reset forgets what receiver i has said: it has started again, or is back.
+func (f *Flow) Reset(i int, trail packet.Seq) {
+	f.receivers[i] = known{Progress: Progress{Next: trail, Edge: trail.Add(f.size)}}
+}
+
+// Remove waits for receiver i no longer.
+func (f *Flow) Remove(i int) { f.receivers[i].gone = true }
+
+// Gone reports whether receiver i was removed.
+func (f *Flow) Gone(i int) bool { return f.receivers[i].gone }
 
 // Report takes what receiver i says; trail and next are the transmit window's.
 // What was not sent yet, or is older than what it said before, is not
@@ -46,7 +70,8 @@ func NewFlow(n int, first packet.Seq, size int, limit time.Duration) *Flow {
 // and has caught up to the younger half of the window.
 func (f *Flow) Report(i int, p Progress, trail, next packet.Seq) (caughtUp bool) {
 	r := &f.receivers[i]
-	if p.Next.After(next) || p.Next.Before(r.Next) || p.Edge.Before(p.Next) {
+	if r.gone || p.Next.After(next) || p.Next.Before(r.Next) || p.Edge.Before(p.Next) ||
+		p.Unacked < 0 || p.Acked().Before(r.Acked()) {
 		return false
 	}
 	r.Progress = p
@@ -62,17 +87,20 @@ func (f *Flow) Progress(i int) (Progress, bool) {
 	return f.receivers[i].Progress, f.receivers[i].left
 }
 
-// Hold is the oldest number a receiver may still need; next is the number the
+// Hold is the oldest number a receiver may still need, or has not acknowledged; next is the number the
 // sender's next packet gets.
 func (f *Flow) Hold(next packet.Seq) packet.Seq {
 	hold := next
 	for i := range f.receivers {
-		if r := &f.receivers[i]; !r.left && r.Next.Before(hold) {
-			hold = r.Next
+		if r := &f.receivers[i]; !r.left && !r.gone && r.Acked().Before(hold) {
+			hold = r.Acked()
 		}
 	}
 	return hold
 }
+
+// Blocked reports whether the sender waits for a receiver.
+func (f *Flow) Blocked() bool { return f.blocked != Never }
 
 // MaySend reports whether n packets, numbered from next, may be sent at now.
 // It notes since when they may not.
@@ -92,7 +120,7 @@ func (f *Flow) MaySend(now Instant, next packet.Seq, n int) bool {
 // number that end would push out.
 func (f *Flow) blocks(i int, end packet.Seq) bool {
 	r := &f.receivers[i]
-	return !r.left && (end.After(r.Edge) || end.From(r.Next) > f.size)
+	return !r.left && !r.gone && (end.After(r.Edge) || end.From(r.Acked()) > f.size)
 }
 
 // LeaveBehind gives up the receivers that have kept the sender, whose next

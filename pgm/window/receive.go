@@ -21,12 +21,23 @@ type Receive struct {
 	trail  packet.Seq // oldest number the source can repair
 	far    int        // packets in a row that were Far
 
+	limit        int        // numbers looked after at most
+	seen         packet.Seq // youngest number whose packet came
+	seenAt       Instant    // when it came
+	spmLead      packet.Seq // leading edge in the last SPM
+	spmTrail     packet.Seq // trailing edge in the last SPM
+	syn          packet.Seq // number that carried OPT_SYN
+	synSeen      bool       // a packet with OPT_SYN came
+	farTrail     packet.Seq // trailing edge beyond everything known, told by one packet so far
+	farTrailTold bool       // there is such a leap
+
 	waitingCount int
 	stored       int        // packets held
 	assembled    packet.Seq // fragments from next up to here fit together
 	hole         Loss       // numbers lost just before next, not yet reported
 	settled      bool       // the last SPM showed nothing sent after next-1
 	leapAs       state      // what numbers are that never get a slot: passed or gaveUp
+	ending       ending     // an end that one packet told of
 	end          *End       // how the session ended, once known
 	endLead      packet.Seq // its last number
 	ended        bool       // End was handed on
@@ -35,15 +46,50 @@ type Receive struct {
 // NewReceive makes a window that joins its session at the first packet.
 func NewReceive(c ReceiveConfig) *Receive {
 	c = c.withDefaults()
-	w := &Receive{c: c, slots: make([]slot, min(numbersPerPacket*c.Packets, maxWindow)), seed: c.Seed | 1, leapAs: passed}
+	w := &Receive{c: c, limit: min(numbersPerPacket*c.Packets, maxWindow), seed: c.Seed | 1, leapAs: passed}
+	w.slots = make([]slot, min(firstSlots, w.limit))
 	for i := range w.queues {
 		w.queues[i] = queue{none, none}
 	}
 	return w
 }
 
+// Allow sets how many packets the window may hold from now on, no fewer than so far.
+func (w *Receive) Allow(packets int) {
+	w.c.Packets = max(w.c.Packets, min(packets, maxWindow))
+	w.limit = min(numbersPerPacket*w.c.Packets, maxWindow)
+}
+
+// grow doubles the memory of the slots. It moves the oldest number to the first slot.
+func (w *Receive) grow() {
+	n := len(w.slots)
+	moved := func(i int32) int32 {
+		if i == none {
+			return none
+		}
+		return int32((int(i) - w.head + n) % n)
+	}
+	slots := make([]slot, min(2*n, w.limit))
+	for i, s := range w.slots {
+		if s.state.waiting() {
+			s.prev, s.next = moved(s.prev), moved(s.next)
+		}
+		slots[moved(int32(i))] = s
+	}
+	for q := range w.queues {
+		w.queues[q] = queue{moved(w.queues[q].first), moved(w.queues[q].last)}
+	}
+	w.slots, w.head = slots, 0
+}
+
 // Next is the oldest number that was not handed on yet.
 func (w *Receive) Next() packet.Seq { return w.next }
+
+// First is the number at which the session was joined.
+func (w *Receive) First() packet.Seq { return w.first }
+
+// Near reports whether a number is one that the session may be at.
+func (w *Receive) Near(n packet.Seq) bool { return w.around(n) }
 
 // Lead is the youngest number the source is known to have sent.
 func (w *Receive) Lead() packet.Seq { return w.lead }
@@ -68,7 +114,7 @@ func (w *Receive) index(s packet.Seq) int32 {
 
 // start begins the window at the first packet heard (section 6.1): without
 // OPT_JOIN at start, with it as far back as the source offers (section 9.4).
-func (w *Receive) start(start, trail packet.Seq, o *packet.Options) {
+func (w *Receive) start(now Instant, start, trail packet.Seq, o *packet.Options) {
 	if w.joined {
 		return
 	}
@@ -78,7 +124,7 @@ func (w *Receive) start(start, trail packet.Seq, o *packet.Options) {
 	w.joined = true
 	w.first, w.next, w.edge, w.trail, w.assembled = start, start, start, trail, start
 	w.lead = start.Add(-1)
-	w.hole.First = start
+	w.seen, w.seenAt, w.hole.First = w.lead, now, start
 }
 
 // Data takes an ODATA or RDATA (section 6.1). The window keeps payload.
@@ -89,13 +135,19 @@ func (w *Receive) Data(now Instant, p *packet.Packet, payload []byte) Verdict {
 	if span := p.Seq.From(p.Trail); span < 0 || span >= maxWindow {
 		return BadTrail
 	}
-	w.start(p.Seq, p.Trail, &p.Options)
-	if w.isFar(p.Seq) {
+	w.start(now, p.Seq, p.Trail, &p.Options)
+	if leaps := w.leaps(p.Trail); w.isFar(p.Seq) || leaps {
 		return Far
 	}
 	w.settled = false
 	w.passTrail(now, p.Trail)
 	w.see(now, p.Seq)
+	if p.Seq.After(w.seen) {
+		w.seen, w.seenAt = p.Seq, now
+	}
+	if p.Options.Contains(packet.OptSYN) {
+		w.syn, w.synSeen = p.Seq, true
+	}
 	v := w.store(now, p, payload)
 	if p.Options.Contains(packet.OptFIN) && v == Kept {
 		w.end, w.endLead = &End{}, p.Seq
@@ -112,6 +164,18 @@ func (w *Receive) isFar(s packet.Seq) bool {
 	}
 	w.far++
 	return w.far < farRun
+}
+
+// leaps doubts a trailing edge beyond everything that is known to be sent until a
+// second packet tells of it: what it gives up can't be taken back.
+func (w *Receive) leaps(trail packet.Seq) bool {
+	if trail.From(w.lead) <= 1 {
+		w.farTrailTold = false
+		return false
+	}
+	again := w.farTrailTold && trail.From(w.farTrail) >= 0 && trail.From(w.farTrail) <= maxWindow
+	w.farTrail, w.farTrailTold = trail, true
+	return !again
 }
 
 // store puts a payload into its slot.
@@ -166,13 +230,16 @@ func (w *Receive) see(now Instant, s packet.Seq) {
 // a receiver that fell behind must not live on repairs alone for ever.
 func (w *Receive) mayGrow() bool {
 	n := w.edge.From(w.next)
-	return n < w.c.Packets || n < len(w.slots) && w.stored < w.c.Packets
+	return n < w.c.Packets || n < w.limit && w.stored < w.c.Packets
 }
 
 // fill gives a state to each number that is known to be sent and for which
 // there is room.
 func (w *Receive) fill(now Instant) {
 	for w.joined && !w.edge.After(w.lead) && w.mayGrow() {
+		if w.edge.From(w.next) == len(w.slots) {
+			w.grow()
+		}
 		i := w.index(w.edge)
 		w.slots[i] = slot{seq: w.edge}
 		if w.edge.Before(w.trail) {
@@ -211,11 +278,11 @@ func (w *Receive) SPM(now Instant, p *packet.Packet) Verdict {
 	case w.path && !p.Seq.After(w.spm):
 		return Stale
 	}
-	w.start(p.Lead.Add(1), p.Trail, &p.Options)
-	if w.isFar(p.Lead) {
+	w.start(now, p.Lead.Add(1), p.Trail, &p.Options)
+	if leaps := w.leaps(p.Trail); w.isFar(p.Lead) || leaps {
 		return Far
 	}
-	w.path, w.spm = true, p.Seq
+	w.path, w.spm, w.spmLead, w.spmTrail = true, p.Seq, p.Lead, p.Trail
 	w.passTrail(now, p.Trail)
 	w.see(now, p.Lead)
 	w.settled = p.Lead == w.lead
@@ -226,6 +293,18 @@ func (w *Receive) SPM(now Instant, p *packet.Packet) Verdict {
 		w.end, w.endLead = &End{}, w.lead
 	}
 	return Kept
+}
+
+// End takes the end of the session as told by an earlier packet: its last number, and
+// whether and why it was reset.
+func (w *Receive) End(last packet.Seq, e End) {
+	switch {
+	case w.end != nil || !w.joined:
+	case e.Reset:
+		w.reset(e.Code)
+	default:
+		w.end, w.endLead = &End{}, w.lead.Later(last)
+	}
 }
 
 // reset ends the session now: what is missing will not come (section 9.8).
@@ -262,11 +341,12 @@ func (w *Receive) stop(st state) {
 func (w *Receive) Finished() bool { return w.end != nil }
 
 // NCF takes one number of an NCF, or of another receiver's NAK: someone asks
-// for it already (section 6.3, suppression). A number that was not known to be
-// sent is looked after from now on.
+// for it already (section 6.3, suppression). In WAIT_DATA the wait for RDATA starts
+// again: the source has just said that it will come. A number that was not known
+// to be sent is looked after from now on.
 func (w *Receive) NCF(now Instant, s packet.Seq) {
 	n := s.From(w.next)
-	if !w.joined || n < 0 || n >= len(w.slots) || w.end != nil && s.After(w.endLead) {
+	if !w.joined || n < 0 || n >= w.limit || w.end != nil && s.After(w.endLead) {
 		return
 	}
 	w.see(now, s)
@@ -274,7 +354,7 @@ func (w *Receive) NCF(now Instant, s packet.Seq) {
 		return
 	}
 	i := w.index(s)
-	if st := w.slots[i].state; st == backOff || st == waitNCF {
+	if w.slots[i].state.waiting() {
 		w.toWaitData(now, i)
 	}
 }
@@ -286,7 +366,7 @@ func (w *Receive) Wants(s packet.Seq) bool {
 		return true
 	}
 	n := s.From(w.next)
-	return n >= 0 && n < len(w.slots) && (!s.Before(w.edge) || w.slots[w.index(s)].state != have)
+	return n >= 0 && n < w.limit && (!s.Before(w.edge) || w.slots[w.index(s)].state != have)
 }
 
 // Ready reports whether Pull may have something: it is cheap, and right

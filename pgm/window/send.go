@@ -24,6 +24,8 @@ type Send struct {
 	head        int          // index of trail's slot
 	asked       []packet.Seq // ring of numbers to repair, each at most once
 	askedHead   int
+	unheard     packet.Seq // number that was repaired many times, the last one
+	unheards    int        // how many were
 	askedCount  int
 }
 
@@ -32,6 +34,7 @@ type sent struct {
 	buf      []byte // the packet; its memory is reused
 	at       Instant
 	repaired Instant // when it was last repaired
+	repairs  int     // how often it was
 	asked    bool
 }
 
@@ -92,16 +95,20 @@ func (w *Send) Push(now Instant, p []byte) {
 		w.release()
 	}
 	s := w.slot(w.next)
-	s.buf, s.at, s.repaired, s.asked = p, now, 0, false
+	s.buf, s.at, s.repaired, s.repairs, s.asked = p, now, 0, 0, false
 	w.next = w.next.Add(1)
 }
 
-// Packet returns the packet of a number in the window, or nil.
+// Packet returns the ODATA of a number in the window, or nil. It carries the trailing edge
+// of now: packets pushed since, and repairs, may have told of a later one than it was
+// built with, and the trailing edge never goes back (section 5.1.2).
 func (w *Send) Packet(s packet.Seq) []byte {
 	if s.Before(w.trail) || !s.Before(w.next) {
 		return nil
 	}
-	return w.slot(s).buf
+	b := w.slot(s).buf
+	packet.SetTrail(b, w.trail)
+	return b
 }
 
 // Advance lets packets go that are older than Keep (advance with time, section
@@ -128,7 +135,7 @@ func (w *Send) Ask(now Instant, s packet.Seq) bool {
 		return false
 	}
 	e := w.slot(s)
-	if e.asked || e.repaired != 0 && now.Sub(e.repaired) < w.c.Holdoff {
+	if e.asked || e.repaired != 0 && now.Sub(e.repaired) < w.holdoff(e) {
 		return true
 	}
 	e.asked = true
@@ -138,6 +145,28 @@ func (w *Send) Ask(now Instant, s packet.Seq) bool {
 	w.asked[(w.askedHead+w.askedCount)%len(w.asked)] = s
 	w.askedCount++
 	return true
+}
+
+// manyRepairs is how often a packet is repaired before it is doubted that any copy of it
+// arrives: at a loss of a third that happens to one packet in forty million.
+const manyRepairs = 16
+
+// holdoff is how long a number is not repaired again. For one that was repaired many times
+// it doubles up to about a second.
+func (w *Send) holdoff(e *sent) time.Duration {
+	if e.repairs < manyRepairs {
+		return w.c.Holdoff
+	}
+	return w.c.Holdoff << min(e.repairs-manyRepairs+1, 10)
+}
+
+// Unheard returns how many packets were repaired many times, the number of the last one,
+// and its octets, 0 when it has left the window.
+func (w *Send) Unheard() (count int, number packet.Seq, octets int) {
+	if w.unheards > 0 && !w.unheard.Before(w.trail) {
+		octets = len(w.slot(w.unheard).buf)
+	}
+	return w.unheards, w.unheard, octets
 }
 
 // dropStale removes numbers whose packets have left the window. As every
@@ -169,6 +198,10 @@ func (w *Send) Repair(now Instant) []byte {
 		}
 		e := w.slot(s)
 		e.asked, e.repaired = false, now
+		if e.repairs++; e.repairs == manyRepairs {
+			w.unheard = s
+			w.unheards++
+		}
 		packet.Repair(e.buf, w.trail)
 		return e.buf
 	}

@@ -42,6 +42,7 @@ func (r *reach) add(o *reach) {
 var mustReach = []string{
 	"backOff", "waitNCF", "waitData", "have", "passed", "message", "fragmented", "hole", "broken", "finish", "reset",
 	"blocked", "left behind", "caught up", "kept", "duplicate", "old", "beyond the window", "stale SPM", "NCF suppressed", "late join",
+	"restart", "restart after a finish", "doubt", "doubt ended", "end told once", "goodbye", "added", "forged",
 }
 
 // play runs one schedule.
@@ -134,7 +135,7 @@ func (w *world) nextMoment() Instant {
 		soon = min(soon, w.flights[0].at)
 	}
 	for _, l := range w.receivers {
-		soon = min(soon, l.w.Deadline())
+		soon = min(soon, l.s.Deadline())
 	}
 	return max(soon, w.now.Add(step))
 }
@@ -151,26 +152,33 @@ func (w *world) allFinished() bool {
 func (w *world) unfinished() string {
 	s := ""
 	for i, l := range w.receivers {
-		s += fmt.Sprintf("receiver %d: finished %v next %d lead %d waiting %d; ", i, l.finished, l.w.Next(), l.w.Lead(), l.w.Waiting())
+		s += fmt.Sprintf("receiver %d: finished %v next %d lead %d waiting %d; ", i, l.finished, l.s.Live().Next(), l.s.Live().Lead(), l.s.Live().Waiting())
 	}
 	return fmt.Sprintf("%s source %d..%d", s, w.send.Trail(), w.send.Lead())
 }
 
 // tick is one step of the source, the network and the receivers.
 func (w *world) tick() error {
-	if w.now < w.end && w.now >= w.nextSend {
-		w.sendMessage()
-		w.nextSend = w.now.Add(w.draw.interval)
+	switch {
+	case w.dead && w.now >= w.reviveAt:
+		w.revive()
+	case !w.dead && len(w.crashes) > 0 && w.now >= w.crashes[0]:
+		w.die()
 	}
-	w.send.Advance(w.now, w.flow.Hold(w.send.Next()))
-	if w.send.Trail().Before(w.lastTrail) {
-		return fmt.Errorf("trail went back from %d to %d", w.lastTrail, w.send.Trail())
+	if w.draw.forge && w.now < w.end && w.now >= w.forgeAt && w.now > 300*ms {
+		w.forge()
 	}
-	w.lastTrail = w.send.Trail()
-	if w.timer.Due(w.now) {
-		w.sendSPM(w.now >= w.end)
-		if w.timer.Deadline() <= w.now {
-			return fmt.Errorf("SPM deadline stays in the past")
+	if !w.dead {
+		if w.now < w.end && w.now >= w.nextSend && !w.closing {
+			w.sendMessage()
+			w.nextSend = w.now.Add(w.draw.interval)
+		}
+		w.send.Advance(w.now, w.flow.Hold(w.send.Next()))
+		if w.timer.Due(w.now) {
+			w.sendSPM(w.now >= w.end || w.closing)
+			if w.timer.Deadline() <= w.now {
+				return fmt.Errorf("SPM deadline stays in the past")
+			}
 		}
 	}
 	for len(w.flights) > 0 && w.flights[0].at <= w.now {
@@ -197,10 +205,24 @@ func (w *world) tell() {
 		return
 	}
 	for i, l := range w.receivers {
-		if !l.w.Joined() || within(l.deaf, w.now) {
+		switch r := l.s.Live(); {
+		case l.leavesAt > 0 && w.now >= l.leavesAt && !w.flow.Gone(i):
+			w.flow.Remove(i) // goodbye
+			w.reached.count("goodbye")
+			continue
+		case l.leavesAt > 0 && w.now >= l.leavesAt, w.now < l.bornAt:
+			continue
+		case w.flow.Gone(i):
+			w.flow.Reset(i, w.send.Trail())
+			w.reached.count("added")
+		case !r.Joined() || within(l.deaf, w.now) || w.dead || l.newest() != w.life:
+			continue // of another life: not believed
+		}
+		r := l.s.Live()
+		if !r.Joined() {
 			continue
 		}
-		p := Progress{Next: l.w.Next(), Edge: l.w.Room(), Lost: uint64(l.lost)}
+		p := Progress{Next: r.Next(), Edge: r.Room(), Lost: uint64(l.lost)}
 		if w.flow.Report(i, p, w.send.Trail(), w.send.Next()) {
 			w.reached.count("caught up")
 		}
@@ -214,49 +236,84 @@ func (w *world) land(f flight) {
 		panic(err) // our own octets
 	}
 	if f.to < 0 {
-		w.hearNAK(p)
+		w.hearUpstream(p)
 		return
 	}
 	l := w.receivers[f.to]
 	if w.now < l.bornAt || within(l.deaf, w.now) || l.finished {
 		return
 	}
-	switch p.Type {
+	switch r := l.s.Live(); p.Type {
 	case packet.SPM:
-		w.reached.count(l.w.SPM(w.now, p).String())
+		w.reached.count(l.s.SPM(w.now, p).String())
 	case packet.NCF:
 		for _, s := range append([]packet.Seq{p.Seq}, p.Options.NAKList...) {
-			if n := s.From(l.w.next); l.w.joined && n >= 0 && s.Before(l.w.edge) && l.w.slots[l.w.index(s)].state == backOff {
+			if n := s.From(r.next); r.joined && n >= 0 && s.Before(r.edge) && r.slots[r.index(s)].state == backOff {
 				w.reached.count("NCF suppressed")
 			}
-			l.w.NCF(w.now, s)
+			l.s.NCF(w.now, s)
 		}
 	default:
-		w.reached.count(l.w.Data(w.now, p, append([]byte(nil), p.Payload...)).String())
+		w.reached.count(l.s.Data(w.now, p, func(b []byte) []byte { return append([]byte(nil), b...) }).String())
 	}
-	if !l.started && l.w.Joined() {
-		l.started, l.pos = true, l.w.Next()
+	if l.s.live.ending.told {
+		w.reached.count("end told once")
+	}
+	if !l.started && l.s.Live().Joined() {
+		l.started, l.pos, l.life = true, l.s.Live().Next(), w.life
 		if l.pos.Before(p.Trail) {
 			w.wrong = fmt.Errorf("receiver %d joined at %d, before the trail %d", f.to, l.pos, p.Trail)
 		}
-		if l.pos != w.draw.first {
+		if l.pos != w.life.first {
 			w.reached.count("late join")
 		}
 	}
 }
 
+// newest is the life of the source that the receiver listens to.
+func (l *listener) newest() *life {
+	if n := len(l.coming); n > 0 {
+		return l.coming[n-1]
+	}
+	return l.life
+}
+
+// watch notes when a receiver goes over to another life, and wants the source to have
+// begun one.
+func (w *world) watch(l *listener) error {
+	if l.s.other != nil {
+		w.reached.count("doubt")
+	} else if l.doubted {
+		w.reached.count("doubt ended")
+	}
+	l.doubted = l.s.other != nil
+	if l.s.Live() == l.lived {
+		return nil
+	}
+	if l.newest() == w.life {
+		return fmt.Errorf("takes the life %d for another one", w.index)
+	}
+	l.lived = l.s.Live()
+	l.coming = append(l.coming, w.life)
+	return nil
+}
+
 // listen lets a receiver ask for what is due and hand on what is ready.
 func (w *world) listen(i int, l *listener) error {
+	if l.leavesAt > 0 && w.now >= l.leavesAt {
+		l.finished = true
+		return nil
+	}
 	var due [63]packet.Seq
 	for rounds := 0; ; rounds++ {
-		asked := l.w.Due(w.now, due[:0])
+		asked := l.s.Due(w.now, due[:0])
 		if len(asked) == 0 {
 			break
 		}
 		if rounds > 1<<12 {
 			return fmt.Errorf("asks without end")
 		}
-		if l.naks += len(asked); l.naks > 200*(len(w.messages)+1)*w.draw.fragments {
+		if l.naks += len(asked); l.naks > 200*(w.sent()+1)*w.draw.fragments {
 			return fmt.Errorf("asked %d times", l.naks)
 		}
 		nak := packet.Packet{Type: packet.NAK, Seq: asked[0], Source: worldSource, Group: worldGroup}
@@ -265,17 +322,24 @@ func (w *world) listen(i int, l *listener) error {
 		}
 		w.fly(-1, i, nak.Append(nil))
 	}
-	if d := l.w.Deadline(); d <= w.now {
+	if l.s.Question(w.now) {
+		q := packet.Packet{Type: packet.SPMR}
+		w.fly(-1, i, q.Append(nil))
+	}
+	if d := l.s.Deadline(); d <= w.now {
 		return fmt.Errorf("deadline %v stays in the past", time.Duration(d))
 	}
-	if err := w.audit(l.w); err != nil {
+	if err := w.watch(l); err != nil {
+		return err
+	}
+	if err := w.audit(l.s.Live()); err != nil {
 		return err
 	}
 	if within(l.stalled, w.now) {
 		return nil
 	}
 	for {
-		item := l.w.Pull()
+		item := l.s.Pull()
 		if item.Kind == Nothing {
 			return nil
 		}
@@ -322,9 +386,21 @@ func (w *world) audit(r *Receive) error {
 func (w *world) check(l *listener, item Item) error {
 	switch item.Kind {
 	case Message:
+		if item.First != l.pos && l.got+l.lost > 0 {
+			return fmt.Errorf("message is numbered %d, expected at %d", item.First, l.pos)
+		}
 		return w.checkMessage(l, item.Message)
 	case Hole:
 		return w.checkHole(l, item.Loss)
+	case Restart:
+		return w.checkRestart(l)
+	}
+	if l.life != w.life || w.dead || w.closing {
+		l.over = true
+		if item.End.Reset || item.End.Silent || !w.draw.finish {
+			return fmt.Errorf("life %d ended with %+v", l.life.index, item.End)
+		}
+		return nil
 	}
 	l.finished = true
 	if item.End.Reset {
@@ -340,19 +416,46 @@ func (w *world) check(l *listener, item Item) error {
 	return nil
 }
 
+// checkRestart goes over to the next life that the receiver has heard.
+func (w *world) checkRestart(l *listener) error {
+	if len(l.coming) == 0 {
+		return fmt.Errorf("restart without another life")
+	}
+	w.reached.count("restart")
+	if l.over {
+		w.reached.count("restart after a finish")
+	}
+	l.life, l.coming = l.coming[0], l.coming[1:]
+	l.pos, l.afterHole, l.over, l.got, l.lost = l.s.Live().first, false, false, 0, 0
+	if len(l.s.old) > 0 {
+		l.pos = l.s.old[0].first
+	}
+	l.joined = l.pos
+	return nil
+}
+
+// sent is how many messages all lives have sent.
+func (w *world) sent() (n int) {
+	for _, f := range w.lives {
+		n += len(f.messages)
+	}
+	return n
+}
+
 func (w *world) checkMessage(l *listener, m []byte) error {
-	if i, ok := w.firstOf[l.pos]; !ok {
+	f := l.life
+	if i, ok := f.firstOf[l.pos]; !ok {
 		// A message may only be skipped silently when it began before we joined.
 		if l.got > 0 || l.lost > 0 {
 			return fmt.Errorf("message %x at %d, where none starts", m, l.pos)
 		}
-		for w.firstOf[l.pos] == 0 && l.pos != w.messages[0].first && l.pos.Before(w.send.Next()) {
+		for f.firstOf[l.pos] == 0 && l.pos != f.messages[0].first && l.pos.Before(f.send.Next()) {
 			l.pos = l.pos.Add(1)
 		}
-	} else if !bytes.Equal(w.messages[i].body, m) {
-		return fmt.Errorf("at %d got %x, want %x", l.pos, m, w.messages[i].body)
+	} else if !bytes.Equal(f.messages[i].body, m) {
+		return fmt.Errorf("at %d got %x, want %x", l.pos, m, f.messages[i].body)
 	}
-	sent := w.messages[w.firstOf[l.pos]]
+	sent := f.messages[f.firstOf[l.pos]]
 	if !bytes.Equal(sent.body, m) {
 		return fmt.Errorf("at %d got %x, want %x", l.pos, m, sent.body)
 	}
@@ -377,11 +480,11 @@ func (w *world) checkHole(l *listener, h Loss) error {
 		return fmt.Errorf("hole %+v counts %d", h, h.Count())
 	case l.afterHole:
 		return fmt.Errorf("hole %+v is the same as the one before it", h)
-	case h.GaveUp > 0:
+	case h.GaveUp > 0 && l.life == w.life && !w.dead:
 		return fmt.Errorf("hole %+v: gave up with %d tries to go", h, 200)
-	case h.Passed > 0 && !h.First.Before(w.send.Trail()) && !w.draw.reset:
-		return fmt.Errorf("hole %+v, but the source can repair from %d", h, w.send.Trail())
-	case w.draw.flow && !l.leftBehind && !w.draw.reset && l.w.first == w.draw.first:
+	case h.Passed > 0 && !h.First.Before(l.life.send.Trail()) && !w.draw.reset:
+		return fmt.Errorf("hole %+v, but the source can repair from %d", h, l.life.send.Trail())
+	case w.draw.flow && !l.leftBehind && !w.draw.reset && l.life == w.life && l.s.Live().first == w.life.first && l.bornAt == 0:
 		return fmt.Errorf("hole %+v in spite of flow control", h)
 	}
 	l.pos, l.afterHole = h.Last.Add(1), true

@@ -19,15 +19,16 @@ type world struct {
 	flights   flights
 	order     uint64
 	draw      draw
-	send      *Send
-	timer     *SPMTimer
-	flow      *Flow
-	spmSeq    packet.Seq
-	messages  []message
-	firstOf   map[packet.Seq]int // first number of a message -> its index
+	*life     // the source's present one
+	lives     []*life
+	crashes   []Instant // when the source's lives end
+	closing   bool      // the life's end was told; it only repairs
+	dead      bool      // between two lives
+	reviveAt  Instant
+	answered  Instant // when it last answered an SPMR
+	forgeAt   Instant
 	receivers []*listener
 	faults    int
-	lastTrail packet.Seq
 	resetSent bool  // the source is gone: it repairs nothing any more
 	wrong     error // what went wrong while packets landed
 	scratch   packet.Packet
@@ -35,6 +36,19 @@ type world struct {
 	nextTell  Instant
 	end       Instant
 	reached   *reach
+}
+
+// life is one life of the source.
+type life struct {
+	index     int
+	first     packet.Seq
+	send      *Send
+	timer     *SPMTimer
+	flow      *Flow
+	spmSeq    packet.Seq
+	lastTrail packet.Seq // in the packets sent
+	messages  []message
+	firstOf   map[packet.Seq]int // first number of a message -> its index
 }
 
 // draw is the configuration a seed makes.
@@ -45,6 +59,9 @@ type draw struct {
 	backOff, keep, interval, length    time.Duration
 	first                              packet.Seq
 	flow, join, reset                  bool
+	restarts                           int
+	finish                             bool // a life ends with a FIN instead of a crash
+	forge                              bool // now and then somebody forges one packet
 	limit                              time.Duration
 }
 
@@ -56,7 +73,11 @@ type message struct {
 
 // listener is one receiver with its checker.
 type listener struct {
-	w          *Receive
+	s          *Session
+	lived      *Receive     // the life that was live when last looked at
+	life       *life        // of the source, which it hears
+	coming     []*life      // those that it has gone over to, not handed on yet
+	leavesAt   Instant      // says goodbye; 0: never
 	deaf       [][2]Instant // hears nothing
 	stalled    [][2]Instant // its application takes nothing
 	bornAt     Instant
@@ -67,6 +88,9 @@ type listener struct {
 	lost, got  int
 	naks       int
 	leftBehind bool
+	doubted    bool       // in doubt when last looked at
+	over       bool       // the life's end was handed on
+	joined     packet.Seq // where it joined the life
 }
 
 // flight is one packet on its way: to receiver to, or to the source (-1).
@@ -105,32 +129,84 @@ func drawWorld(seed uint64, reached *reach) *world {
 		interval: pick(2*time.Millisecond, 10*time.Millisecond, 30*time.Millisecond), length: 3 * time.Second,
 		first: []packet.Seq{0, 0xFFFFFFF0, 0x7FFFFFF8, packet.Seq(r.Uint32())}[r.IntN(4)],
 		flow:  r.IntN(2) == 0, join: r.IntN(2) == 0, reset: r.IntN(8) == 0,
-		limit: pick(0, 0, 300*time.Millisecond),
+		limit: pick(0, 0, 300*time.Millisecond), restarts: []int{0, 0, 1, 1, 2}[r.IntN(5)], finish: r.IntN(3) == 0, forge: r.IntN(4) == 0,
 	}
 	if r.IntN(20) == 0 {
-		d.length, d.interval = 60*time.Second, 200*time.Millisecond
+		d.length, d.interval, d.restarts = 60*time.Second, 200*time.Millisecond, 0
 	}
 	d.fragments = min(d.fragments, d.window, d.room)
-	w := &world{r: r, draw: d, reached: reached, firstOf: map[packet.Seq]int{}, lastTrail: d.first, end: Instant(d.length)}
-	w.send = NewSend(SendConfig{Packets: d.window, MaxPacket: 128, Keep: d.keep, Holdoff: time.Millisecond, First: d.first})
-	w.timer = NewSPMTimer(0, SPMConfig{Ambient: 500 * time.Millisecond, Min: 10 * time.Millisecond, Max: time.Second})
-	n := 0
-	if d.flow {
-		n = d.receivers
+	w := &world{r: r, draw: d, reached: reached, end: Instant(d.length)}
+	w.begin(d.first, 0)
+	for at := Instant(0); len(w.crashes) < d.restarts; {
+		at = at.Add(800*time.Millisecond + time.Duration(r.Int64N(int64(600*time.Millisecond))))
+		w.crashes = append(w.crashes, at)
 	}
-	w.flow = NewFlow(n, d.first, d.window, d.limit)
 	for i := range d.receivers {
 		w.receivers = append(w.receivers, w.newListener(i))
 	}
 	return w
 }
 
+// begin begins a life of the source. The receivers that it knows are those that listen.
+func (w *world) begin(first, spm packet.Seq) {
+	d := w.draw
+	w.life = &life{index: len(w.lives), first: first, spmSeq: spm, lastTrail: first, firstOf: map[packet.Seq]int{}}
+	w.lives = append(w.lives, w.life)
+	w.send = NewSend(SendConfig{Packets: d.window, MaxPacket: 128, Keep: d.keep, Holdoff: time.Millisecond, First: first})
+	w.timer = NewSPMTimer(w.now, SPMConfig{Ambient: 500 * time.Millisecond, Min: 10 * time.Millisecond, Max: time.Second})
+	n := 0
+	if d.flow {
+		n = d.receivers
+	}
+	w.flow = NewFlow(n, first, d.window, d.limit)
+	for i, l := range w.receivers {
+		if d.flow && (l.bornAt > w.now || l.leavesAt > 0 && l.leavesAt <= w.now) {
+			w.flow.Remove(i)
+		}
+	}
+}
+
+// die ends a life: in order, with three FINs, or without a word.
+func (w *world) die() {
+	if w.draw.finish && !w.closing {
+		w.closing = true
+		for range 3 {
+			w.sendSPM(true)
+		}
+		w.timer.Data(w.now)
+		w.reached.count("life finished")
+		if w.crashes[0] = w.now.Add(time.Duration(w.r.Int64N(int64(300 * time.Millisecond)))); w.crashes[0] > w.now {
+			return
+		}
+	}
+	w.crashes = w.crashes[1:]
+	w.closing, w.dead, w.reviveAt = false, true, w.now.Add(60*time.Millisecond+time.Duration(w.r.Int64N(int64(200*time.Millisecond))))
+	w.faults++
+}
+
+// revive begins another life under the same identifier, with numbers that have nothing to
+// do with the last ones.
+func (w *world) revive() {
+	w.dead = false
+	w.begin(packet.Seq(w.r.Uint32()), packet.Seq(w.r.IntN(1<<30)))
+	for range 3 {
+		w.sendSPM(false)
+	}
+}
+
 // newListener draws one receiver and at least three faults for it.
 func (w *world) newListener(i int) *listener {
 	d := w.draw
-	l := &listener{w: NewReceive(ReceiveConfig{Packets: d.room, BackOff: d.backOff, Seed: w.r.Uint64(), NCFRetries: 200, DataRetries: 200})}
-	if !d.flow && w.r.IntN(3) == 0 {
+	l := &listener{s: NewSession(ReceiveConfig{Packets: d.room, BackOff: d.backOff, Seed: w.r.Uint64(), NCFRetries: 200, DataRetries: 200})}
+	l.lived = l.s.Live()
+	if w.r.IntN(3) == 0 {
 		l.bornAt = Instant(w.r.Int64N(int64(d.length) / 2))
+	}
+	if d.flow && l.bornAt > 0 {
+		w.flow.Remove(i)
+	}
+	if w.r.IntN(6) == 0 {
+		l.leavesAt = l.bornAt.Add(time.Duration(1 + w.r.Int64N(int64(d.length)/2)))
 	}
 	span := func() [2]Instant {
 		at := Instant(w.r.Int64N(int64(d.length)))
@@ -199,7 +275,7 @@ func (w *world) sendMessage() {
 	}
 	body := make([]byte, 8*n)
 	for i := range n {
-		binary.BigEndian.PutUint64(body[8*i:], uint64(len(w.messages))<<8|uint64(i))
+		binary.BigEndian.PutUint64(body[8*i:], uint64(w.index)<<56|uint64(len(w.messages))<<8|uint64(i))
 	}
 	first := w.send.Next()
 	w.firstOf[first] = len(w.messages)
@@ -209,13 +285,16 @@ func (w *world) sendMessage() {
 		if n > 1 {
 			p.Options.With(packet.OptFragment).Fragment = packet.Fragment{First: first, Offset: uint32(8 * i), Length: uint32(8 * n)}
 		}
-		w.sendData(&p)
+		w.push(&p)
+	}
+	for i := range n { // written when all of them are in the window
+		w.emit(w.send.Packet(first.Add(i)))
 	}
 	w.timer.Data(w.now)
 }
 
-// sendData pushes one packet; the trail in it is the one after the push.
-func (w *world) sendData(p *packet.Packet) {
+// push pushes one packet; the trail in it is the one after the push.
+func (w *world) push(p *packet.Packet) {
 	p.Trail = w.send.Trail()
 	if w.send.Next().From(p.Trail) == w.draw.window {
 		p.Trail = p.Trail.Add(1)
@@ -223,8 +302,24 @@ func (w *world) sendData(p *packet.Packet) {
 	if w.draw.join {
 		p.Options.With(packet.OptJoin).Join = p.Trail
 	}
-	b := p.Append(w.send.Buffer())
-	w.send.Push(w.now, b)
+	if p.Seq == w.first {
+		p.Options.With(packet.OptSYN)
+	}
+	w.send.Push(w.now, p.Append(w.send.Buffer()))
+}
+
+// emit sends a data packet and wants its trail to be today's.
+func (w *world) emit(b []byte) {
+	var p packet.Packet
+	switch err := p.Parse(b); {
+	case err != nil:
+		w.wrong = err
+	case p.Trail != w.send.Trail(), p.Trail.Before(w.lastTrail):
+		w.wrong = fmt.Errorf("%v with trail %d, want %d", p.Type, p.Trail, w.send.Trail())
+	case w.draw.join && p.Options.Join.Before(p.Trail):
+		w.wrong = fmt.Errorf("%v offers %d, before its trail %d", p.Type, p.Options.Join, p.Trail)
+	}
+	w.lastTrail = p.Trail
 	w.group(b)
 }
 
@@ -235,7 +330,8 @@ func (w *world) sendSPM(finish bool) {
 	if w.draw.join {
 		p.Options.With(packet.OptJoin).Join = p.Trail
 	}
-	if finish && w.draw.reset {
+	w.lastTrail = p.Trail
+	if finish && w.draw.reset && len(w.crashes) == 0 && !w.dead && w.now >= w.end {
 		p.Options.With(packet.OptRST).ResetCode = 2
 		w.resetSent = true
 	} else if finish {
@@ -244,7 +340,47 @@ func (w *world) sendSPM(finish bool) {
 	w.group(p.Append(nil))
 }
 
-// hearNAK is the source's side of section 5.3: confirm at once, then repair.
+// forge sends one packet that no source of ours has sent: it must end no life, begin none,
+// and lose nothing. Forged data that fits is believed; that is for a seal to prevent.
+func (w *world) forge() {
+	w.forgeAt = w.now.Add(endProof + time.Duration(w.r.Int64N(int64(400*time.Millisecond)))) // never two that agree
+	p := packet.Packet{Type: packet.SPM, Seq: w.spmSeq.Add(w.r.IntN(200) - 100), Trail: w.send.Trail(), Lead: w.send.Lead(), Path: worldSource}
+	switch w.r.IntN(4) {
+	case 0:
+		p.Seq, p.Lead = packet.Seq(w.r.Uint32()), packet.Seq(w.r.Uint32())
+		p.Trail = p.Lead.Add(-w.r.IntN(100))
+	case 1:
+		p.Lead = p.Lead.Add(w.r.IntN(100))
+	case 2:
+		p = packet.Packet{Type: packet.ODATA, Seq: packet.Seq(w.r.Uint32()), Payload: make([]byte, 8)}
+		p.Trail = p.Seq
+	}
+	for _, o := range []packet.Option{packet.OptFIN, packet.OptRST, packet.OptSYN} {
+		if w.r.IntN(3) == 0 && (o != packet.OptSYN || p.Type == packet.ODATA) && (o != packet.OptRST || p.Type == packet.SPM) {
+			p.Options.With(o)
+		}
+	}
+	w.reached.count("forged")
+	for i, l := range w.receivers {
+		if l.started { // whoever joins by a forged packet joins the forger's session
+			w.fly(i, -1, p.Append(nil))
+		}
+	}
+}
+
+// hearUpstream is the source's side of sections 5.3 and 13.
+func (w *world) hearUpstream(p *packet.Packet) {
+	switch {
+	case w.dead:
+	case p.Type == packet.NAK:
+		w.hearNAK(p)
+	case w.now >= w.answered.Add(10*time.Millisecond):
+		w.answered = w.now
+		w.sendSPM(w.now >= w.end || w.closing)
+	}
+}
+
+// hearNAK confirms at once, then repairs.
 func (w *world) hearNAK(p *packet.Packet) {
 	ncf := packet.Packet{Type: packet.NCF, Seq: p.Seq, Source: worldSource, Group: worldGroup}
 	var valid []packet.Seq
@@ -266,13 +402,12 @@ func (w *world) hearNAK(p *packet.Packet) {
 		if b == nil {
 			return
 		}
-		var r packet.Packet
-		if err := r.Parse(b); err != nil || r.Type != packet.RDATA || r.Trail != w.send.Trail() {
-			w.wrong = fmt.Errorf("repair is %v, trail %d (%v), want trail %d", r.Type, r.Trail, err, w.send.Trail())
-		}
-		w.group(b)
+		w.emit(b)
 		w.timer.Data(w.now)
 	}
 }
 
-func (d draw) String() string { return fmt.Sprintf("%+v", struct{ D draw }{d}) }
+func (d draw) String() string {
+	type plain draw // without this method
+	return fmt.Sprintf("%+v", plain(d))
+}

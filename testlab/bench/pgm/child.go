@@ -87,11 +87,14 @@ func (e end) pgmSend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sent, err := traffic.Send(ctx, e.plan, s.Send)
+	sent, err := traffic.Send(ctx, e.plan, func(ctx context.Context, m []byte) error {
+		_, err := s.Send(ctx, m)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if err := s.Close(); err != nil {
+	if err := s.Close(context.Background()); err != nil {
 		return err
 	}
 	return print(sent)
@@ -112,7 +115,7 @@ func (e end) pgmReceive(ctx context.Context) error {
 	}
 	c := traffic.Counter{Plan: e.plan}
 	for !c.Done() {
-		m, err := r.Receive(ctx)
+		m, err := r.Next(ctx)
 		var gone *pgm.EndError
 		var loss *pgm.LossError
 		switch {

@@ -57,7 +57,7 @@ func TestGoToOpenPGM(t *testing.T) {
 			l.t.Fatal(err)
 		}
 		peer.complete(c.count) // it may need repairs until then
-		s.Close()
+		s.Close(context.Background())
 		if st := s.Stats(); c.loss > 0 && st.Repairs == 0 {
 			l.t.Errorf("no repairs: %+v", st)
 		}
@@ -180,7 +180,7 @@ func TestStoppedReceiver(t *testing.T) {
 	const count, size = 20000, 1000
 	r := l.receiver(2, udp4, pgm.ReceiverOptions{Window: window.ReceiveConfig{Packets: 1000}})
 	peer := l.openpgm(1, udp4, "send", arg("count", count), arg("size", size), arg("mps", 5000), arg("sqns", 1000), arg("delay", 100))
-	if _, err := r.Receive(ctx); err != nil {
+	if _, err := r.Next(ctx); err != nil {
 		t.Fatal(err)
 	}
 	undo := l.sw.Drop(rig.Fault{To: l.ports[2]})

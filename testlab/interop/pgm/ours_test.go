@@ -77,7 +77,7 @@ func (l *lan) sender(n int, w way, o pgm.SenderOptions) *pgm.Sender {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.t.Cleanup(func() { s.Close() })
+	l.t.Cleanup(func() { s.Close(context.Background()) })
 	return s
 }
 
@@ -113,7 +113,7 @@ func send(ctx context.Context, s *pgm.Sender, count, size int, perSecond float64
 	if err := sendAll(ctx, s, count, size, perSecond); err != nil {
 		return err
 	}
-	return s.Close()
+	return s.Close(context.Background())
 }
 
 // sendAll sends count messages at a rate.
@@ -123,7 +123,7 @@ func sendAll(ctx context.Context, s *pgm.Sender, count, size int, perSecond floa
 		if ahead := time.Duration(float64(i)/perSecond*1e9) - time.Since(start); ahead > 0 {
 			time.Sleep(ahead)
 		}
-		if err := s.Send(ctx, numbered(i, size)); err != nil {
+		if _, err := s.Send(ctx, numbered(i, size)); err != nil {
 			return fmt.Errorf("send %d: %w", i, err)
 		}
 	}
@@ -148,7 +148,7 @@ func hear(ctx context.Context, r *pgm.Receiver, count, size, sources int) (map[p
 		return all[t]
 	}
 	for done := 0; done < sources; {
-		m, err := r.Receive(ctx)
+		m, err := r.Next(ctx)
 		var loss *pgm.LossError
 		var end *pgm.EndError
 		switch {
