@@ -266,7 +266,7 @@ func (s *Session) sideOfData(now Instant, p *packet.Packet) side {
 			return another
 		}
 		return present
-	case fits && nearer > 0 && s.doubt.leap && !s.other.path && !syn && !s.doubt.sure:
+	case fits && nearer > 0 && s.doubt.leap && p.Trail.From(w.lead) <= provenAhead && !s.other.path && !syn && !s.doubt.sure:
 		// A second packet tells of the same gap: the present life has gone on without us.
 		w.passTrail(now, s.other.trail)
 		w.see(now, s.other.lead)
