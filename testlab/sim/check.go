@@ -170,7 +170,7 @@ func (c *checker) epoch(h *Host, a token.Lease) {
 	}
 	c.epochs[key] = h.Slot
 	c.grew(h, a)
-	if newest := &c.newest[h.Slot-1][a.Token]; a.Epoch < *newest && !c.forgetful[h.Slot-1] {
+	if newest := &c.newest[h.Slot-1][a.Token]; a.Epoch < *newest && !c.mayGoBack(h) {
 		c.fail("%s went back from epoch %x to %x of %s", h.Name, *newest, a.Epoch, c.w.specs[a.Token].Name)
 	} else {
 		*newest = a.Epoch

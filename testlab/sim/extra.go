@@ -37,7 +37,7 @@ var extraNames = [...]string{"linger", "slow-hands", "late-loop", "reloads", "di
 // AllExtras is every extra, Usual those that are drawn unless a run says otherwise.
 const (
 	AllExtras = extrasEnd - 1
-	Usual     = Hands | Unarmed | Third
+	Usual     = Reloads | Differ | Hands | Unarmed | Third
 )
 
 // String returns the names as ParseExtras takes them.
@@ -183,6 +183,8 @@ func (p *Plan) drawLate(r *random) {
 		}
 		if r.chance(2) {
 			l.Until = l.From + r.upTo(2*time.Second)
+		} else {
+			l.By = min(l.By, p.Dead()/2) // a node that is always later than that serves nobody
 		}
 		p.Late = append(p.Late, l)
 	}
@@ -206,11 +208,6 @@ func (p *Plan) drawWide(r *random) {
 		interval  time.Duration
 		tolerance int
 	}
-	s := pick(r, speed{250 * time.Millisecond, 2}, speed{200 * time.Millisecond, 5}, speed{100 * time.Millisecond, 3}, speed{25 * time.Millisecond, 2}, speed{10 * time.Millisecond, 3}, speed{20 * time.Millisecond, 10})
-	for i := range p.Faults {
-		if f := &p.Faults[i]; f.Kind == CutAll && p.Class == Blinks {
-			f.For = min(f.For, time.Second) * s.interval * time.Duration(s.tolerance) / p.Dead()
-		}
-	}
+	s := pick(r, speed{250 * time.Millisecond, 2}, speed{200 * time.Millisecond, 3}, speed{100 * time.Millisecond, 3}, speed{25 * time.Millisecond, 2}, speed{10 * time.Millisecond, 3}, speed{20 * time.Millisecond, 10})
 	p.Interval, p.Tolerance = s.interval, s.tolerance
 }

@@ -51,7 +51,7 @@ func (w *World) endExtra(f Fault) {
 // loseDisk empties the disk. What an operator ordered is forgotten too.
 func (h *Host) loseDisk() {
 	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, starts: map[uint8]uint64{}, broken: h.disk.broken}
-	if h.unsynced {
+	if h.unsynced || h.world.check.wrongClock {
 		h.world.check.forgetful[h.Slot-1] = true
 	}
 }

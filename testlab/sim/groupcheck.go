@@ -73,7 +73,7 @@ func (c *checker) starting(h *Host, a services.Start) {
 	}
 	for _, o := range c.w.Hosts {
 		if o != h && o.gangs[a.Group].left() && !c.mayRunStill(h, o, a.Group) {
-			c.fail("%s starts %s, which still runs on %s", h.Name, c.w.GroupName(a.Group), o.Name)
+			c.fail("%s starts %s, which still runs on %s (lease for %v, keeper in %v)", h.Name, c.w.GroupName(a.Group), o.Name, o.kernel[i].expiry.Sub(o.now()), time.Duration(o.gangs[a.Group].until-c.w.Now))
 		}
 	}
 }

@@ -46,3 +46,9 @@ func (c *checker) unsynchronised() bool {
 	}
 	return false
 }
+
+// mayGoBack reports whether the host's epochs may: it has lost its state while no clock
+// told more, or a clock that it trusts was wrong.
+func (c *checker) mayGoBack(h *Host) bool {
+	return c.forgetful[h.Slot-1] || c.w.Plan.Clocked && c.wrongClock
+}
