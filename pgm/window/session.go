@@ -50,10 +50,17 @@ type doubt struct {
 // ending is an end that one packet has told of.
 type ending struct {
 	told bool
+	by   witness
 	last packet.Seq
 	at   Instant
 	ask  Instant
 	end  End
+}
+
+// witness names a packet: the same one may come twice.
+type witness struct {
+	kind   packet.Type
+	number packet.Seq
 }
 
 const (
@@ -476,13 +483,14 @@ func (s *Session) Abandon() {
 func (w *Receive) firstOfEnd(now Instant, p *packet.Packet, last packet.Seq) (taken uint32) {
 	taken = p.Options.Has & (packet.OptFIN.Bit() | packet.OptRST.Bit())
 	e := End{Reset: p.Options.Contains(packet.OptRST)}
-	if taken == 0 || w.end != nil || w.ending.told && w.ending.end.Reset == e.Reset {
+	by := witness{p.Type, p.Seq}
+	if taken == 0 || w.end != nil || w.ending.told && w.ending.end.Reset == e.Reset && w.ending.by != by {
 		return 0
 	}
 	if e.Reset {
 		e.Code = p.Options.ResetCode
 	}
-	w.ending = ending{told: true, last: last, at: now, ask: now.Add(askAfter), end: e}
+	w.ending = ending{told: true, by: by, last: last, at: now, ask: now.Add(askAfter), end: e}
 	p.Options.Has &^= taken
 	return taken
 }

@@ -227,3 +227,23 @@ func TestPacketsThatNobodyReceives(t *testing.T) {
 		t.Errorf("unheard: %d, number %d, %d octets", n, number, octets)
 	}
 }
+
+// TestNoRepairsInDoubt: while it is not clear whose numbers they are, nothing is asked for.
+func TestNoRepairsInDoubt(t *testing.T) {
+	s := NewSession(ReceiveConfig{Packets: 16})
+	keep := func(b []byte) []byte { return b }
+	s.SPM(ms, spmOf(4, 0, 0xFFFFFFFF))
+	for _, n := range []packet.Seq{0, 1, 2, 4} {
+		s.Data(ms, data(n, 0), keep)
+	}
+	s.SPM(ms, spmOf(0, 1<<30, 1<<30))
+	for now := ms; now < 40*ms; now += ms {
+		if a := s.Due(now, nil); len(a) > 0 {
+			t.Fatalf("asked for %v in doubt", a)
+		}
+	}
+	s.SPM(40*ms, spmOf(5, 0, 4))
+	if a := s.Due(40*ms, nil); len(a) != 1 || a[0] != 3 {
+		t.Errorf("asked for %v after the doubt, want 3", a)
+	}
+}
