@@ -22,7 +22,8 @@ const (
 	headroom     = 1 << 40                     // and one that leaves so few, where no clock tells more
 	reserveAhead = 1000                        // counters reserved at once, so that no grant waits for the disk
 	timedAhead   = 5 * 60 * floorRate          // the same for as long as they follow the clock
-	timedSlack   = floorRate                   // a grant that follows the clock is no further ahead of it
+	timedSlack   = 3 * floorRate               // a grant that follows the clock is no further ahead of it
+	startSlack   = floorRate                   // so far ahead may have been what an earlier run granted
 	reserveRetry = time.Second
 )
 

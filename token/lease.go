@@ -148,7 +148,7 @@ func (m *Machine) lapse(now clock.Instant, i int, limit clock.Instant) renewal {
 	if t.lapsed == 0 {
 		t.lapsed = now.Add(m.config.Interval)
 	}
-	if limit < t.limit {
+	if limit < t.limit && now < t.limit { // one that ran out has ended already, and no earlier
 		t.limit = limit
 		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
 	}

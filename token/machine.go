@@ -129,7 +129,7 @@ func (m *Machine) seat(t *state) {
 func (m *Machine) fresh(spec Spec, now clock.Instant) state {
 	seen := m.config.HighWater
 	if floor := m.epochs.at(now); m.config.Timed && floor != 0 {
-		seen = min(seen, floor)
+		seen = min(seen, floor+startSlack)
 	}
 	return state{spec: spec, bits: spec.Bits, fitAt: now, changed: m.edition + 1, seen: seen<<8 | uint64(m.config.Self)}
 }

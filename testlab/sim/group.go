@@ -100,7 +100,7 @@ type gang struct {
 	units   []process
 	guarded bool
 	until   int64 // world time at which the keeper kills it
-	watched bool  // the keeper's next look is scheduled
+	watchAt int64 // the keeper's next look, 0 if none is scheduled
 	faults  groupFaults
 }
 
@@ -236,9 +236,9 @@ func (g *gang) renew() {
 }
 
 func (g *gang) watch() {
-	if !g.watched {
-		g.watched = true
-		g.host.world.At(g.until, g.keep)
+	if at := max(g.until, g.host.world.Now); g.watchAt == 0 || at < g.watchAt {
+		g.watchAt = at
+		g.host.world.At(at, func() { g.keep(at) })
 	}
 }
 
@@ -268,9 +268,12 @@ func (h *Host) GroupState(g int) string {
 }
 
 // keep is the keeper's look.
-func (g *gang) keep() {
+func (g *gang) keep(at int64) {
 	w := g.host.world
-	g.watched = false
+	if at != g.watchAt {
+		return // an earlier look has taken its place
+	}
+	g.watchAt = 0
 	switch {
 	case !g.guarded:
 	case w.Now < g.until:
