@@ -23,6 +23,8 @@ type Config struct {
 	Interval time.Duration
 	Dead     time.Duration
 	Lease    time.Duration
+	Paths    uint8 // the ordinary paths, numbered from 0; read only where LANs is not 0
+	LANs     uint8 // the paths over the clients' network, numbered on; used only in trouble
 }
 
 // Event is something that happened.
@@ -49,11 +51,13 @@ func (Received) event() {}
 type Action interface{ action() }
 
 // Say asks for a message at once: an Answer goes to one node on one path, an
-// Ask to one node on all paths.
+// Ask to one node on all paths. LAN paths carry an Answer to a message that came on one,
+// and what has LAN set.
 type Say struct {
 	Kind  Kind
 	To    uint8
 	Path  uint8 // for an Answer
+	LAN   bool  // over the clients' network too
 	Whole bool  // every page of the claims, for the peer lacks some
 }
 
@@ -122,7 +126,7 @@ func New(c Config, now clock.Instant) *Machine {
 		m.place[i] = -1
 	}
 	for i, slot := range c.Peers {
-		m.peers = append(m.peers, Peer{Slot: slot, timer: now, spoke: now})
+		m.peers = append(m.peers, Peer{Slot: slot, timer: now, spoke: now, ordinary: now, mutual: now})
 		m.place[slot] = int8(i)
 	}
 	for _, s := range c.Starts {
@@ -220,6 +224,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	if r, ok := ev.(Received); ok {
 		m.receive(now, r)
 	}
+	m.watchPaths(now)
 	m.ask(now)
 	m.schedule(now)
 	return m.actions
@@ -274,7 +279,7 @@ func (m *Machine) ask(now clock.Instant) {
 		}
 		if now >= m.askAt(p) {
 			p.asked = now
-			m.actions = append(m.actions, Say{Kind: Ask, To: p.Slot})
+			m.actions = append(m.actions, Say{Kind: Ask, To: p.Slot, LAN: m.config.LANs > 0})
 		}
 	}
 }

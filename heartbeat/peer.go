@@ -44,6 +44,10 @@ type Peer struct {
 	timer   clock.Instant // silence is counted from here: Heard, or a stall of ours
 	spoke   clock.Instant // the same for beats and asks, without answers
 	pages   pages
+
+	ordinary clock.Instant // newest message that came on an ordinary path
+	mutual   clock.Instant // newest message that says that the peer hears us on an ordinary path
+	lanUntil clock.Instant // until then the clients' network carries our beats for its sake
 }
 
 // MAC returns the peer's hardware address on the interface of that kind and number.
@@ -241,7 +245,7 @@ func (p *Peer) adopt(session, start uint64) {
 		p.retired[0] = p.Session
 	}
 	*p = Peer{Slot: p.Slot, Session: session, Start: start, Heard: p.Heard, Since: p.Since, timer: p.timer, spoke: p.spoke,
-		asked: p.asked, retired: p.retired, Clock: p.Clock, proven: max(p.proven, start), pending: p.pending}
+		asked: p.asked, retired: p.retired, Clock: p.Clock, proven: max(p.proven, start), pending: p.pending, ordinary: p.ordinary, mutual: p.mutual, lanUntil: p.lanUntil}
 	if p.pending.start <= p.proven {
 		p.pending = pending{}
 	}

@@ -31,7 +31,7 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		word.Echoed = echo.Sent
 	}
 	first := r.Path < MaxPaths && p.Paths[r.Path].take(now, r.Message.Seq)
-	if first && r.Message.Kind == Beat {
+	if first && r.Message.Kind == Beat && !m.isLAN(r.Path) {
 		p.Paths[r.Path].count(r.Message.Sent, m.config.Interval)
 	}
 	if first && r.Message.Kind != Answer {
@@ -40,6 +40,7 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	if first && (r.Message.Kind == Answer || word.New) { // the clocks are compared before anything moves to a peer
 		m.measure(p, r)
 	}
+	m.noteTrouble(now, p, r)
 	word.Fresh = r.Message.Seq > p.seq
 	if !word.Fresh && word.Echoed <= p.Echo {
 		m.drops[Repeated]++

@@ -12,6 +12,7 @@ type Words struct {
 	State    State
 	Synced   bool
 	Leased   bool
+	LAN      bool // a peer is not heard both ways on an ordinary path: beats go over the clients' network too
 	Want     bool
 	Hold     time.Duration
 	Digest   uint64
@@ -54,6 +55,9 @@ func (s *Sender) SetPayload(w Words) { s.payload = w }
 
 // Stepped notes that the deciding loop was alive at now.
 func (s *Sender) Stepped(now clock.Instant) { s.stepped = now }
+
+// Beat returns the Say of a beat.
+func (s *Sender) Beat() Say { return Say{Kind: Beat, LAN: s.payload.LAN} }
 
 // Wedged reports whether the loop has been silent for so long that nothing may
 // be said in its name, nor a lease renewed.

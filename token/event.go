@@ -145,11 +145,12 @@ type Restate struct{}
 type Reconfigure struct{ Tokens []Spec }
 
 // Answered says who answered an ask for the token's resource: Peer 0 is a
-// stranger. Asked is when the ask was sent.
+// stranger. Asked is when the ask was sent. The answer is no proof: MAC is what gave it.
 type Answered struct {
 	Token int
 	Peer  uint8
 	Asked clock.Instant
+	MAC   [6]byte
 }
 
 // PeerAsks says that a peer's own ask for the resource was seen.

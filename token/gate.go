@@ -18,6 +18,15 @@ import (
 //
 // Eight in a row without an answer show that the lease has run out, and what has run
 // out is not renewed by a send (Term).
+//
+// An answer is a hint, not a proof: a switch may answer in a dead host's place, and any
+// host may claim to be the peer. A peer that lives and is on the same network proves
+// itself by its heartbeats, which go over that network too while it is in trouble. So an
+// answer blocks a take for UnprovedFor at most.
+
+// UnprovedFor is how long after W an unproved answer, or the question of a node that
+// comes before us, may block a take.
+const UnprovedFor = 2 * time.Second
 
 // Rates and counts of the gate.
 const (
@@ -26,7 +35,6 @@ const (
 	askLate     = 2 * time.Millisecond  // once the lease should have ended, nor more than D/30
 	askTrip     = 20 * time.Millisecond // an answer takes no longer, nor than an interval
 	askPatience = 4                     // nor so many times as long as the slowest so far
-	heirAnswers = 3                     // of the peer, at which the higher rank drops too
 )
 
 // gate is what asking for one token's resource has shown.
@@ -40,8 +48,8 @@ type gate struct {
 	answered bool          // an ask was answered
 	trip     time.Duration // the longest that an answer took
 	rival    clock.Instant // a peer's own ask was seen
-	heir     bool          // held: it was taken on silence
-	answers  int           // held: by a silent peer's kernel to our asks
+	mac      [6]byte       // that answered last
+	named    clock.Instant // when, 0 if none has
 }
 
 // gated reports whether the peer has to be asked for. One whose kernel does not
@@ -59,7 +67,13 @@ func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Insta
 	p, g := &m.peers[i], &t.gate
 	g.begin(max(p.heard, p.sounded()))
 	m.askFor(now, t, at)
-	if !m.reached(now, at) || m.rivalAsks(now, t, i) {
+	if !m.reached(now, at) {
+		return blocked
+	}
+	if m.reached(now, g.at.Add(UnprovedFor)) {
+		return bySilence
+	}
+	if m.rivalAsks(now, t, i) {
 		return blocked
 	}
 	if p.renews != 0 && !m.reached(now, p.renews.Add(m.config.Dead)) {
@@ -151,13 +165,10 @@ func (m *Machine) answered(now clock.Instant, e Answered) {
 		return // it has spoken since
 	}
 	if t.phase != Idle {
-		if !m.alive(now, p) {
-			heirs := func(o *state) bool { return o.phase != Idle && o.gate.heir && o.from == t.from }
-			for o := range m.alike(t, heirs) {
-				o.gate.answers++
-			}
-		}
-		return
+		return // a holder on the same network is met by its heartbeats, which are proved
+	}
+	for o := range m.alike(t, (*state).idle) {
+		o.gate.mac, o.gate.named = e.MAC, now
 	}
 	if e.Asked >= p.silentAt(t, max(m.config.Dead, p.dead)) {
 		p.renews = now
@@ -184,37 +195,19 @@ func (m *Machine) peerAsks(now clock.Instant, e PeerAsks) {
 
 func (t *state) idle() bool { return t.phase == Idle }
 
-// askAlone is for a holder that took on silence: it asks every interval while
-// the peer is silent, and gives way where the peer's kernel answers: the lower
-// rank at the first answer, the other at the third. Once all are heard both ways
-// and hold nothing, it is no heir any more: the next silence is not the one that it
-// took on.
-func (m *Machine) askAlone(now clock.Instant, i int) {
-	t := &m.tokens[i]
-	if !t.gate.heir || !t.spec.Askable {
-		return
+// Answerer is a hardware address that answers for a resource of a silent peer without a
+// proof, and blocks a take until the instant.
+type Answerer struct {
+	MAC   [6]byte
+	Until clock.Instant
+}
+
+// answerer returns what blocks the take of an idle token now, or blocked it until it was
+// taken, without a proof. ok is false if nothing has answered since the peers fell silent.
+func (m *Machine) answerer(now clock.Instant, t *state) (a Answerer, ok bool) {
+	g := &t.gate
+	if t.phase != Idle || g.named == 0 || g.at == 0 || now.Sub(g.named) > m.config.Dead || now < g.at {
+		return a, false
 	}
-	silent, outranked, settled := false, false, true
-	for j := range m.peers {
-		if !t.counts(j) {
-			continue
-		}
-		if !m.alive(now, &m.peers[j]) {
-			silent = true
-			outranked = outranked || m.outranks(t, j)
-		}
-		settled = settled && m.proven(now, &m.peers[j]) && !t.views[j].holds()
-	}
-	if !silent {
-		t.gate.answers, t.gate.heir = 0, !settled
-		return
-	}
-	if t.gate.answers >= heirAnswers || t.gate.answers > 0 && outranked {
-		m.drop(i, ConflictLost)
-		return
-	}
-	if m.reached(now, t.gate.asked.Add(m.config.Interval)) && m.question(now, t) {
-		t.gate.asked = now
-		m.next = clock.Min(m.next, now.Add(m.config.Interval))
-	}
+	return Answerer{MAC: g.mac, Until: g.at.Add(UnprovedFor)}, true
 }

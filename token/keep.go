@@ -38,7 +38,6 @@ func (m *Machine) keep(now clock.Instant, i int) {
 	m.afterMeeting(now, i)
 	if t.phase == Holding {
 		m.tellAlone(now, i)
-		m.askAlone(now, i)
 		m.give(now, i)
 	}
 }
@@ -121,7 +120,6 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	m.listens = false
 	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, e.Epoch, e.Pinned
 	t.since, t.cause = now.Add(-e.Tenure), Restarted
-	t.gate.heir = true // for all that is known it was
 	t.limit = clock.Min(e.Expiry, now.Add(m.config.Lease))
 	for i := range t.views {
 		t.views[i].grace = t.limit

@@ -19,6 +19,7 @@ type View struct {
 	Limit   clock.Instant // of the lease
 	Moves   int           // failbacks within the hour
 	Peers   []PeerView
+	Blocked *Answerer // what blocks the take without a proof, nil if nothing does
 }
 
 // PeerView is what one other node says of the token.
@@ -42,6 +43,9 @@ func (m *Machine) Look(now clock.Instant, i int) View {
 	t := &m.tokens[i]
 	v := View{Spec: t.spec, Phase: t.phase, Epoch: t.epoch, Seen: t.seen, Tenure: t.tenure(now), Cause: t.cause,
 		Pinned: t.pinned, Reasons: t.fitness, Limit: t.limit, Moves: len(t.moves)}
+	if a, ok := m.answerer(now, t); ok {
+		v.Blocked = &a
+	}
 	for j := range m.peers {
 		p := &m.peers[j]
 		if t.counts(j) {

@@ -41,7 +41,7 @@ func (m *Machine) take(now clock.Instant, i int, c Cause) {
 	m.grant(now, t)
 	t.phase, t.since, t.cause = Taking, now, c
 	t.pinned = t.handover.verb == Accept && t.handover.pinned
-	t.gate, t.proved, t.vouched = gate{heir: c == PeerSilent}, false, 0
+	t.gate, t.proved, t.vouched = gate{}, false, 0
 	t.handover = handover{decline: t.handover.decline}
 	t.limit = m.leaseLimit(now, t)
 	m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})

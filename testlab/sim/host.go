@@ -142,7 +142,7 @@ func (h *Host) Start() {
 	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, map[stamp]bool{}
 	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()
-	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true,
+	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true, Paths: uint8(w.Plan.Paths), LANs: w.Plan.lans(),
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
 			Tokens: h.specs(), HighWater: h.disk.highWater, Timed: h.disk.timed, Clock: h.floor(), Booting: true, Sample: 1}, Services: h.services()}, now)
 	h.crews = w.crews()
@@ -218,7 +218,7 @@ func (h *Host) Thaw() {
 	waited, late := h.socket, h.late
 	h.socket, h.late = nil, nil
 	if h.world.random.chance(3) {
-		h.say(heartbeat.Say{Kind: heartbeat.Beat}) // the beating thread may be first
+		h.say(h.sender.Beat()) // the beating thread may be first
 	}
 	if h.world.random.chance(2) {
 		h.step(node.Tick{})
@@ -370,7 +370,7 @@ func (h *Host) beatOn() {
 // beat is the sending thread's turn.
 func (h *Host) beat() {
 	if h.sender.Due(h.now()) {
-		h.say(heartbeat.Say{Kind: heartbeat.Beat})
+		h.say(h.sender.Beat())
 	}
 	h.beatOn()
 }

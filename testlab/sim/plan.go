@@ -72,6 +72,15 @@ func (p *Plan) startWait() time.Duration {
 // Dead is the dead time D.
 func (p *Plan) Dead() time.Duration { return p.Interval * time.Duration(p.Tolerance) }
 
+// lans is how many paths over the clients' network there are: where it can be asked, it
+// carries heartbeats too.
+func (p *Plan) lans() uint8 {
+	if p.Askable {
+		return 1
+	}
+	return 0
+}
+
 // Lease is L.
 func (p *Plan) Lease() time.Duration { return p.Dead() * 4 / 5 }
 

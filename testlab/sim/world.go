@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"vipd/heartbeat"
@@ -163,6 +164,9 @@ func (w *World) send(from *Host, s heartbeat.Say, m *heartbeat.Message) {
 			}
 			w.transmit(from, to, path, m)
 		}
+		if lan := w.Plan.Paths; w.Plan.lans() > 0 && w.carries(from, to) && (s.LAN || s.Kind == heartbeat.Answer && int(s.Path) == lan) {
+			w.transmit(from, to, lan, m)
+		}
 	}
 }
 
@@ -237,6 +241,11 @@ func (w *World) strangers(a, b int) bool {
 		return p.Session == h.session || p.Session != 0 && h.start > p.Start
 	}
 	return !warned(a, b) || !warned(b, a)
+}
+
+// carries reports whether both have their links to the clients' network.
+func (w *World) carries(a, b *Host) bool {
+	return !slices.Contains(a.linkOff, true) && !slices.Contains(b.linkOff, true)
 }
 
 // lan reports whether frames of the clients' network pass between the two, both

@@ -146,9 +146,16 @@ func (b *beater) beat() {
 	due := b.sender.Due(b.boot())
 	b.mu.Unlock()
 	if due {
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(b.nextBeat())
 		b.beaten()
 	}
+}
+
+// nextBeat is how the beat is to be sent.
+func (b *beater) nextBeat() heartbeat.Say {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sender.Beat()
 }
 
 // send says one message, or all of its pages: stamp, send, then write the

@@ -30,6 +30,8 @@ type Config struct {
 	Digest  uint64
 	Boot    uint64 // names the boot that this host is in
 	Build   string
+	Paths   uint8 // between the nodes, see heartbeat.Config
+	LANs    uint8 // paths over the clients' network
 	Leased  bool // this host's kernel silences what it holds when the daemon dies
 	token.Config
 	Services Services
@@ -91,7 +93,7 @@ func New(c Config, now clock.Instant) *Machine {
 	m := &Machine{config: c, numbers: map[uint64]int{}, runs: map[int]int{}, groups: newGroups(c.Services, now)}
 	m.whole.size = heartbeat.PageSize(len(c.Peers) + 1)
 	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Start: c.Start, Starts: c.Starts, Peers: c.Peers,
-		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease}, now)
+		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease, Paths: c.Paths, LANs: c.LANs}, now)
 	m.tokens = token.New(c.Config, now)
 	for _, slot := range c.Peers {
 		m.peers = append(m.peers, peer{slot: slot})

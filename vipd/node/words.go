@@ -112,7 +112,7 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 	m.whole.wanted = m.whole.wanted || changed
 	if m.whole.wanted && m.whole.allows(now, len(m.claims)) {
 		m.whole.wanted = false
-		m.do(heartbeat.Say{Kind: heartbeat.Beat, Whole: true})
+		m.do(heartbeat.Say{Kind: heartbeat.Beat, LAN: m.said.LAN, Whole: true})
 	}
 	for _, s := range m.says {
 		s.Whole = s.Whole && m.whole.allows(now, len(m.claims))
@@ -122,7 +122,7 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 
 // same reports whether both say the same; claims differ only by their edition.
 func same(a, b *heartbeat.Words) bool {
-	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
+	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.LAN == b.LAN && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
 		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Starts, b.Starts) &&
 		slices.Equal(a.MACs, b.MACs) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
 }
@@ -131,7 +131,7 @@ func same(a, b *heartbeat.Words) bool {
 func (m *Machine) words(now clock.Instant) heartbeat.Words {
 	m.heard, m.starts = m.beats.Heard(now, m.heard[:0]), m.beats.Starts(now, m.starts[:0])
 	w := heartbeat.Words{
-		State: m.State(), Synced: m.synced, Leased: m.config.Leased, Want: m.beats.Want(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
+		State: m.State(), Synced: m.synced, Leased: m.config.Leased, LAN: m.beats.LAN(now), Want: m.beats.Want(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
 		Heard: m.heard, Starts: m.starts, MACs: m.local.MACs,
 		Edition: m.tokens.Edition(), Claims: m.claims,
 	}
