@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat"
@@ -41,32 +42,34 @@ var (
 
 // Daemon is one node's running program. New opens everything, Run runs it.
 type Daemon struct {
-	options Options
-	log     *slog.Logger
-	aside   *aside
-	clocks  clocks
-	started time.Time
-	signals chan os.Signal
-	now     atomic.Pointer[cluster]
-	loop    *loop
-	hands   allHands
-	start   func(func(context.Context)) // runs something until the daemon ends; nil before Run
-	waiting []func(context.Context)     // for start
-	placed  []sharedip.Set              // what the hands were given; the loop's
-	deadman *deadman
-	left    []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
-	paths   []*path
-	page    *page
-	only    *instance
-	rights  *rights
-	doubted chan struct{} // the rights are to be looked at now
-	inbox   *inbox
-	keys    *keys      // the loop's once it runs
-	copies  *copyWatch // nil: none
-	inlet   *inlet
-	parts   []part
-	spawn   func(*worker)   // starts a token's worker; set by Run
-	ended   <-chan struct{} // nobody takes events any more; set by Run
+	options   Options
+	log       *slog.Logger
+	aside     *aside
+	clocks    clocks
+	started   time.Time
+	signals   chan os.Signal
+	now       atomic.Pointer[cluster]
+	loop      *loop
+	hands     allHands
+	start     func(func(context.Context)) // runs something until the daemon ends; nil before Run
+	waiting   []func(context.Context)     // for start
+	placed    []sharedip.Set              // what the hands were given; the loop's
+	deadman   *deadman
+	left      []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
+	paths     []*path
+	lans      []*lanPath
+	lanFilter atomic.Pointer[[]bpf.RawInstruction]
+	page      *page
+	only      *instance
+	rights    *rights
+	doubted   chan struct{} // the rights are to be looked at now
+	inbox     *inbox
+	keys      *keys      // the loop's once it runs
+	copies    *copyWatch // nil: none
+	inlet     *inlet
+	parts     []part
+	spawn     func(*worker)   // starts a token's worker; set by Run
+	ended     <-chan struct{} // nobody takes events any more; set by Run
 
 	mu       sync.Mutex
 	trouble  map[string]string // what is wrong now, by what it is about
@@ -154,6 +157,9 @@ func (d *Daemon) Close() {
 		if conn := p.conn.Swap(nil); conn != nil {
 			conn.Close()
 		}
+	}
+	for _, p := range d.lans {
+		p.close(nil)
 	}
 	if d.inlet != nil {
 		d.inlet.close()

@@ -24,8 +24,9 @@ const (
 
 // heartbeatFilter is the socket filter of the paths: size, version, kind, cluster
 // and key id must be those of a heartbeat that this node can open. Of all others,
-// those of wire version 1 among them, it lets a sample through.
-func heartbeatFilter(ring *seal.Ring) []bpf.RawInstruction {
+// those of wire version 1 among them, it lets a sample through. The payload begins behind
+// so many octets of what the filter sees.
+func heartbeatFilter(ring *seal.Ring, ahead int) []bpf.RawInstruction {
 	refuse := []int{} // the jumps to be set to the sample
 	program := []bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtLen}}
 	check := func(cond bpf.JumpTest, value uint32) {
@@ -33,10 +34,10 @@ func heartbeatFilter(ring *seal.Ring) []bpf.RawInstruction {
 		program = append(program, bpf.JumpIf{Cond: cond, Val: value})
 	}
 	load := func(at, size int) {
-		program = append(program, bpf.LoadAbsolute{Off: uint32(udpHeader + at), Size: size})
+		program = append(program, bpf.LoadAbsolute{Off: uint32(ahead + at), Size: size})
 	}
-	check(bpf.JumpGreaterOrEqual, udpHeader+leastDatagram)
-	check(bpf.JumpLessOrEqual, udpHeader+mostDatagram)
+	check(bpf.JumpGreaterOrEqual, uint32(ahead+leastDatagram))
+	check(bpf.JumpLessOrEqual, uint32(ahead+mostDatagram))
 	load(seal.AtVersion, 1)
 	check(bpf.JumpEqual, seal.Version)
 	load(seal.AtKind, 1)
@@ -49,7 +50,7 @@ func heartbeatFilter(ring *seal.Ring) []bpf.RawInstruction {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(id), SkipTrue: uint8(len(ids) - 1 - i)})
 	}
 	check(bpf.JumpEqual, uint32(ids[len(ids)-1]))
-	accept := bpf.RetConstant{Val: udpHeader + mostDatagram + 1}
+	accept := bpf.RetConstant{Val: uint32(ahead + mostDatagram + 1)}
 	program = append(program, accept)
 	for _, at := range refuse {
 		jump := program[at].(bpf.JumpIf)
@@ -72,7 +73,8 @@ func heartbeatFilter(ring *seal.Ring) []bpf.RawInstruction {
 // setFilter has the sockets of all paths, and those opened later, let through what
 // can be opened with the ring.
 func (d *Daemon) setFilter(ring *seal.Ring) {
-	filter := heartbeatFilter(ring)
+	d.setLANFilter(heartbeatFilter(ring, 0))
+	filter := heartbeatFilter(ring, udpHeader)
 	for _, p := range d.paths {
 		if err := p.setFilter(filter); err != nil {
 			d.log.Warn("the filter of a path's sockets can't be set", "err", err)

@@ -28,7 +28,7 @@ func newFilterTest(t *testing.T, ring *seal.Ring) *filterTest {
 	b.Plug(lan, "eth0", netip.MustParsePrefix("192.0.2.12/24"))
 	f := &filterTest{T: t, path: testPath(0, "192.0.2.12", "192.0.2.11"), to: netip.MustParseAddrPort("192.0.2.12:7000")}
 	f.path.options.Apart, f.path.options.ReceiveBuffer = true, queueSize
-	if err := f.path.setFilter(heartbeatFilter(ring)); err != nil {
+	if err := f.path.setFilter(heartbeatFilter(ring, udpHeader)); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Do(f.path.open); err != nil {
@@ -124,7 +124,7 @@ func TestHeartbeatFilter(t *testing.T) {
 	check("another key", by(rings["2"], 100), "1", false)
 
 	set := func(ring string) {
-		if err := f.path.setFilter(heartbeatFilter(rings[ring])); err != nil {
+		if err := f.path.setFilter(heartbeatFilter(rings[ring], udpHeader)); err != nil {
 			t.Fatal(err)
 		}
 	}

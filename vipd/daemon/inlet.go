@@ -15,6 +15,7 @@ import (
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/multicast"
+	"vipd/multicast/ether"
 	"vipd/seal"
 	"vipd/vipd/node"
 )
@@ -71,8 +72,15 @@ type inlet struct {
 type listener struct {
 	path   int
 	index  int // of the interface
-	socket *multicast.Socket
+	socket reader
+	lan    *lanPath  // if the socket is of one
 	spare  allowance // of what is refused
+}
+
+// reader is a socket that gives what is there and never waits.
+type reader interface {
+	Read(batch []multicast.Datagram) (int, error)
+	SyscallConn() (syscall.RawConn, error)
 }
 
 // What epoll says of the inlet's own descriptors; sockets have numbers from 1.
@@ -123,17 +131,29 @@ func (i *inlet) watch(fd int, tag int32) (err error) {
 // hear lets the sockets of a path wake the loop, until they are closed.
 func (i *inlet) hear(path int, conn *multicast.Conn) error {
 	for _, s := range conn.Sockets() {
-		raw, err := s.SyscallConn()
-		if err != nil {
-			return err
-		}
-		tag := i.enter(&listener{path: path, index: conn.Interface().Index, socket: s})
-		outer := raw.Control(func(fd uintptr) { err = i.watch(int(fd), tag) })
-		if err := errors.Join(outer, err); err != nil {
+		if err := i.listenTo(&listener{path: path, index: conn.Interface().Index, socket: s}); err != nil {
 			return fmt.Errorf("wait for %s: %w", s.Local(), err)
 		}
 	}
 	return nil
+}
+
+// hearLAN does the same for the socket of a path over the clients' network.
+func (i *inlet) hearLAN(p *lanPath, conn *ether.Socket) error {
+	if err := i.listenTo(&listener{path: p.number, index: conn.Interface(), socket: conn, lan: p}); err != nil {
+		return fmt.Errorf("wait for frames on %s: %w", p.name, err)
+	}
+	return nil
+}
+
+func (i *inlet) listenTo(l *listener) error {
+	raw, err := l.socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	tag := i.enter(l)
+	outer := raw.Control(func(fd uintptr) { err = i.watch(int(fd), tag) })
+	return errors.Join(outer, err)
 }
 
 func (i *inlet) enter(m *listener) int32 {
@@ -242,6 +262,9 @@ func (i *inlet) listen(tag int32) {
 	for k := range i.batch[:n] {
 		if r, ok := i.inbox.take(m.path, &i.batch[k]); ok {
 			i.heard = append(i.heard, r)
+			if conn, ok := m.socket.(*ether.Socket); ok {
+				m.lan.learn(r.From, conn.Source(k))
+			}
 		}
 	}
 	if refused := i.inbox.refusals - before; refused > 0 && n < len(i.batch) {

@@ -80,6 +80,7 @@ type loop struct {
 	ready       func(name string) error
 	forget      func()                // told that a token which the configuration has no more is off
 	asked       map[int]clock.Instant // newest question for the token's addresses
+	answerers   map[int]clock.Instant // by token: until when the take that was warned of last is blocked
 	proofs      proofs
 	deaf        deafness
 	fights      map[int]time.Time  // tokens taken from us by force, until
@@ -245,6 +246,8 @@ func (l *loop) settle(ev node.Event) {
 		}
 	case token.Down:
 		l.gone(ev.Token)
+	case token.Answered:
+		l.warnOfAnswerer(ev.Token)
 	case token.Recorded:
 		l.gone(ev.Token)
 	}

@@ -2,8 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"net"
+	"slices"
 	"time"
 
+	"vipd/heartbeat"
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/control"
@@ -15,6 +18,7 @@ type (
 	answered struct {
 		name string
 		peer uint8
+		mac  [6]byte
 	}
 	// peerAsks: a peer asks for the address.
 	peerAsks struct {
@@ -46,7 +50,10 @@ func (l *loop) network(ev any) token.Event {
 			if now := l.boot(); now.Sub(asked) > answerTime {
 				asked = now
 			}
-			return token.Answered{Token: i, Peer: ev.peer, Asked: asked}
+			if ev.peer == 0 {
+				ev.peer = l.nodeOf(ev.mac)
+			}
+			return token.Answered{Token: i, Peer: ev.peer, Asked: asked, MAC: ev.mac}
 		}
 	case peerAsks:
 		if i := l.number(ev.name); i >= 0 {
@@ -107,7 +114,7 @@ func (d *Daemon) heard(e sharedip.Event) {
 	j := d.loop.journal
 	switch e := e.(type) {
 	case sharedip.Answered:
-		d.tell(answered{e.Token, d.cluster().slotOf(e.By)})
+		d.tell(answered{e.Token, d.cluster().slotOf(e.By), hardwareAddress(e.MAC)})
 	case sharedip.PeerAsks:
 		d.tell(peerAsks{e.Token, d.cluster().slotOf(e.By)})
 	case sharedip.Proved:
@@ -130,8 +137,54 @@ func (d *Daemon) claimed(e sharedip.Claimed) {
 	if e.By.IsValid() {
 		return
 	}
+	d.tell(look{func() {
+		if d.loop.nodeOf(hardwareAddress(e.MAC)) == 0 {
+			d.claimedByStranger(e)
+		}
+	}})
+}
+
+// claimedByStranger raises the alarm, on the loop's goroutine.
+func (d *Daemon) claimedByStranger(e sharedip.Claimed) {
 	text := fmt.Sprintf("%s: %s is claimed by %s, which is no node of the cluster", e.Token, e.Prefix.Addr(), e.MAC)
-	d.tell(noise{d.loop.journal.say("alarm", "%s", text)})
+	d.loop.journal.add(d.loop.journal.say("alarm", "%s", text))
 	d.setTrouble(text, text)
 	time.AfterFunc(claimShown, func() { d.setTrouble(text, "") })
+}
+
+// hardwareAddress returns the address, zero if it is of another length.
+func hardwareAddress(a net.HardwareAddr) (list [6]byte) {
+	if len(a) == len(list) {
+		list = [6]byte(a)
+	}
+	return list
+}
+
+// nodeOf finds the peer that has told us the hardware address, 0 if none has: the network
+// shows it by ARP only where the peer has an address of its own.
+func (l *loop) nodeOf(mac [6]byte) uint8 {
+	peers := l.machine.Beats().Peers()
+	for i := range peers {
+		if slices.ContainsFunc(peers[i].MACs, func(a heartbeat.MAC) bool { return a.Address == mac }) {
+			return peers[i].Slot
+		}
+	}
+	return 0
+}
+
+// warnOfAnswerer says, once for each take that is blocked, which hardware address
+// answers in a silent peer's place without a proof.
+func (l *loop) warnOfAnswerer(i int) {
+	b := l.machine.Tokens().Look(l.boot(), i).Blocked
+	if b == nil || l.answerers[i] == b.Until {
+		return
+	}
+	l.answerers[i] = b.Until
+	l.journal.add(l.journal.say("alarm", "%s: %s", l.workers[i].name, blockedText(l.clocks, *b)))
+}
+
+// blockedText says what a take waits for.
+func blockedText(k clocks, b token.Answerer) string {
+	until := int64(k.wall()) + int64(b.Until.Sub(k.boot()))
+	return fmt.Sprintf("waits: %s answers for it, unproved, until %s", net.HardwareAddr(b.MAC[:]), time.Unix(0, until).Format("15:04:05.000"))
 }

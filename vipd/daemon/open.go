@@ -53,7 +53,7 @@ func (d *Daemon) open() error {
 	stream := d.newStream(disk)
 	d.keys = newKeys(ring, stream)
 	d.copies = newCopyWatch(d.newSession)
-	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, sealer: d.keys.sealer, keys: d.keys, copies: d.copies}, disk, events)
+	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, lans: d.lans, sealer: d.keys.sealer, keys: d.keys, copies: d.copies}, disk, events)
 	if err := d.listen(); err != nil {
 		return err
 	}
@@ -90,6 +90,7 @@ func (d *Daemon) listen() (err error) {
 			}
 		}
 	}
+	d.tendLANs()
 	d.loop.beater.alarm, err = newBootAlarm()
 	return err
 }
@@ -176,6 +177,7 @@ func leaseOf(h config.Heartbeat) time.Duration { return h.Dead() * 4 / 5 }
 func (d *Daemon) openPaths(ring *seal.Ring) error {
 	c := d.cluster()
 	d.paths = paths(c.settings, c.self)
+	d.lans = lanPaths(c.self)
 	d.setFilter(ring)
 	var refused error
 	opened := 0
@@ -201,7 +203,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 	h := c.settings.Heartbeat
 	lease := leaseOf(h)
 	machine := node.New(node.Config{
-		Self: c.self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.peerStarts(), Peers: c.peers(), Digest: c.settings.Digest(), Boot: bootName(), Build: build(), Leased: d.deadman.enforces(),
+		Self: c.self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.peerStarts(), Peers: c.peers(), Digest: c.settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.deadman.enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
 			Tokens: c.specs(), HighWater: disk.state().HighWater, Timed: disk.state().Timed,
 			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.wall()), Trusted: synchronised()}, Booting: true},
@@ -223,6 +225,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 		d.deadman.renew = l.beater.rewrite
 		d.deadman.refused = d.leaseRefused
 	}
+	l.answerers = map[int]clock.Instant{}
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
 	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.self.Slot, own: stream.Session, twin: d.twin}

@@ -105,6 +105,7 @@ func (d *Daemon) tendPaths(ctx context.Context) {
 		for _, p := range d.paths {
 			d.tendPath(p)
 		}
+		d.tendLANs()
 	}
 }
 
@@ -152,6 +153,7 @@ func (p *path) send(group bool, datagram []byte, to netip.AddrPort) {
 // outbox seals and sends what the beater says.
 type outbox struct {
 	paths  []*path
+	lans   []*lanPath
 	sealer *seal.Sealer
 	keys   *keys // told to the peers; nil: none
 	copies *copyWatch
@@ -184,6 +186,7 @@ func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
 			}
 		}
 	}
+	o.sendLAN(s, m)
 }
 
 // inbox opens and reads what arrives, on the loop's goroutine.

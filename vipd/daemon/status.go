@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -112,6 +113,14 @@ func (d *Daemon) peerStatus(now clock.Instant, p *heartbeat.Peer) control.NodeSt
 	for i, remote := range n.Addresses {
 		s.Paths = append(s.Paths, d.pathStatus(now, &p.Paths[i], d.cluster().self.Addresses[i].String(), remote.String()))
 	}
+	for _, l := range d.lans {
+		if name := l.shown.Load(); name != nil {
+			mac, _ := l.address(p.Slot)
+			if path := d.pathStatus(now, &p.Paths[l.number], "lan:"+*name, net.HardwareAddr(mac[:]).String()); path.Up {
+				s.Paths = append(s.Paths, path)
+			}
+		}
+	}
 	return s
 }
 
@@ -200,6 +209,9 @@ func (d *Daemon) holders(s *control.TokenStatus, v token.View) {
 	case len(s.Holders) == 0 && silent:
 		s.Note = "last held by a node that is silent"
 	}
+	if v.Blocked != nil {
+		s.Note = blockedText(d.clocks, *v.Blocked)
+	}
 }
 
 func (d *Daemon) eligibility(i int, v token.View, m token.Member) control.Eligibility {
@@ -265,7 +277,7 @@ func (d *Daemon) alarms(s control.Status) (list []string) {
 	}
 	for _, t := range s.Tokens {
 		switch {
-		case t.Holder == "":
+		case t.Holder == "" && !strings.HasPrefix(t.Note, "waits: "):
 			list = append(list, "nobody holds "+t.Name)
 		case t.Note != "":
 			list = append(list, t.Name+": "+t.Note)
