@@ -149,33 +149,33 @@ func TestARivalsQuestionSpeaksForAll(t *testing.T) {
 	}
 }
 
-// Who took on silence asks on for a few; an answer for one has it give all of them up.
-func TestAnHeirGivesAllUp(t *testing.T) {
-	const tokens = 40
-	m := besideHolder(t, tokens, true)
-	for i := range m.tokens {
-		m.tokens[i].spec.Members[1].Priority, m.tokens[i].views[0].Priority = 300, 300
-	}
-	dropped, answered := 0, false
-	for now := at(ms); now <= at(400*ms); now = max(now+1, m.Deadline()) {
+// An answer is no proof: it blocks a take for UnprovedFor after W and no longer, and
+// status names the hardware address that gave it.
+func TestUnprovedAnswersBlockForABoundedTime(t *testing.T) {
+	m := besideHolder(t, 1, true)
+	mac := [6]byte{2, 0, 0, 0, 0, 9}
+	var asked, blocked, taken clock.Instant
+	for now := at(ms); taken == 0 && now <= at(4*time.Second); now = max(now+1, m.Deadline()) {
 		actions := m.Step(now, Tick{})
-		asks := find[Ask](actions)
-		var up Several
-		for _, a := range find[Acquire](actions) {
-			up = append(up, Up{Token: a.Token, Epoch: a.Epoch})
+		if len(find[Acquire](actions)) > 0 {
+			taken = now
+			break
 		}
-		if len(up) > 0 {
-			m.Step(now, up)
+		for _, a := range find[Ask](actions) {
+			asked = now
+			m.Step(now+1, Answered{Token: a.Token, Peer: 2, Asked: now, MAC: mac})
 		}
-		if len(asks) > 2*usualSample {
-			t.Fatalf("%d questions at once", len(asks))
-		}
-		if now > at(200*ms) && len(asks) > 0 && !answered {
-			answered = true
-			dropped = len(find[Drop](m.Step(now+1, Answered{Token: asks[0].Token, Peer: 2, Asked: now})))
+		if v := m.Look(now, 0); v.Blocked != nil && blocked == 0 {
+			blocked = now
+			if v.Blocked.MAC != mac || v.Blocked.Until.Sub(now) > UnprovedFor {
+				t.Errorf("blocked by %v at %v", *v.Blocked, now)
+			}
 		}
 	}
-	if dropped != tokens/2 {
-		t.Errorf("gave up %d of the %d on that network", dropped, tokens/2)
+	switch {
+	case asked == 0 || blocked == 0 || taken == 0:
+		t.Fatalf("asked at %v, blocked at %v, taken at %v", asked, blocked, taken)
+	case taken.Sub(blocked) > UnprovedFor || taken.Sub(blocked) < UnprovedFor*9/10:
+		t.Errorf("taken %v after the first block", taken.Sub(blocked))
 	}
 }

@@ -159,7 +159,7 @@ func (w *World) send(from *Host, s heartbeat.Say, m *heartbeat.Message) {
 			continue
 		}
 		for path := range w.Plan.Paths {
-			if s.Kind == heartbeat.Answer && path != int(s.Path) {
+			if s.Kind == heartbeat.Answer && !s.Whole && path != int(s.Path) {
 				continue
 			}
 			w.transmit(from, to, path, m)

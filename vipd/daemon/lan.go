@@ -61,7 +61,7 @@ func (p *lanPath) address(slot uint8) (address [6]byte, ok bool) {
 func (o *outbox) sendLAN(s heartbeat.Say, m heartbeat.Message) {
 	for _, p := range o.lans {
 		conn, answer := p.conn.Load(), s.Kind == heartbeat.Answer
-		if conn == nil || answer && int(s.Path) != p.number || !answer && !s.LAN {
+		if conn == nil || !s.LAN && !(answer && int(s.Path) == p.number) {
 			continue
 		}
 		m.Path = uint8(p.number)

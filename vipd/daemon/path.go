@@ -162,7 +162,8 @@ type outbox struct {
 }
 
 // send sends the message on every path to the group and to each peer, or to one
-// peer; an answer on the path alone on which the question came. Every copy is
+// peer; an answer on the path alone on which the question came, unless it has all claims:
+// those are sent seldom, and that path may work one way only. Every copy is
 // sealed anew, so that one is no replay of another.
 func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
 	if o.copies.copied() {
@@ -170,7 +171,7 @@ func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
 	}
 	m.Keys = o.keys.told()
 	for _, p := range o.paths {
-		if s.Kind == heartbeat.Answer && int(s.Path) != p.number {
+		if s.Kind == heartbeat.Answer && !s.Whole && int(s.Path) != p.number {
 			continue
 		}
 		m.Path = uint8(p.number)

@@ -116,6 +116,7 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 	}
 	for _, s := range m.says {
 		s.Whole = s.Whole && m.whole.allows(now, len(m.claims))
+		s.LAN = s.LAN || s.Whole && m.said.LAN
 		m.do(s)
 	}
 }
