@@ -62,7 +62,7 @@ var house = map[string]room{
 	"heartbeat/clock": {0, pure},
 	"pgm/packet":      {0, pure},
 	"multicast":       {0, alone},
-	"multicast/ether": {0, alone},
+	"multicast/ether": {1, alone},
 	"seal":            {0, open},
 }
 

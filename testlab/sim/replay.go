@@ -74,6 +74,9 @@ func (w *World) old(h *Host, p packet) bool {
 	case known.Session == p.session:
 		return age > 2*w.Plan.Dead()+h.now().Sub(known.Heard)/2
 	}
+	if p.session == p.from.session && age <= 2*w.Plan.Dead() {
+		return false // the first copy to come of what is on its way; a start of 0 ranks no session
+	}
 	return p.start <= known.Start
 }
 
