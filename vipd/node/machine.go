@@ -32,7 +32,7 @@ type Config struct {
 	Build   string
 	Paths   uint8 // between the nodes, see heartbeat.Config
 	LANs    uint8 // paths over the clients' network
-	Leased  bool // this host's kernel silences what it holds when the daemon dies
+	Leased  bool  // this host's kernel silences what it holds when the daemon dies
 	token.Config
 	Services Services
 }
