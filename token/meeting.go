@@ -59,8 +59,11 @@ func (m *Machine) afterMeeting(now clock.Instant, i int) {
 	}
 	t.yield = yield{}
 	switch {
-	case t.phase == Holding && !t.lasting() && t.seen > t.epoch && m.epochs.left(now, t.seen) && m.gaveUp(now, t, Granter(t.seen)):
+	case t.phase == Holding && !t.writing && t.seen > t.epoch && m.epochs.left(now, t.seen) && m.gaveUp(now, t, Granter(t.seen)):
 		m.grant(now, t)
+		if t.lasting() {
+			m.keepRecord(i, Record{Epoch: t.epoch, Holder: true})
+		}
 		m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
 		m.do(Announce{Token: i, Epoch: t.epoch})
 	case t.rivalled && t.phase == Holding:

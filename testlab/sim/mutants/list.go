@@ -68,7 +68,7 @@ var mutants = []mutant{
 	{"regrant-beside-a-rival", "token/meeting.go",
 		" && m.gaveUp(now, t, Granter(t.seen))", ""},
 	{"no-regrant", "token/meeting.go",
-		"case t.phase == Holding && !t.lasting() && t.seen > t.epoch", "case false && t.phase == Holding && t.seen > t.epoch"},
+		"case t.phase == Holding && !t.writing && t.seen > t.epoch", "case false && t.phase == Holding && t.seen > t.epoch"},
 	{"allow-multiple-ignored", "token/take.go",
 		"	if t.bits&AllowMultiple != 0 {\n		return Priority, true\n	}\n", ""},
 	{"failback-on-equal-priority", "token/handover.go",
