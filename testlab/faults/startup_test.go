@@ -270,7 +270,7 @@ func TestCloneOfANode(t *testing.T) {
 	s.eventually("the node says that it is not alone", func() bool {
 		return strings.Contains(s.a.alarms(), "192.0.2.13 also sends as node hist-a, which this host is: two hosts run as the same node")
 	})
-	if n := s.a.said("also sends as node"); n != 1 {
+	if n := s.a.said("192.0.2.13 also sends as node"); n != 1 {
 		t.Errorf("said %d times, want once a minute", n)
 	}
 }
