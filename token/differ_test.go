@@ -165,3 +165,24 @@ func TestDeclineEndsWithTheSession(t *testing.T) {
 		t.Errorf("to the first offer of a new session it says %v", c.Verb)
 	}
 }
+
+// However long a restart was to last, an adopted lease stands for no more than L.
+func TestAdoptedLeaseIsShort(t *testing.T) {
+	m := New(config(spec("vip:front", 0)), at(0))
+	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	for _, l := range find[Lease](m.Step(at(0), Adopt{Token: 0, Epoch: 5<<8 | 1, Expiry: at(2 * time.Second)})) {
+		if l.Limit > at(120*ms) {
+			t.Errorf("adopted until %v", l.Limit.Sub(at(0)))
+		}
+	}
+}
+
+// A peer that was silent for a while, and says nothing new, counts as fit from its return.
+func TestFitnessOutlivesASilence(t *testing.T) {
+	m := holder(t, spec("vip:front", 0))
+	back := idle(m, at(time.Second))
+	back.Changed, back.Claims, back.Silence = false, nil, 999*ms
+	if m.Step(at(time.Second), back); m.tokens[0].views[0].fitAt != at(time.Second) {
+		t.Errorf("fit since %v", m.tokens[0].views[0].fitAt.Sub(at(0)))
+	}
+}
