@@ -166,7 +166,7 @@ func TestKnownSessionsAllocateNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if allocs != 0 {
+	if allocs != 0 && !raced {
 		t.Errorf("%v allocations for each datagram, want none", allocs)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,11 +18,12 @@ import (
 )
 
 // fakeCopyWatch is a watch whose clocks and identity a test sets.
-func fakeCopyWatch() (w *copyWatch, slept *time.Duration, id *string, told *[]string) {
-	slept, id, told = new(time.Duration), new("one"), new([]string)
+func fakeCopyWatch() (w *copyWatch, slept *time.Duration, id *atomic.Value, told *[]string) {
+	slept, id, told = new(time.Duration), new(atomic.Value), new([]string)
+	id.Store("one")
 	w = &copyWatch{
 		asleep:   func() (least, most time.Duration) { return *slept, *slept + 50*time.Microsecond },
-		identity: func() string { return *id },
+		identity: func() string { return id.Load().(string) },
 		begin:    func(why string) { *told = append(*told, why) },
 	}
 	*slept = time.Hour // before the start
@@ -62,14 +64,14 @@ func TestCopiedProcessBeginsAnew(t *testing.T) {
 		if w.copied() {
 			t.Error("it is a copy of itself")
 		}
-		*id = "two"
+		id.Store("two")
 		time.Sleep(3 * identityEvery)
 		synctest.Wait()
+		stop()
+		<-done
 		if !w.copied() || len(*told) != 1 {
 			t.Errorf("copied %v, told %v", w.copied(), *told)
 		}
-		stop()
-		<-done
 	})
 }
 

@@ -1,0 +1,6 @@
+//go:build race
+
+package seal
+
+// raced is whether the race detector counts allocations of its own.
+const raced = true
