@@ -72,7 +72,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("bench %s: sent %v, got %v", name, sent, got)
 		}
 		recv = l.command(l.b, exe, "", with(way, "receive", "--local", "10.0.0.2", "--flow", flow, "--count", "3")...)
-		send = l.command(l.a, exe, "one\ntwo\nthree\n", with(way, "send", "--local", "10.0.0.1", "--receiver", flow, "--linger", "1s")...)
+		send = l.command(l.a, exe, "one\ntwo\nthree\n", with(way, "send", "--local", "10.0.0.1", "--receiver", flow, "--linger", "10s")...)
 		got, sent = recv.result(t), send.result(t)
 		for i, want := range []string{"one", "two", "three"} {
 			if len(got) != 3 || got[i]["data"] != want || got[i]["event"] != "message" || got[i]["from"] != "10.0.0.1" {

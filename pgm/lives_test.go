@@ -166,6 +166,40 @@ func TestGoodbye(t *testing.T) {
 	})
 }
 
+// lateFlow loses what is written in its first 50 ms.
+type lateFlow struct {
+	*flowPlace
+	from time.Time
+}
+
+func (l lateFlow) Write(b []byte, to netip.AddrPort) error {
+	if time.Since(l.from) < 50*time.Millisecond {
+		return nil
+	}
+	return l.flowPlace.Write(b, to)
+}
+
+// TestGoodbyeBeforeAPoll: a program that has had what it waits for closes at once, before its
+// receiver was polled. The sender hears how far it came all the same.
+func TestGoodbyeBeforeAPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus, flows := NewBus(BusOptions{}), newFlowBus()
+		at := netip.MustParseAddrPort("10.0.0.2:1")
+		r := newReceiver(t, bus.Link(addrB, group), ReceiverOptions{FlowConn: flows.place("10.0.0.2:1")})
+		s := newSender(t, bus.Link(addrA, group), SenderOptions{Flow: lateFlow{flows.place("10.0.0.1:1"), time.Now()}, Receivers: []netip.AddrPort{at}})
+		sendAll(t, s, 0, 3)
+		for range 3 {
+			if _, err := r.Receive(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.Close()
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestAcknowledgement: delivered, acknowledged, flushed and closed are four things.
 func TestAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

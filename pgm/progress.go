@@ -198,7 +198,7 @@ func (r *Receiver) hearPolls() {
 		}
 		r.mu.Lock()
 		switch {
-		case m.kind == kindPoll && !r.leaving:
+		case m.kind == kindPoll:
 			r.hearPoll(m, from)
 		case m.kind == kindHeard && m.receiver == r.id:
 			if delete(r.goodbyes, m.tsi); len(r.goodbyes) == 0 && r.leaving {
@@ -240,7 +240,9 @@ type poller struct {
 }
 
 // sayGoodbye tells the senders that know this receiver how far the program came, and that
-// it is not to be waited for. It waits for them to confirm it, but not for long.
+// it is not to be waited for. It waits for them to confirm it, but not for long; nor for the
+// first poll of a source that was heard: such a sender may know this receiver too, and then
+// waits for what the program has had.
 func (r *Receiver) sayGoodbye() {
 	const tries, wait = 10, 20 * time.Millisecond
 	r.mu.Lock()
@@ -248,6 +250,11 @@ func (r *Receiver) sayGoodbye() {
 	r.goodbyes = map[packet.TSI]bool{}
 	for tsi := range r.pollers {
 		r.goodbyes[tsi] = true
+	}
+	for tsi, s := range r.sessions {
+		if s.w.Live().Joined() {
+			r.goodbyes[tsi] = true
+		}
 	}
 	none := r.flow == nil || len(r.goodbyes) == 0
 	r.mu.Unlock()
@@ -271,9 +278,12 @@ func (r *Receiver) sayGoodbye() {
 	}
 }
 
-// queueGoodbye queues the last report about one session.
+// queueGoodbye queues the last report about one session, once its sender has polled.
 func (r *Receiver) queueGoodbye(tsi packet.TSI) {
-	p := r.pollers[tsi]
+	p, polled := r.pollers[tsi]
+	if !polled {
+		return
+	}
 	m := flowMessage{kind: kindGoodbye, tsi: tsi, life: p.life, receiver: r.id}
 	if s := r.sessions[tsi]; s != nil && s.tellable() && s.life == p.life {
 		at := s.progress(r)

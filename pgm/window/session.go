@@ -29,8 +29,6 @@ type Session struct {
 	other   *Receive // the life that packets speak of; nil without doubt
 	doubted *Receive // what other had when its packets proved to be the present life's
 	doubt   doubt
-
-	ending ending
 }
 
 // doubt is what speaks for another life.
