@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat"
-	"vipd/seal"
 	"vipd/services/child"
 	"vipd/sharedip"
 	"vipd/vipd/config"
@@ -42,40 +41,42 @@ var (
 
 // Daemon is one node's running program. New opens everything, Run runs it.
 type Daemon struct {
-	options   Options
-	log       *slog.Logger
-	aside     *aside
-	clocks    clocks
-	started   time.Time
-	signals   chan os.Signal
-	now       atomic.Pointer[cluster]
-	loop      *loop
-	hands     allHands
-	start     func(func(context.Context)) // runs something until the daemon ends; nil before Run
-	waiting   []func(context.Context)     // for start
-	placed    []sharedip.Set              // what the hands were given; the loop's
-	deadman   *deadman
-	left      []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
-	paths     []*path
-	lans      []*lanPath
-	lanFilter atomic.Pointer[[]bpf.RawInstruction]
-	page      *page
-	only      *instance
-	rights    *rights
-	doubted   chan struct{} // the rights are to be looked at now
-	inbox     *inbox
-	keys      *keys      // the loop's once it runs
-	copies    *copyWatch // nil: none
-	inlet     *inlet
-	parts     []part
-	spawn     func(*worker)   // starts a token's worker; set by Run
-	ended     <-chan struct{} // nobody takes events any more; set by Run
+	options        Options
+	log            *slog.Logger
+	aside          *aside
+	clocks         clocks
+	started        time.Time
+	signals        chan os.Signal
+	now            atomic.Pointer[cluster]
+	loop           *loop
+	hands          allHands
+	start          func(func(context.Context)) // runs something until the daemon ends; nil before Run
+	waiting        []func(context.Context)     // for start
+	placed         []sharedip.Set              // what the hands were given; the loop's
+	deadman        *deadman
+	left           []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
+	paths          []*path
+	lans           []*lanPath
+	lanFilter      atomic.Pointer[[]bpf.RawInstruction]
+	stations       atomic.Pointer[stations] // of the other nodes, as seen on the clients' network
+	stationsWanted atomic.Bool              // since they were asked for
+	page           *page
+	only           *instance
+	rights         *rights
+	doubted        chan struct{} // the rights are to be looked at now
+	inbox          *inbox
+	keys           *keys      // the loop's once it runs
+	copies         *copyWatch // nil: none
+	inlet          *inlet
+	parts          []part
+	spawn          func(*worker)   // starts a token's worker; set by Run
+	ended          <-chan struct{} // nobody takes events any more; set by Run
 
 	mu       sync.Mutex
 	trouble  map[string]string // what is wrong now, by what it is about
 	unusable []string          // why configured addresses could not work here now
 	named    map[refusedFrom]refusedSender
-	noRoom   map[seal.Refusal]time.Time // when a stranger found no room in named
+	noRoom   map[strangers]time.Time // when one found no room in named
 }
 
 // allHands are what the daemon asks of sharedip.Hands.
@@ -88,6 +89,7 @@ type allHands interface {
 	Heard(name string) time.Time
 	Glance()
 	Carried(index int)
+	Stations() []sharedip.Station
 	Renew() error
 	Close()
 }
@@ -117,7 +119,7 @@ func New(o Options) (*Daemon, error) {
 func blank(o Options) *Daemon {
 	beside := newAside(o.Log.Handler())
 	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1),
-		trouble: map[string]string{}, named: map[refusedFrom]refusedSender{}, noRoom: map[seal.Refusal]time.Time{}}
+		trouble: map[string]string{}, named: map[refusedFrom]refusedSender{}, noRoom: map[strangers]time.Time{}}
 }
 
 // load reads the configuration and opens what it speaks of.

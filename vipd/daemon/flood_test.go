@@ -44,8 +44,8 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 	forged[60] ^= 1
 	var refused atomic.Int64
 	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring, seal.Heartbeat),
-		refuse: func(seal.Refusal, seal.Header, netip.AddrPort) { refused.Add(1) },
-		bad:    func(_ uint8, _ netip.AddrPort, err error) { t.Error(err) }}
+		refuse: func(seal.Refusal, seal.Header, sender) { refused.Add(1) },
+		bad:    func(_ uint8, _ sender, err error) { t.Error(err) }}
 	events := make(chan any, 1)
 	inlet, err := newInlet(kernelClocks, events, in, func(int) {})
 	if err != nil {

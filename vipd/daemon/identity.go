@@ -89,14 +89,15 @@ func (d *Daemon) checkNames() {
 // twinShown is how long an alarm of another host with this node's name stays.
 const twinShown = time.Minute
 
-// twin is told that somebody else seals messages as this node.
-func (d *Daemon) twin(from netip.AddrPort) {
-	about := "twin " + from.Addr().String()
+// twin is told that another program seals messages as this node. One sender is named at a
+// time: a recording can come from any number of addresses.
+func (d *Daemon) twin(from sender) {
+	const about = "twin"
 	if d.inTrouble(about) {
 		return
 	}
 	name := d.cluster().self.Name
-	text := fmt.Sprintf("%s also sends as node %s, which this host is: two hosts run as the same node, or somebody replays a recording; compare --node and the addresses of both", from.Addr(), name)
+	text := fmt.Sprintf("%s also sends as node %s, which this host is: two hosts run as the same node, or somebody replays a recording; compare --node and the addresses of both", from, name)
 	d.loop.journal.add(control.Event{Kind: "alarm", Node: name, Text: text})
 	d.setTrouble(about, text)
 	time.AfterFunc(twinShown, func() { d.setTrouble(about, "") })

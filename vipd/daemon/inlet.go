@@ -74,6 +74,7 @@ type listener struct {
 	index  int // of the interface
 	socket reader
 	lan    *lanPath  // if the socket is of one
+	link   string    // then the name of the interface
 	spare  allowance // of what is refused
 }
 
@@ -140,7 +141,7 @@ func (i *inlet) hear(path int, conn *multicast.Conn) error {
 
 // hearLAN does the same for the socket of a path over the clients' network.
 func (i *inlet) hearLAN(p *lanPath, conn *ether.Socket) error {
-	if err := i.listenTo(&listener{path: p.number, index: conn.Interface(), socket: conn, lan: p}); err != nil {
+	if err := i.listenTo(&listener{path: p.number, index: conn.Interface(), socket: conn, lan: p, link: p.name}); err != nil {
 		return fmt.Errorf("wait for frames on %s: %w", p.name, err)
 	}
 	return nil
@@ -260,10 +261,14 @@ func (i *inlet) listen(tag int32) {
 	i.came(m.index)
 	before := i.inbox.refusals
 	for k := range i.batch[:n] {
-		if r, ok := i.inbox.take(m.path, &i.batch[k]); ok {
+		from := sender{addr: i.batch[k].Addr}
+		if conn, ok := m.socket.(*ether.Socket); ok {
+			from = sender{mac: conn.Source(k), link: m.link}
+		}
+		if r, ok := i.inbox.take(m.path, &i.batch[k], from); ok {
 			i.heard = append(i.heard, r)
-			if conn, ok := m.socket.(*ether.Socket); ok {
-				m.lan.learn(r.From, conn.Source(k))
+			if m.lan != nil {
+				m.lan.learn(r.From, from.mac)
 			}
 		}
 	}

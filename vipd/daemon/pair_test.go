@@ -250,13 +250,14 @@ type deed struct {
 
 // fakeHands are a kernel that does at once what it is asked, unless told otherwise.
 type fakeHands struct {
-	mu     sync.Mutex
-	deeds  []deed
-	up     map[string]bool
-	sets   []sharedip.Set
-	refuse map[string]error // by verb
-	hold   chan struct{}    // take and drop wait for it
-	unfit  error            // Ready's answer
+	mu       sync.Mutex
+	deeds    []deed
+	up       map[string]bool
+	sets     []sharedip.Set
+	refuse   map[string]error // by verb
+	hold     chan struct{}    // take and drop wait for it
+	unfit    error            // Ready's answer
+	stations []sharedip.Station
 }
 
 func (f *fakeHands) did(what, name string, epoch uint64) error {
@@ -328,6 +329,12 @@ func (f *fakeHands) Ready(name string) error {
 
 func (f *fakeHands) Glance()     {}
 func (f *fakeHands) Carried(int) {}
+
+func (f *fakeHands) Stations() []sharedip.Station {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stations
+}
 
 func (f *fakeHands) Held() (map[string][]netip.Prefix, error) {
 	f.mu.Lock()

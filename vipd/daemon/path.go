@@ -106,6 +106,7 @@ func (d *Daemon) tendPaths(ctx context.Context) {
 			d.tendPath(p)
 		}
 		d.tendLANs()
+		d.noteStations()
 	}
 }
 
@@ -194,11 +195,11 @@ func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
 type inbox struct {
 	clocks
 	opener *seal.Opener
-	refuse func(seal.Refusal, seal.Header, netip.AddrPort)
-	bad    func(from uint8, at netip.AddrPort, err error)
+	refuse func(seal.Refusal, seal.Header, sender)
+	bad    func(node uint8, from sender, err error)
 	self   uint8 // this node's slot
 	own    uint64
-	twin   func(from netip.AddrPort) // told of a message of this node's slot that is not of this session
+	twin   func(from sender) // told of a message of this node's slot that is not of this session
 
 	newest   [256][heartbeat.MaxPaths]copyOf // by sender and path
 	repeated uint64                          // second copies
@@ -222,21 +223,21 @@ func (in *inbox) second(h seal.Header, m *heartbeat.Message, path int) bool {
 }
 
 // take opens one datagram; ok is false if there is nothing in it for the machine.
-func (in *inbox) take(path int, d *multicast.Datagram) (r heartbeat.Received, ok bool) {
+func (in *inbox) take(path int, d *multicast.Datagram, from sender) (r heartbeat.Received, ok bool) {
 	header, payload, err := in.opener.OpenInPlace(d.Data)
 	if err != nil {
 		in.refusals++
-		in.refuse(err.(seal.Refusal), header, d.Addr)
+		in.refuse(err.(seal.Refusal), header, from)
 		return r, false
 	}
 	if header.Sender == in.self && header.Session != in.own && in.twin != nil {
-		in.twin(d.Addr)
+		in.twin(from)
 		return r, false
 	}
 	m, err := heartbeat.Parse(payload)
 	if err != nil {
 		in.refusals++
-		in.bad(header.Sender, d.Addr, err)
+		in.bad(header.Sender, from, err)
 		return r, false
 	}
 	if in.second(header, m, path) {

@@ -41,11 +41,11 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 	ended := make(chan struct{})
 	defer func() { stop(); <-ended }()
 	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring, seal.Heartbeat),
-		refuse: func(r seal.Refusal, _ seal.Header, _ netip.AddrPort) {
+		refuse: func(r seal.Refusal, _ seal.Header, _ sender) {
 			if r != seal.ErrReplay { // of the first two, the one sent first may come second
 				t.Errorf("refused: %v", r)
 			}
-		}, bad: func(_ uint8, _ netip.AddrPort, err error) { t.Error(err) }}
+		}, bad: func(_ uint8, _ sender, err error) { t.Error(err) }}
 	inlet, err := newInlet(kernelClocks, nil, in, func(int) {})
 	if err != nil {
 		t.Fatal(err)

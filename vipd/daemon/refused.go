@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"vipd/heartbeat"
@@ -18,16 +17,23 @@ const (
 )
 
 // namedMost bounds, for each reason, how many senders are remembered as named that
-// are no node of the cluster. Nodes have places of their own: whoever sends under
-// many addresses does not keep a node from being named.
+// are no node of the cluster: so many of datagrams, and so many of frames. Nodes have
+// places of their own: a sender with many addresses does not keep a node from being named.
 const namedMost = 16
 
-// refusedFrom is a reason to refuse datagrams, and their sender. The address is of
-// the network alone, so that a sender with many ports is one.
+// refusedFrom is a reason to refuse messages, and their sender.
 type refusedFrom struct {
 	reason seal.Refusal // 0: it opened and can't be read
-	addr   netip.Addr
+	from   sender       // without its port
 }
+
+// strangers are the senders that share places: for one reason, in frames or datagrams.
+type strangers struct {
+	reason seal.Refusal
+	framed bool
+}
+
+func (r refusedFrom) strangers() strangers { return strangers{r.reason, r.from.framed()} }
 
 // refusedSender has been named.
 type refusedSender struct {
@@ -38,18 +44,18 @@ type refusedSender struct {
 // refused names the sender of what can't be opened, and what to change, once a
 // minute each. Nothing is formatted before it is known that it is to be said. Like
 // malformed it is called on the loop's goroutine.
-func (d *Daemon) refused(r seal.Refusal, h seal.Header, from netip.AddrPort) {
+func (d *Daemon) refused(r seal.Refusal, h seal.Header, from sender) {
 	switch r {
 	case seal.ErrCluster, seal.ErrKey, seal.ErrVersion, seal.ErrOldVersion, seal.ErrForged:
 	default:
 		return // happens by itself, or says nothing of the sender
 	}
-	about := refusedFrom{r, from.Addr()}
-	node := d.cluster().slotOf(from.Addr())
-	if !d.toSay(about, node) {
+	node, from := d.identify(from)
+	about, now := d.toSay(refusedFrom{r, from}, node)
+	if !now {
 		return
 	}
-	text := d.refusal(r, h, from.Addr(), node)
+	text := d.refusal(r, h, about.from, node)
 	d.loop.journal.add(control.Event{Kind: "alarm", Node: d.cluster().node(node), Text: text})
 	if node != 0 && (r == seal.ErrOldVersion || r == seal.ErrKey) {
 		d.stand(about, text)
@@ -57,7 +63,7 @@ func (d *Daemon) refused(r seal.Refusal, h seal.Header, from netip.AddrPort) {
 }
 
 // refusal says what is wrong with what a sender sends.
-func (d *Daemon) refusal(r seal.Refusal, h seal.Header, from netip.Addr, node uint8) string {
+func (d *Daemon) refusal(r seal.Refusal, h seal.Header, from sender, node uint8) string {
 	name := from.String()
 	if node != 0 {
 		name = fmt.Sprintf("%s (%s)", d.cluster().node(node), from)
@@ -77,7 +83,7 @@ func (d *Daemon) refusal(r seal.Refusal, h seal.Header, from netip.Addr, node ui
 
 // stand keeps the text in status for as long as it is said again in time.
 func (d *Daemon) stand(about refusedFrom, text string) {
-	key := about.reason.String() + " " + about.addr.String()
+	key := about.reason.String() + " " + about.from.String()
 	d.setTrouble(key, text)
 	time.AfterFunc(standsFor, func() {
 		d.mu.Lock()
@@ -90,49 +96,58 @@ func (d *Daemon) stand(about refusedFrom, text string) {
 }
 
 // malformed notes a message that opened but can't be read.
-func (d *Daemon) malformed(from uint8, at netip.AddrPort, err error) {
-	if d.toSay(refusedFrom{addr: at.Addr()}, from) {
-		name := d.cluster().node(from)
-		d.loop.journal.add(control.Event{Kind: "alarm", Node: name, Text: fmt.Sprintf("%s sends what can't be read: from %s: %v", name, at, err)})
+func (d *Daemon) malformed(node uint8, from sender, err error) {
+	if _, now := d.toSay(refusedFrom{from: from.host()}, node); now {
+		name := d.cluster().node(node)
+		d.loop.journal.add(control.Event{Kind: "alarm", Node: name, Text: fmt.Sprintf("%s sends what can't be read: from %s: %v", name, from.withPort(), err)})
 	}
 	d.loop.machine.Beats().Count(heartbeat.Malformed)
 }
 
-// toSay reports whether it is time to say this again.
-func (d *Daemon) toSay(about refusedFrom, node uint8) bool {
+// toSay reports whether it is time to say this again, and of which sender: where there is
+// no place for a sender of frames, it is said of all of them on its interface.
+func (d *Daemon) toSay(about refusedFrom, node uint8) (refusedFrom, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	before, known := d.named[about]
-	if known && now.Sub(before.last) < sayAgain {
-		return false
+	if !known && node == 0 && !d.makeRoom(about.strangers(), now) {
+		if !about.from.framed() {
+			return about, false
+		}
+		about.from = about.from.crowd()
+		before, known = d.named[about]
 	}
-	if node == 0 && !known && !d.makeRoom(about.reason, now) {
-		return false
+	switch {
+	case known && now.Sub(before.last) < sayAgain:
+		return about, false
+	case !known && node == 0 && about.from.framed():
+		d.named[about] = refusedSender{now.Add(framePatience - sayAgain), node}
+		return about, false
 	}
 	d.named[about] = refusedSender{now, node}
-	return true
+	return about, true
 }
 
 // makeRoom forgets strangers that were named a minute ago, and reports whether one
-// more may be remembered for this reason. While there is none it looks again only
+// more may be remembered among them. While there is none it looks again only
 // once a second.
-func (d *Daemon) makeRoom(reason seal.Refusal, now time.Time) bool {
-	if now.Sub(d.noRoom[reason]) < time.Second {
+func (d *Daemon) makeRoom(among strangers, now time.Time) bool {
+	if now.Sub(d.noRoom[among]) < time.Second {
 		return false
 	}
-	strangers := 0
+	count := 0
 	for old, sender := range d.named {
 		switch {
-		case old.reason != reason || sender.node != 0:
+		case old.strangers() != among || sender.node != 0 || old.from == old.from.crowd():
 		case now.Sub(sender.last) >= sayAgain:
 			delete(d.named, old)
 		default:
-			strangers++
+			count++
 		}
 	}
-	if strangers >= namedMost {
-		d.noRoom[reason] = now
+	if count >= namedMost {
+		d.noRoom[among] = now
 		return false
 	}
 	return true

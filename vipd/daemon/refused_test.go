@@ -11,11 +11,18 @@ import (
 	"vipd/seal"
 )
 
+func datagramFrom(at string) sender { return sender{addr: netip.MustParseAddrPort(at)} }
+
+// frameFrom is a sender of frames, one of 65536.
+func frameFrom(n int) sender {
+	return sender{mac: [6]byte{2, 0, 0, 0, byte(n >> 8), byte(n)}, link: "eth0"}
+}
+
 // Whoever sends what can't be opened is named with what to change, once a minute.
 func TestStrangersAreNamedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, pairConfig)
-		from := netip.MustParseAddrPort("192.0.2.66:7000")
+		from := datagramFrom("192.0.2.66:7000")
 		named := func(what string) (n int) {
 			synctest.Wait()
 			for _, text := range p.a.texts() {
@@ -65,7 +72,7 @@ func TestStrangersAreBounded(t *testing.T) {
 		before := len(p.a.texts())
 		flood := func(reason seal.Refusal) {
 			for i := range 5000 {
-				from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7000)
+				from := sender{addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7000)}
 				p.a.onLoop(func() { p.a.d.refused(reason, seal.Header{}, from) })
 			}
 			synctest.Wait()
@@ -79,13 +86,13 @@ func TestStrangersAreBounded(t *testing.T) {
 			t.Errorf("named %d for two reasons, want %d", n, 2*namedMost)
 		}
 		for range 3 {
-			p.a.onLoop(func() { p.a.d.refused(seal.ErrKey, seal.Header{KeyID: 7}, netip.MustParseAddrPort("192.0.2.12:7000")) })
+			p.a.onLoop(func() { p.a.d.refused(seal.ErrKey, seal.Header{KeyID: 7}, datagramFrom("192.0.2.12:7000")) })
 		}
 		if text := p.a.texts()[len(p.a.texts())-1]; text != "hist-b (192.0.2.12) seals with another key (00000007); copy the same key_file to all nodes" {
 			t.Errorf("last said %q", text)
 		}
 		time.Sleep(sayAgain)
-		p.a.onLoop(func() { p.a.d.refused(seal.ErrKey, seal.Header{}, netip.MustParseAddrPort("10.9.9.9:1")) })
+		p.a.onLoop(func() { p.a.d.refused(seal.ErrKey, seal.Header{}, datagramFrom("10.9.9.9:1")) })
 		if len(p.a.d.named) != namedMost+2 {
 			t.Errorf("remembers %d after a minute, want the new one, the node, and those of the other reason", len(p.a.d.named))
 		}
@@ -97,7 +104,7 @@ func TestOldVersionIsAnAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
-		from := netip.MustParseAddrPort("192.0.2.12:7000")
+		from := datagramFrom("192.0.2.12:7000")
 		for range 3 * 60 {
 			p.a.onLoop(func() { p.a.d.refused(seal.ErrOldVersion, seal.Header{Version: 1}, from) })
 			if text := alarms(p.a); !strings.Contains(text, "hist-b (192.0.2.12) speaks wire version 1") {
@@ -116,11 +123,10 @@ func TestOldVersionIsAnAlarm(t *testing.T) {
 func TestRefusalsAllocateNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, pairConfig)
-		for _, from := range []string{"192.0.2.12:7000", "192.0.2.66:7000", "[2001:db8::1%eth0]:7000"} {
-			at := netip.MustParseAddrPort(from)
+		for _, from := range []sender{datagramFrom("192.0.2.12:7000"), datagramFrom("192.0.2.66:7000"), datagramFrom("[2001:db8::1%eth0]:7000"), frameFrom(7), frameFrom(knownMAC)} {
 			p.a.onLoop(func() {
-				p.a.d.refused(seal.ErrForged, seal.Header{}, at)
-				if n := testing.AllocsPerRun(100, func() { p.a.d.refused(seal.ErrForged, seal.Header{}, at) }); n != 0 {
+				p.a.d.refused(seal.ErrForged, seal.Header{}, from)
+				if n := testing.AllocsPerRun(100, func() { p.a.d.refused(seal.ErrForged, seal.Header{}, from) }); n != 0 {
 					t.Errorf("%s: %v allocations", from, n)
 				}
 			})
@@ -133,7 +139,7 @@ func TestMalformedIsNamedAndCounted(t *testing.T) {
 		p := newPair(t, pairConfig)
 		for range 3 {
 			p.a.onLoop(func() {
-				p.a.d.malformed(p.b.d.cluster().self.Slot, netip.MustParseAddrPort("192.0.2.12:7000"), errors.New("octets after the message"))
+				p.a.d.malformed(p.b.d.cluster().self.Slot, datagramFrom("192.0.2.12:7000"), errors.New("octets after the message"))
 			})
 		}
 		time.Sleep(time.Millisecond)
