@@ -119,6 +119,7 @@ type Claim struct {
 	Tenure  time.Duration // held without a break
 
 	Bits     Bits // Allow Multiple and Disable Inheritance, as the node applies them
+	Promises bool // the node takes it on no silence, whatever its file says from now on
 	Priority int  // the node's own, as it applies it
 }
 

@@ -51,30 +51,92 @@ func TestPeerThatDisablesInheritance(t *testing.T) {
 	}
 }
 
-// Switched on while the token is held, Disable Inheritance is on disk at once, and the
-// lease stays bound to a peer that has not said that it applies it too.
+// Switched on while the token is held, Disable Inheritance is promised on disk before it is
+// said. The lease stays bound to a peer until it has promised too, knowing that we count on
+// it; only then does the disk say that nobody else takes what we hold. Switched off, we say
+// so when the disk has it.
 func TestDisableInheritanceByReload(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
-	list := m.Step(at(2*ms), Reconfigure{Tokens: []Spec{spec("vip:front", DisableInheritance)}})
-	if stored := find[Store](list); len(stored) != 1 || !stored[0].Record.Holder || stored[0].Record.Epoch != m.tokens[0].epoch {
-		t.Errorf("stored %+v", stored)
+	stored := func(now time.Duration, ev Event) (r Record) {
+		t.Helper()
+		list := find[Store](m.Step(at(now), ev))
+		if len(list) != 1 {
+			t.Fatalf("at %v stored %+v", now, list)
+		}
+		return list[0].Record
+	}
+	if r := stored(2*ms, Reconfigure{Tokens: []Spec{spec("vip:front", DisableInheritance)}}); !r.Promised || r.Holder {
+		t.Errorf("stored %+v", r)
+	}
+	if m.claim(&m.tokens[0]).Promises {
+		t.Error("promised before the disk has it")
 	}
 	m.Step(at(3*ms), Recorded{Token: 0, OK: true})
+	if !m.claim(&m.tokens[0]).Promises {
+		t.Error("not promised")
+	}
 	old := idle(m, at(4*ms))
-	old.Claims[0].Bits = 0
+	old.Knows = 0 // it promised something else, before it knew that we count on it
 	if m.Step(at(4*ms), old); m.tokens[0].limit != at(124*ms) {
 		t.Errorf("beside a peer that may inherit the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
 	}
-	m.Step(at(5*ms), idle(m, at(5*ms)))
-	if m.tokens[0].limit.Sub(at(0)) < time.Hour {
-		t.Errorf("beside a peer that applies it too the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	if r := stored(5*ms, idle(m, at(5*ms))); !r.Holder || r.Epoch != m.tokens[0].epoch || !r.Relied.Has(2) {
+		t.Errorf("stored %+v", r)
 	}
-	m.Step(at(6*ms), Reconfigure{Tokens: []Spec{spec("vip:front", 0)}})
-	again := idle(m, at(7*ms))
-	again.Claims[0].Bits = 0
-	list = m.Step(at(7*ms), again)
-	if stored := find[Store](list); len(stored) != 1 || stored[0].Record.Holder {
-		t.Errorf("switched off it stored %+v", stored)
+	m.Step(at(5*ms), Recorded{Token: 0, OK: true})
+	if m.tokens[0].limit.Sub(at(0)) < time.Hour {
+		t.Errorf("beside a peer that has promised the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	}
+	again := idle(m, at(6*ms))
+	again.New, again.Claims[0].Promises = true, false
+	if m.Step(at(6*ms), again); m.tokens[0].limit.Sub(at(0)) > time.Second {
+		t.Errorf("beside a peer that lost its promise the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	}
+	m.Step(at(6*ms), Recorded{Token: 0, OK: true})
+	m.Step(at(7*ms), idle(m, at(7*ms)))
+	m.Step(at(7*ms), Recorded{Token: 0, OK: true})
+	if r := stored(8*ms, Reconfigure{Tokens: []Spec{spec("vip:front", 0)}}); r.relies() || !r.Promised {
+		t.Errorf("switched off it stored %+v", r)
+	}
+	if m.claim(&m.tokens[0]).Bits == 0 {
+		t.Error("said to be off before the disk has it")
+	}
+	if m.Step(at(9*ms), Recorded{Token: 0, OK: true}); m.claim(&m.tokens[0]).Bits != 0 {
+		t.Error("not said to be off")
+	}
+	gone := idle(m, at(10*ms))
+	gone.Claims[0].Bits = 0
+	if r := stored(10*ms, gone); r.Promised {
+		t.Error("kept to a promise that nobody counts on")
+	}
+}
+
+// A promise outlives the daemon and the file: a node that starts again with a file that
+// allows inheritance, and hears nobody, does not take. A peer's word that it does not apply
+// the bit any more frees it.
+func TestPromiseOutlivesAStart(t *testing.T) {
+	for _, promised := range []bool{true, false} {
+		m := New(config(spec("vip:front", 0)), at(0))
+		m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+		m.Step(at(0), Recall{Token: 0, Record: Record{Epoch: 1 << 8, Promised: promised}})
+		m.Step(at(0), Foreign{})
+		for now := at(1 * ms); now < at(3*time.Second); now = max(now+1, m.Deadline()) {
+			m.Step(now, Tick{})
+		}
+		if taken := m.Phase(0) != Idle; taken == promised {
+			t.Errorf("promised %v, taken on silence %v", promised, taken)
+		}
+		if !promised {
+			continue
+		}
+		for i := range 5 {
+			now := at(3*time.Second + time.Duration(i)*ms)
+			m.Step(now, idle(m, now))
+			m.Step(now, Recorded{Token: 0, OK: true})
+		}
+		if m.Phase(0) == Idle {
+			t.Error("the promise was not taken back when the peer said that it does not count on it")
+		}
 	}
 }
 

@@ -91,12 +91,6 @@ func (m *Machine) leaseLimit(now clock.Instant, t *state) clock.Instant {
 	return limit
 }
 
-// waitsForWord reports whether the peer has said that it applies Disable Inheritance to
-// the token: then it never takes on silence, and no lease depends on it.
-func (t *state) waitsForWord(i int) bool {
-	return t.bits&DisableInheritance != 0 && t.views[i].told && t.views[i].Bits&DisableInheritance != 0
-}
-
 // renewal is what became of a lease.
 type renewal uint8
 

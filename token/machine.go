@@ -62,7 +62,9 @@ type state struct {
 	gate     gate
 
 	record  Record
-	writing bool          // the disk has been asked to keep it
+	kept    Record        // as the disk has it
+	writing bool          // the disk has been asked to keep the record
+	vowed   uint32        // edition from which on we have said that we apply Disable Inheritance; 0 if not
 	rewrite clock.Instant // it failed; again then
 
 	mine   *Member   // this node's standing, nil if it has none
@@ -234,6 +236,7 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 // decide brings one token to where the rules want it.
 func (m *Machine) decide(now clock.Instant, i int) {
 	t := &m.tokens[i]
+	m.rely(t)
 	t.bits = t.applied()
 	fitness := m.reasons(now, t)
 	if fitness.level() > t.fitness.level() {
@@ -305,6 +308,11 @@ func (m *Machine) restate() {
 			m.edition++
 			changed = true
 		}
+		if c.Bits&DisableInheritance == 0 {
+			t.vowed = 0
+		} else if t.vowed == 0 {
+			t.vowed = m.edition
+		}
 		t.said, t.changed = c, m.edition
 	}
 	if changed {
@@ -315,7 +323,10 @@ func (m *Machine) restate() {
 // claim returns what is to be said of the token, but for its tenure.
 func (m *Machine) claim(t *state) Claim {
 	c := Claim{Phase: t.phase, Proved: t.proved && t.phase == Holding, Pinned: t.pinned, Reasons: t.fitness, Epoch: t.epoch, Seen: t.seen,
-		Bits: t.spec.Bits & (AllowMultiple | DisableInheritance), Priority: t.ownRank().priority}
+		Bits: t.spec.Bits & AllowMultiple, Promises: t.promised(), Priority: t.ownRank().priority}
+	if t.applies() {
+		c.Bits |= DisableInheritance
+	}
 	switch {
 	case t.yield.peer != 0:
 		c.Verb, c.To, c.About = Yield, t.yield.peer, t.yield.epoch

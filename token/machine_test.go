@@ -41,7 +41,7 @@ func idle(m *Machine, now clock.Instant) Word {
 
 // same is the claim of a peer that holds nothing, and has the configuration that we have.
 func same(m *Machine, i int) Claim {
-	c := Claim{Bits: m.Spec(i).Bits & (AllowMultiple | DisableInheritance)}
+	c := Claim{Bits: m.Spec(i).Bits & (AllowMultiple | DisableInheritance), Promises: m.Spec(i).Bits&DisableInheritance != 0}
 	if them := m.Spec(i).member(2); them != nil {
 		c.Priority = them.Priority
 	}
@@ -318,8 +318,9 @@ func TestVouch(t *testing.T) {
 	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
 	for now := range 3 {
 		w := idle(m, at(time.Duration(now)*ms))
-		w.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2}
+		w.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2, Promises: true}
 		m.Step(at(time.Duration(now)*ms), w)
+		m.Step(at(time.Duration(now)*ms), Recorded{Token: 0, OK: true})
 	}
 	if alive := find[Store](m.Step(at(100*ms), Vouch{Token: 0})); len(alive) != 0 {
 		t.Error("taken from a holder that is heard")

@@ -62,7 +62,7 @@ func (m *Machine) afterMeeting(now clock.Instant, i int) {
 	case t.phase == Holding && !t.writing && t.seen > t.epoch && m.epochs.left(now, t.seen) && m.gaveUp(now, t, Granter(t.seen)):
 		m.grant(now, t)
 		if t.lasting() {
-			m.keepRecord(i, Record{Epoch: t.epoch, Holder: true})
+			m.keepRecord(i, m.wanted(t))
 		}
 		m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
 		m.do(Announce{Token: i, Epoch: t.epoch})

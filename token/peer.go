@@ -37,6 +37,7 @@ type view struct {
 	Claim
 	refused uint64        // an epoch of its that can't be true
 	told    bool          // it has said this of the token in this run of ours
+	relied  bool          // it has promised, knowing that we count on it, to take on no silence
 	at      clock.Instant // it came
 	fitAt   clock.Instant // fit without a break since, 0 if not
 	unfitAt clock.Instant // unfit and not holding without a break since, 0 if not
@@ -179,7 +180,7 @@ func (m *Machine) renew(now clock.Instant, p *peer, i int) {
 	for j := range m.tokens {
 		t := &m.tokens[j]
 		old := &t.views[i]
-		fresh := view{grace: old.grace, told: old.told}
+		fresh := view{grace: old.grace, told: old.told, relied: old.relied}
 		fresh.Bits, fresh.Priority = old.Bits, old.Priority // it applies them until it says otherwise
 		t.views[i] = fresh
 		if t.handover.peer == p.slot {
@@ -310,7 +311,7 @@ func (m *Machine) thaw(now clock.Instant) {
 		m.renew(now, p, i)
 	}
 	for i := range m.tokens {
-		if t := &m.tokens[i]; !t.lasting() && (t.phase == Taking || t.phase == Holding) {
+		if t := &m.tokens[i]; !t.allWait() && (t.phase == Taking || t.phase == Holding) {
 			m.drop(i, SelfStalled)
 		}
 	}

@@ -48,10 +48,14 @@ func (t *state) counts(i int) bool {
 	return t.theirs[i] != nil || t.spec.Members == nil || v.told && (v.configured() || v.holds())
 }
 
-// applied returns the token's bits with what the peers say that they apply: what one
-// node must not inherit no node inherits, and several hold only what all may.
+// applied returns the token's bits with what the peers say that they apply, and what was
+// promised to them: what one node must not inherit no node inherits, and several hold only
+// what all may.
 func (t *state) applied() Bits {
 	bits := t.spec.Bits
+	if t.record.Promised || t.kept.Promised {
+		bits |= DisableInheritance
+	}
 	for i := range t.views {
 		v := &t.views[i]
 		if !v.told || !v.configured() {

@@ -35,7 +35,7 @@ func (m *Machine) number(now clock.Instant, spec Spec) int {
 		if t.spec.ID == spec.ID {
 			return i
 		}
-		if t.spec.Members == nil && t.phase == Idle {
+		if t.spec.Members == nil && t.phase == Idle && !t.record.Promised {
 			free = i
 		}
 	}

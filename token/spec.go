@@ -40,11 +40,13 @@ type Spec struct {
 	FailbackCap   int           // most failbacks in an hour, 0: none
 }
 
-// Record is what is known on disk of a token with Disable Inheritance.
+// Record is what is known on disk of a token to which Disable Inheritance is applied.
 type Record struct {
-	Epoch  uint64
-	Holder bool // this node held it when the record was made, in this very boot
-	To     uint8
+	Epoch    uint64
+	Holder   bool // this node held it when the record was made, in this very boot, and no peer takes it on silence
+	To       uint8
+	Promised bool  // the peers were told that this node takes it on no silence
+	Relied   Slots // the peers that have promised it to this node
 }
 
 // Config is what the machine is told once.

@@ -32,6 +32,9 @@ func (m *Machine) recorded(now clock.Instant, e Recorded) {
 		return
 	}
 	t.writing = false
+	if e.OK {
+		t.kept = t.record
+	}
 	switch {
 	case t.phase == Taking && e.OK:
 		m.do(Acquire{Token: e.Token, Epoch: t.epoch, Cause: t.cause, From: t.from})
@@ -43,16 +46,28 @@ func (m *Machine) recorded(now clock.Instant, e Recorded) {
 	}
 }
 
-// syncRecord has the disk know whether this node holds a token that is not taken on
-// silence, also where a new configuration has made it such a one, or no more.
+// wanted is the record as it is to be now.
+func (m *Machine) wanted(t *state) Record {
+	return Record{
+		Epoch:    max(t.epoch, t.record.Epoch),
+		Holder:   (t.phase == Taking || t.phase == Holding) && t.allWait(),
+		Promised: t.promises(),
+		Relied:   m.relied(t),
+	}
+}
+
+// syncRecord has the disk know whether this node holds a token that no node takes on
+// silence, and what was promised about it, also where a new configuration or a peer's word
+// has changed that.
 func (m *Machine) syncRecord(now clock.Instant, i int) {
 	t := &m.tokens[i]
-	holds := t.lasting() && t.phase == Holding
-	switch {
-	case t.phase == Taking, t.writing, t.rewrite != 0 && !m.reached(now, t.rewrite):
-	case t.record.Holder != holds, t.rewrite != 0:
+	if t.phase == Taking || t.writing || t.rewrite != 0 && !m.reached(now, t.rewrite) {
+		return
+	}
+	want := m.wanted(t)
+	if t.rewrite != 0 || want.Holder != t.record.Holder || want.Promised != t.record.Promised || want.Relied != t.record.Relied {
 		t.rewrite = 0
-		m.keepRecord(i, Record{Epoch: max(t.epoch, t.record.Epoch), Holder: holds})
+		m.keepRecord(i, want)
 	}
 }
 
@@ -81,7 +96,9 @@ func (m *Machine) settle(now clock.Instant, i int) {
 	}
 	if t.lasting() && (t.record.Holder || t.rewrite != 0) {
 		t.rewrite = 0
-		m.keepRecord(i, Record{Epoch: t.epoch, To: t.handover.peer})
+		given := m.wanted(t)
+		given.To = t.handover.peer
+		m.keepRecord(i, given)
 		return
 	}
 	if t.limit != 0 {
@@ -96,7 +113,11 @@ func (m *Machine) settle(now clock.Instant, i int) {
 // recall goes on with what an earlier run in this boot held.
 func (m *Machine) recall(now clock.Instant, e Recall) {
 	t := &m.tokens[e.Token]
-	t.record = e.Record
+	t.record, t.kept = e.Record, e.Record
+	for j := range t.views {
+		t.views[j].relied = e.Record.Relied.Has(m.peers[j].slot)
+	}
+	t.bits = t.applied()
 	if !t.lasting() || !e.Record.Holder || t.phase != Idle {
 		return
 	}

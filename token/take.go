@@ -23,7 +23,7 @@ const (
 // consider takes an idle token if every peer allows it.
 func (m *Machine) consider(now clock.Instant, i int) {
 	t := &m.tokens[i]
-	if t.fitness.level() == 0 || t.handover.verb == Release || m.config.Booting {
+	if t.fitness.level() == 0 || t.handover.verb == Release || m.config.Booting || t.writing {
 		return
 	}
 	cause, ok := m.cleared(now, t)
@@ -46,7 +46,7 @@ func (m *Machine) take(now clock.Instant, i int, c Cause) {
 	t.limit = m.leaseLimit(now, t)
 	m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
 	if t.lasting() {
-		m.keepRecord(i, Record{Epoch: t.epoch, Holder: true})
+		m.keepRecord(i, m.wanted(t))
 		return
 	}
 	m.do(Acquire{Token: i, Epoch: t.epoch, Cause: c, From: t.from})

@@ -37,7 +37,7 @@ var extraNames = [...]string{"linger", "slow-hands", "late-loop", "reloads", "di
 // AllExtras is every extra, Usual those that are drawn unless a run says otherwise.
 const (
 	AllExtras = extrasEnd - 1
-	Usual     = Hands | Unarmed | Third
+	Usual     = Reloads | Differ | Hands | Unarmed | Third
 )
 
 // String returns the names as ParseExtras takes them.

@@ -90,7 +90,7 @@ func (k *keeper) do(a node.Action) {
 	switch a := a.(type) {
 	case named:
 		r := a.Store.Record
-		err := k.change(func(s *stored) { s.Records[a.name] = heldFor{Epoch: r.Epoch, Holder: r.Holder, To: r.To} })
+		err := k.change(func(s *stored) { s.Records[a.name] = kept(r) })
 		k.answer(token.Recorded{Token: a.Token, OK: err == nil})
 	case token.Reserve:
 		owed := a

@@ -39,9 +39,31 @@ func (s *stored) halt(name string, on bool) {
 
 // heldFor is a token's record, by the token's name.
 type heldFor struct {
-	Epoch  uint64 `json:"epoch"`
-	Holder bool   `json:"holder"` // this node
-	To     uint8  `json:"to,omitempty"`
+	Epoch    uint64 `json:"epoch"`
+	Holder   bool   `json:"holder"` // this node
+	To       uint8  `json:"to,omitempty"`
+	Promised bool   `json:"promised,omitempty"` // that this node takes it on no silence
+	Relied   []int  `json:"relied,omitempty"`   // the slots of the peers that have promised it to this node
+}
+
+// kept is the record as the file has it.
+func kept(r token.Record) heldFor {
+	h := heldFor{Epoch: r.Epoch, Holder: r.Holder, To: r.To, Promised: r.Promised}
+	for slot := range 256 {
+		if r.Relied.Has(uint8(slot)) {
+			h.Relied = append(h.Relied, slot)
+		}
+	}
+	return h
+}
+
+// record is what the machine is told of it.
+func (h heldFor) record() token.Record {
+	r := token.Record{Epoch: h.Epoch, Holder: h.Holder, To: h.To, Promised: h.Promised}
+	for _, slot := range h.Relied {
+		r.Relied.Add(uint8(slot))
+	}
+	return r
 }
 
 const storeVersion = 1
@@ -116,8 +138,9 @@ func (s *store) state() stored {
 func (s *store) record(name string) token.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.now.Records[name]
-	return token.Record{Epoch: r.Epoch, Holder: r.Holder && s.now.Boot == s.boot, To: r.To}
+	r := s.now.Records[name].record()
+	r.Holder = r.Holder && s.now.Boot == s.boot
+	return r
 }
 
 // change makes a change durable before it returns nil; on an error the state

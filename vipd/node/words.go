@@ -14,6 +14,7 @@ const (
 	provedFlag               // a neighbour was seen to know where it is
 	multipleFlag             // the node applies Allow Multiple
 	waitingFlag              // the node applies Disable Inheritance
+	promisedFlag             // and takes on no silence, whatever its file says from now on
 )
 
 // flagged are the bits of a token that are told by a flag.
@@ -54,7 +55,7 @@ func (m *Machine) read(claims []heartbeat.Claim, sent clock.Instant) []token.Cla
 			continue
 		}
 		t := token.Claim{
-			Phase: token.Phase(c.Phase), Verb: token.Verb(c.Verb), To: c.To, Pinned: c.Flags&pinnedFlag != 0, Proved: c.Flags&provedFlag != 0,
+			Phase: token.Phase(c.Phase), Verb: token.Verb(c.Verb), To: c.To, Pinned: c.Flags&pinnedFlag != 0, Proved: c.Flags&provedFlag != 0, Promises: c.Flags&promisedFlag != 0,
 			Reasons: token.Reason(c.Reasons), Epoch: c.Epoch, Seen: c.Seen, About: c.About, Priority: int(c.Priority),
 		}
 		for bit, flag := range flagged {
@@ -86,6 +87,9 @@ func (m *Machine) restate(now clock.Instant) {
 		}
 		if c.Proved {
 			h.Flags |= provedFlag
+		}
+		if c.Promises {
+			h.Flags |= promisedFlag
 		}
 		if c.Pinned {
 			h.Flags |= pinnedFlag

@@ -1,0 +1,92 @@
+package token
+
+// With Disable Inheritance no node takes on silence, so that no lease need depend on a peer
+// that keeps to it. But files change at any moment, and a daemon that starts anew has
+// forgotten what its peers said. So it is a promise:
+//
+//  1. A node promises, on disk first and then in its claims, while its file has the bit or a
+//     peer says that it applies it.
+//  2. A node whose file has the bit relies on a peer that promises, and said so knowing that
+//     this node applies it. On whom it relies is on disk.
+//  3. A node whose file has the bit no more relies on nobody, has that on disk, and only
+//     then says that it doesn't apply it any more.
+//
+// So nobody takes a promise back while somebody relies on it, whoever is cut off, starts
+// anew, or is given another file meanwhile.
+
+// Slots is a set of nodes.
+type Slots [4]uint64
+
+// Add puts the node into the set.
+func (s *Slots) Add(slot uint8) { s[slot/64] |= 1 << (slot % 64) }
+
+// Has reports whether the node is in the set.
+func (s *Slots) Has(slot uint8) bool { return s[slot/64]>>(slot%64)&1 != 0 }
+
+// promises reports whether this node is to take the token on no silence (rule 1). What a
+// peer has not said since this daemon started is taken to be as it was.
+func (t *state) promises() bool {
+	if t.spec.Bits&DisableInheritance != 0 {
+		return true
+	}
+	for i := range t.views {
+		v := &t.views[i]
+		if v.told && v.Bits&DisableInheritance != 0 || !v.told && t.record.Promised && t.counts(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// rely notes on which peers the lease need not depend (rule 2).
+func (m *Machine) rely(t *state) {
+	for i := range t.views {
+		p, v := &m.peers[i], &t.views[i]
+		switch {
+		case t.spec.Bits&DisableInheritance == 0, p.known && !v.Promises:
+			v.relied = false
+		case p.known && t.vowed != 0 && p.knows >= t.vowed:
+			v.relied = true
+		}
+	}
+}
+
+// relied are the peers on which this node relies.
+func (m *Machine) relied(t *state) (list Slots) {
+	for i := range t.views {
+		if t.views[i].relied {
+			list.Add(m.peers[i].slot)
+		}
+	}
+	return list
+}
+
+// waitsForWord reports whether the peer never takes the token on silence, and no lease
+// depends on it.
+func (t *state) waitsForWord(i int) bool {
+	return t.spec.Bits&DisableInheritance != 0 && t.views[i].relied
+}
+
+// allWait reports whether no peer takes the token on silence.
+func (t *state) allWait() bool {
+	if t.spec.Bits&DisableInheritance == 0 {
+		return false
+	}
+	for i := range t.views {
+		if t.counts(i) && !t.waitsForWord(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// applies reports whether this node says that it applies Disable Inheritance (rule 3).
+func (t *state) applies() bool {
+	return t.spec.Bits&DisableInheritance != 0 || t.record.relies() || t.kept.relies()
+}
+
+// promised reports whether the disk has the promise and it is not being taken back.
+func (t *state) promised() bool { return t.kept.Promised && t.record.Promised }
+
+// relies reports whether a daemon that starts with the record relies on any peer.
+func (r *Record) relies() bool { return r.Holder || r.Relied != Slots{} }
