@@ -203,6 +203,22 @@ func TestEpochFollowsTheClock(t *testing.T) {
 	}
 }
 
+// What an earlier run of this boot granted is told at the start, though the disk lost it
+// and the clock may be behind it.
+func TestEpochOfAnEarlierRun(t *testing.T) {
+	c := config(spec("vip:front", 0))
+	c.Clock = ClockFloor{Floor: 8000, Trusted: true}
+	m := New(c, at(0))
+	m.Step(at(0), Recall{Seen: 8020<<8 | 1})
+	m.Step(at(0), Reserved{HighWater: 20000, Timed: true, OK: true})
+	for d := range time.Duration(3) {
+		m.Step(at(time.Second+d*ms), idle(m, at(time.Second+d*ms)))
+	}
+	if got := Counter(m.tokens[0].epoch); got != 8021 {
+		t.Errorf("granted %d after 8020", got)
+	}
+}
+
 // An offer that was declined says nothing of one with the same number in the giver's next
 // session.
 func TestDeclineEndsWithTheSession(t *testing.T) {

@@ -107,10 +107,12 @@ type Adopt struct {
 	Pinned bool
 }
 
-// Recall says at start what the disk knows of a token.
+// Recall says at start what the disk knows of a token, and the epoch that an earlier run
+// of this boot granted last, 0 if none is known.
 type Recall struct {
 	Token  int
 	Record Record
+	Seen   uint64
 }
 
 // Booted says that all that an earlier run left has been told.

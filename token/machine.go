@@ -204,6 +204,8 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.adopt(now, ev)
 	case Recall:
 		m.recall(now, ev)
+		t := &m.tokens[ev.Token]
+		t.seen = max(t.seen, ev.Seen)
 	case Booted:
 		m.config.Booting = false
 	case Recorded:

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"vipd/heartbeat/clock"
 	"vipd/token"
 )
 
@@ -21,16 +20,19 @@ type checker struct {
 	deaf       [][]int64 // pair: newest time at which the clients' network was cut between them, −1 never
 	epochs     map[epochKey]uint8
 	newest     [][]uint64 // by host and token
+	granted    [][]int64  // when
 	announcer  []uint8    // by token
 	holder     []uint8    // by token, as remembered
 	orders     map[uint64]order
 	phases     [][]token.Phase // by host and token, as last seen
 	editions   []uint32        // by host, for the trace
-	echoed     map[echoKey]clock.Instant
+	echoed     []echoes        // by host
 	groups     groupNotes
 	forced     []bool    // by token: an operator has taken it for granted that a node is off
 	changed    int64     // a file was changed then
 	forgetful  []bool    // by host: it has lost its state, and its clock does not help
+	stateLost  []int64   // by host: it lost its state file then, 0 never
+	pageLost   []int64   // by host: it lost its lease page then, by a power cut
 	wrongClock bool      // a clock was set wrong
 	grants     [][]grant // by token
 	replaying  bool      // a step is for a recorded datagram
@@ -45,7 +47,7 @@ type epochKey struct {
 
 func newChecker(w *World) *checker {
 	n := w.Plan.All()
-	c := &checker{w: w, epochs: map[epochKey]uint8{}, orders: map[uint64]order{}, echoed: map[echoKey]clock.Instant{}, editions: make([]uint32, w.Plan.Nodes), announcer: make([]uint8, n), holder: make([]uint8, n)}
+	c := &checker{w: w, epochs: map[epochKey]uint8{}, orders: map[uint64]order{}, echoed: make([]echoes, w.Plan.Nodes), editions: make([]uint32, w.Plan.Nodes), announcer: make([]uint8, n), holder: make([]uint8, n)}
 	for range w.Plan.Nodes {
 		row := make([]int64, w.Plan.Nodes)
 		for i := range row {
@@ -54,11 +56,12 @@ func newChecker(w *World) *checker {
 		c.severed = append(c.severed, row)
 		c.halved = append(c.halved, slices.Clone(row))
 		c.strange = append(c.strange, slices.Clone(row))
-		c.newest = append(c.newest, make([]uint64, n))
+		c.newest, c.granted = append(c.newest, make([]uint64, n)), append(c.granted, make([]int64, n))
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
 	}
 	c.forced, c.forgetful, c.grants = make([]bool, n), make([]bool, w.Plan.Nodes), make([][]grant, n)
+	c.stateLost, c.pageLost = make([]int64, w.Plan.Nodes), make([]int64, w.Plan.Nodes)
 	c.groups = newGroupNotes(w)
 	return c
 }
@@ -170,9 +173,11 @@ func (c *checker) epoch(h *Host, a token.Lease) {
 	}
 	c.epochs[key] = h.Slot
 	c.grew(h, a)
-	if newest := &c.newest[h.Slot-1][a.Token]; a.Epoch < *newest && !c.mayGoBack(h) {
+	newest := &c.newest[h.Slot-1][a.Token]
+	if a.Epoch < *newest && !c.mayGoBack(h) && !c.forgot(h, a.Token, c.w.Now) {
 		c.fail("%s went back from epoch %x to %x of %s", h.Name, *newest, a.Epoch, c.w.specs[a.Token].Name)
-	} else {
-		*newest = a.Epoch
+	}
+	if a.Epoch != *newest {
+		*newest, c.granted[h.Slot-1][a.Token] = a.Epoch, c.w.Now
 	}
 }

@@ -158,7 +158,7 @@ func (h *Host) found() (list []node.Found) {
 		if f.Group {
 			f.Up = h.gangOf(i).left()
 		}
-		if k.page != 0 {
+		if k.epoch != 0 {
 			f.Lease = node.Left{Epoch: k.epoch, Expiry: k.page, Since: k.since, Pinned: k.pinned}
 		}
 		list = append(list, f)

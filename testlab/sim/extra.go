@@ -42,6 +42,9 @@ const (
 
 // String returns the names as ParseExtras takes them.
 func (x Extras) String() string {
+	if x == 0 {
+		return "none"
+	}
 	var list []string
 	for i, name := range extraNames {
 		if x>>i&1 != 0 {
@@ -108,9 +111,7 @@ func (p *Plan) drawExtra(one Extras, r *random) {
 	case SlowHands:
 		p.HandsTime = max(p.HandsTime, pick(r, 100*time.Millisecond, 200*time.Millisecond, 300*time.Millisecond))
 	case LateLoop:
-		if p.Class != Errands {
-			p.drawLate(r)
-		}
+		p.drawLate(r)
 	case Differ:
 		p.drawFiles(r)
 	case Growth:
@@ -172,8 +173,13 @@ type Late struct {
 }
 
 // drawLate draws lateness around half an interval, from where on it is noticed, and
-// beyond where the thread that sends is in time.
+// beyond where the thread that sends is in time. That a short cut moves nothing is promised
+// of daemons that run in time: one that is late by a part of the dead time as well makes the
+// silence longer than the cut.
 func (p *Plan) drawLate(r *random) {
+	if p.Class != Storm {
+		return
+	}
 	for range 1 + r.below(2) {
 		l := Late{Node: r.below(p.Nodes), From: 500*time.Millisecond + r.upTo(time.Second), LoopOnly: r.chance(2)}
 		l.Every = pick(r, p.Interval*3/2, 3*p.Interval, p.Interval+r.upTo(4*p.Interval), p.Dead())
@@ -183,10 +189,26 @@ func (p *Plan) drawLate(r *random) {
 		}
 		if r.chance(2) {
 			l.Until = l.From + r.upTo(2*time.Second)
-		} else {
-			l.By = min(l.By, p.Dead()/2) // a node that is always later than that serves nobody
 		}
 		p.Late = append(p.Late, l)
+	}
+	p.limitLate()
+}
+
+// limitLate leaves every echo time to come before the lease's end where daemons are late
+// for ever: a beat is echoed up to an interval and all lateness after it was sent, and the
+// lease lasts L from then. Daemons that are later than that serve nobody.
+func (p *Plan) limitLate() {
+	n := 0
+	for _, l := range p.Late {
+		if l.Until == 0 {
+			n++
+		}
+	}
+	for i := range p.Late {
+		if l := &p.Late[i]; l.Until == 0 {
+			l.By = min(l.By, (p.Lease()-p.Interval)*4/5/time.Duration(n), p.Dead()/2)
+		}
 	}
 }
 
@@ -209,5 +231,11 @@ func (p *Plan) drawWide(r *random) {
 		tolerance int
 	}
 	s := pick(r, speed{250 * time.Millisecond, 2}, speed{200 * time.Millisecond, 3}, speed{100 * time.Millisecond, 3}, speed{25 * time.Millisecond, 2}, speed{10 * time.Millisecond, 3}, speed{20 * time.Millisecond, 10})
+	longer := 3 * (s.interval - p.Interval)
 	p.Interval, p.Tolerance = s.interval, s.tolerance
+	for i := range p.Faults {
+		if f := &p.Faults[i]; f.Kind == MuteCrash && longer > 0 {
+			f.For += longer // or the daemon would be started again before it is killed
+		}
+	}
 }

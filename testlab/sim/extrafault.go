@@ -50,7 +50,8 @@ func (w *World) endExtra(f Fault) {
 
 // loseDisk empties the disk. What an operator ordered is forgotten too.
 func (h *Host) loseDisk() {
-	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, starts: map[uint8]uint64{}, broken: h.disk.broken}
+	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, broken: h.disk.broken}
+	h.world.check.stateLost[h.Slot-1] = h.world.Now
 	if h.unsynced || h.world.check.wrongClock {
 		h.world.check.forgetful[h.Slot-1] = true
 	}
@@ -147,7 +148,7 @@ func (h *Host) takeDown(i int) {
 		h.after(20*time.Millisecond, func() { h.takeDown(i) })
 		return
 	}
-	h.kernel[i] = entry{}
+	h.kernel[i] = entry{epoch: h.kernel[i].epoch}
 	h.world.check.answering(h, i)
 	h.step(token.Down{Token: i})
 }
@@ -164,6 +165,9 @@ func (w *World) runLate(l Late) {
 		w.At(w.Now+int64(l.By+l.Every), again)
 	}
 	w.At(int64(l.From), again)
+	if l.Until != 0 {
+		w.At(int64(l.Until+l.By), w.check.disturb)
+	}
 }
 
 // lag keeps the daemon from running for so long: all of it, or its loop alone.

@@ -17,6 +17,19 @@ type grant struct {
 // epochs counts eighths of a second, by clocks that agree within some milliseconds.
 const growsAfter = 300 * time.Millisecond
 
+// aheadOfClock is how far ahead of the time of day grants run: a second is what a start
+// adds to it, and grants in quick succession add to that.
+const aheadOfClock = 1500 * time.Millisecond
+
+// forgot reports whether the host has lost everything by which it knew of its newest
+// grant of the token, the state file and the lease page, and one made at the time came
+// so soon after that grant that the time of day need not be above it.
+func (c *checker) forgot(h *Host, i int, at int64) bool {
+	n := h.Slot - 1
+	granted := c.granted[n][i]
+	return c.stateLost[n] >= granted && c.pageLost[n] >= granted && at-granted < int64(aheadOfClock)
+}
+
 // grew checks that grants grow along real time, whoever makes them and whatever the node
 // has heard of the others, as long as every clock is synchronised and right.
 func (c *checker) grew(h *Host, a token.Lease) {

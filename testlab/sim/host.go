@@ -23,11 +23,11 @@ type Host struct {
 	machine *node.Machine
 	sender  *node.Sender
 	session uint64
-	start   uint64         // of the session
-	sealed  uint64         // counts what was sealed in the session
-	opened  map[stamp]bool // what was opened in this life: copies of it are refused
-	life    int            // counts starts of the daemon
-	begun   int64          // when the newest began, world time
+	start   uint64   // of the session
+	sealed  uint64   // counts what was sealed in the session
+	opened  stampSet // what was opened in this life: copies of it are refused
+	life    int      // counts starts of the daemon
+	begun   int64    // when the newest began, world time
 	frozen  bool
 	socket  []packet // what arrived while frozen
 	late    []func() // what the hands would have done while frozen
@@ -54,7 +54,7 @@ func (h *Host) lacks(i int) bool { return h.file.without == i }
 // entry is one token's address in the kernel.
 type entry struct {
 	up     bool
-	epoch  uint64
+	epoch  uint64        // of the newest grant, as the next daemon of this boot finds it
 	expiry clock.Instant // by which the kernel silences it
 	page   clock.Instant // the same, as the next daemon finds it
 	since  clock.Instant
@@ -68,9 +68,9 @@ type disk struct {
 	suspended bool
 	records   []token.Record
 	broken    bool
-	halted    map[string]bool  // tokens whose group an operator stopped
-	start     uint64           // of the newest session
-	starts    map[uint8]uint64 // the greatest that each peer has proved
+	halted    map[string]bool      // tokens whose group an operator stopped
+	start     uint64               // of the newest session
+	starts    [maxNodes + 1]uint64 // the greatest that each peer has proved
 }
 
 // stamp names one sealed datagram.
@@ -139,7 +139,7 @@ func (h *Host) Start() {
 	}
 	h.file.without, h.file.reshape = -1, -1
 	h.frozen, h.busy, h.waiting = false, false, nil
-	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, map[stamp]bool{}
+	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, stampSet{}
 	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()
 	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true, Paths: uint8(w.Plan.Paths), LANs: w.Plan.lans(),
@@ -147,7 +147,9 @@ func (h *Host) Start() {
 			Tokens: h.specs(), HighWater: h.disk.highWater, Timed: h.disk.timed, Clock: h.floor(), Booting: true, Sample: 1}, Services: h.services()}, now)
 	h.crews = w.crews()
 	h.sender = node.NewSender(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}, now)
-	clear(h.kernel)
+	for i := range h.kernel {
+		h.kernel[i] = entry{epoch: h.kernel[i].epoch}
+	}
 	for _, a := range start {
 		h.carryOut(a)
 	}
@@ -187,6 +189,7 @@ func (h *Host) PowerOff() {
 	h.Kill()
 	h.alive = false
 	clear(h.kernel)
+	h.world.check.pageLost[h.Slot-1] = h.world.Now
 	for i := range h.gangs {
 		h.gangs[i].end()
 	}
@@ -257,9 +260,11 @@ func (h *Host) receive(p packet) {
 		if len(h.socket) < 256 {
 			h.socket = append(h.socket, p)
 		}
-	case !h.opened[p.stamp]:
+	case !h.opened.has(p.stamp):
 		known := h.machine.Beats().Peer(p.from.Slot)
-		h.opened[p.stamp] = p.start == 0 || p.start >= known.Start // the seal does not open others, the machine refuses them again
+		if p.start == 0 || p.start >= known.Start { // the seal does not open others, the machine refuses them again
+			h.opened.add(p.stamp)
+		}
 		t := p.arrived - h.boot
 		from := p.from.Slot
 		if p.blank {
@@ -273,10 +278,10 @@ func (h *Host) receive(p packet) {
 
 // confirm keeps on the disk which start a peer has proved.
 func (h *Host) confirm(p packet) {
-	if h.machine == nil || h.disk.broken || p.blank || h.machine.Beats().Peer(p.from.Slot).Session != p.session {
+	if p.start <= h.disk.starts[p.from.Slot] || h.machine == nil || h.disk.broken || p.blank || h.machine.Beats().Peer(p.from.Slot).Session != p.session {
 		return
 	}
-	h.disk.starts[p.from.Slot] = max(h.disk.starts[p.from.Slot], p.start)
+	h.disk.starts[p.from.Slot] = p.start
 }
 
 // reserveStart takes the next start counter. A disk that lost it has one from the time

@@ -93,7 +93,7 @@ func (h *Host) loseState(how int) {
 	h.Kill()
 	h.unsynced = how != floored
 	high, timed := h.disk.highWater, h.disk.timed
-	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, starts: map[uint8]uint64{}, broken: h.disk.broken}
+	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, broken: h.disk.broken}
 	h.disk.highWater, h.disk.timed = high, timed // what a lost high water means is not this fault's to show
 	if how == goneBack {
 		h.disk.start = 1

@@ -40,12 +40,25 @@ func (c *checker) replied(h *Host, r node.Reply) {
 
 // unanswered fails for a command that a living daemon has forgotten.
 func (c *checker) unanswered() {
-	const patience = 6 * time.Second // a command is given up after five
 	for _, o := range c.orders {
-		if o.host.Running() && o.host.life == o.life && c.w.Now-o.at > int64(patience) {
+		if o.host.Running() && o.host.life == o.life && c.w.Now-o.at > int64(c.patience(&o)) {
 			c.fail("%s never replied to a command of %v", o.host.Name, time.Duration(o.at))
 		}
 	}
+}
+
+// patience is how long a command may wait for its reply: it is given up after five seconds
+// by a clock that may be a tenth slow, after five more where a take waits for a silence to
+// be long, and later where units may have to stop.
+func (c *checker) patience(o *order) time.Duration {
+	d := 5 * time.Second
+	switch {
+	case o.Verb == node.Take:
+		d += token.ForceAfter
+	case o.Verb != node.Suspend && o.Verb != node.Resume && c.w.isGroup(o.Token):
+		d += 3 * stopTimeout // of a group's two units, and one more by a reload
+	}
+	return d*10/9 + 500*time.Millisecond
 }
 
 // delivered checks the errand: the token is where it was ordered, or the order
@@ -131,26 +144,44 @@ func (c *checker) action(h *Host, a node.Action) {
 	}
 }
 
-// echoKey is one node's run, hearing one session.
-type echoKey struct {
-	by      uint8
-	life    int
+// echoes are the newest sends that one run of a node has heard, by session.
+type echoes struct {
+	life int
+	list []echo
+}
+
+type echo struct {
 	session uint64
+	sent    clock.Instant
 }
 
 // echoes checks that the newest send which a node says it has heard of a session
 // never goes back: an older word that comes late must not count.
 func (c *checker) echoes(h *Host, heard []heartbeat.Heard) {
+	e := &c.echoed[h.Slot-1]
+	if e.life != h.life {
+		*e = echoes{life: h.life, list: e.list[:0]}
+	}
 	for _, x := range heard {
 		if x.Pending {
 			continue // no lease rests on it
 		}
-		key := echoKey{h.Slot, h.life, x.Session}
-		if x.Sent < c.echoed[key] {
+		newest := e.of(x.Session)
+		if x.Sent < newest.sent {
 			c.fail("%s counts an older word of %c after a newer one", h.Name, 'a'+x.Slot-1)
 		}
-		c.echoed[key] = x.Sent
+		newest.sent = x.Sent
 	}
+}
+
+func (e *echoes) of(session uint64) *echo {
+	for i := len(e.list) - 1; i >= 0; i-- {
+		if e.list[i].session == session {
+			return &e.list[i]
+		}
+	}
+	e.list = append(e.list, echo{session: session})
+	return &e.list[len(e.list)-1]
 }
 
 func (c *checker) reasons(r token.Reason) {

@@ -80,7 +80,7 @@ func New(p Plan) *World {
 func (w *World) newHost(i int) *Host {
 	n := w.Plan.All()
 	h := &Host{Slot: uint8(i + 1), Name: string(rune('a' + i)), world: w, ppm: w.Plan.Drift[i], boot: -int64(w.random.below(1e9)) - 1e9,
-		wall: int64(i) * 1e6, alive: true, kernel: make([]entry, n), linkOff: make([]bool, n), disk: disk{records: make([]token.Record, n), halted: map[string]bool{}, starts: map[uint8]uint64{}}}
+		wall: int64(i) * 1e6, alive: true, kernel: make([]entry, n), linkOff: make([]bool, n), disk: disk{records: make([]token.Record, n), halted: map[string]bool{}}}
 	for i := range w.Plan.Groups {
 		h.gangs = append(h.gangs, gang{host: h, number: i, units: make([]process, w.Plan.Groups[i].Units+1)})
 	}

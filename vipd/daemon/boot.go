@@ -25,7 +25,9 @@ func (d *Daemon) boot(left []row, disk *store) error {
 	}
 	l := d.loop
 	kept := node.Kept{Suspended: disk.state().Suspended, Halted: disk.state().Halted}
-	for _, a := range node.Boot(d.clocks.boot(), l.longest, d.found(held, running, left, disk), kept) {
+	found := d.found(held, running, left, disk)
+	d.carryEpochs(found)
+	for _, a := range node.Boot(d.clocks.boot(), l.longest, found, kept) {
 		if err := d.carryOut(a, running); err != nil {
 			return err
 		}
@@ -51,6 +53,15 @@ func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, l
 		list = append(list, f)
 	}
 	return list
+}
+
+// carryEpochs writes the epochs that were found to the new lease page, without a lease.
+func (d *Daemon) carryEpochs(found []node.Found) {
+	for _, f := range found {
+		if f.Lease.Epoch != 0 {
+			d.page.hold(f.Token, row{id: d.loop.machine.Tokens().Spec(f.Token).ID, epoch: f.Lease.Epoch, since: f.Lease.Since})
+		}
+	}
 }
 
 // carryOut does one step of a start.

@@ -17,7 +17,8 @@ import (
 
 // page is what outlives a killed daemon within one boot: until when each token
 // may be held, written at every renewal by one store to mapped memory. The next
-// daemon adopts what has not expired.
+// daemon adopts what has not expired, and grants above every epoch in the page, be its
+// lease over or the state file lost.
 //
 // The file lies in the run directory, which a reboot empties; the boot id in it
 // guards against one that is kept on a disk.
@@ -90,7 +91,7 @@ func (p *page) rows() (list []row) {
 			id: p.word(i, 0).Load(), epoch: p.word(i, 1).Load(), expiry: clock.Instant(p.word(i, 2).Load()),
 			since: clock.Instant(p.word(i, 3).Load()), pinned: p.word(i, 4).Load() != 0,
 		}
-		if r.id != 0 && r.expiry != 0 {
+		if r.id != 0 && r.epoch != 0 {
 			list = append(list, r)
 		}
 	}

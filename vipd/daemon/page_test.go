@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,12 +39,38 @@ func TestPageIsLeftToTheNext(t *testing.T) {
 	p.hold(6, row{id: 9, epoch: 515})
 	held.expiry = 1000
 	_, left = openedPage(t, path)
-	if len(left) != 1 || left[0] != held {
-		t.Errorf("left %+v, want %+v alone", left, held)
+	want := []row{held, {id: 8, epoch: 514, since: 50}, {id: 9, epoch: 515}}
+	if !slices.Equal(left, want) {
+		t.Errorf("left %+v, want %+v", left, want)
 	}
 	if _, left = openedPage(t, path); len(left) != 0 {
 		t.Errorf("what was adopted once is left again: %+v", left)
 	}
+}
+
+// A daemon whose state file is lost grants above the epochs of earlier daemons of this
+// boot, also of those before the last.
+func TestEpochsGrowWithoutAStateFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, pairConfig)
+		p.settle()
+		p.b.kill()
+		time.Sleep(time.Second)
+		granted := p.a.d.Status().Tokens[0].Epoch
+		for range 2 {
+			p.a.kill()
+			if err := os.Remove(filepath.Join(p.a.dir, "state.json")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			p.a.boot()
+		}
+		time.Sleep(time.Minute) // a start beside a silent network waits
+		p.until(p.a, front)
+		if now := p.a.d.Status().Tokens[0].Epoch; now <= granted {
+			t.Errorf("granted %d after %d", now, granted)
+		}
+	})
 }
 
 // A new grant of a row must not live by the old one's expiry for a moment.
@@ -62,9 +90,9 @@ func TestPageNewGrantBeginsExpired(t *testing.T) {
 
 func TestPageBeyondItsEnd(t *testing.T) {
 	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
-	p.hold(pageRows, row{id: 7})
+	p.hold(pageRows, row{id: 7, epoch: 1})
 	p.renew(pageRows, 1)
-	p.hold(pageRows-1, row{id: 7})
+	p.hold(pageRows-1, row{id: 7, epoch: 1})
 	p.renew(pageRows-1, 1)
 	if rows := p.rows(); len(rows) != 1 {
 		t.Errorf("rows %v", rows)

@@ -18,11 +18,11 @@ type Found struct {
 	Record token.Record
 }
 
-// Left is the lease that an earlier daemon left of a token. The zero value stands for
-// none.
+// Left is the newest lease that an earlier daemon left of a token. The zero value stands
+// for none.
 type Left struct {
 	Epoch  uint64
-	Expiry clock.Instant
+	Expiry clock.Instant // 0: the daemon gave the token up
 	Since  clock.Instant // held without a break
 	Pinned bool
 }
@@ -71,7 +71,7 @@ func Boot(now clock.Instant, longest time.Duration, found []Found, kept Kept) (l
 	for _, f := range found {
 		record := f.Record
 		record.Holder = f.resumes(now)
-		recalled = append(recalled, token.Recall{Token: f.Token, Record: record})
+		recalled = append(recalled, token.Recall{Token: f.Token, Record: record, Seen: f.Lease.Epoch})
 	}
 	list = append(list, Tell{recalled}, Tell{Halted{Names: kept.Halted}})
 	if kept.Suspended {
@@ -91,7 +91,7 @@ func (f *Found) decide(now clock.Instant, longest time.Duration) BootAction {
 		return Adopt{f.Token, lease}
 	case f.Group && f.Bits&token.DisableInheritance != 0 && f.resumes(now):
 		return Adopt{f.Token, Left{Epoch: f.Record.Epoch, Expiry: now, Since: now}}
-	case f.Group && f.Bits&token.AllowMultiple != 0 && lease != (Left{}):
+	case f.Group && f.Bits&token.AllowMultiple != 0 && lease.Expiry != 0:
 		lease.Expiry = max(lease.Expiry, now)
 		return Adopt{f.Token, lease}
 	}
@@ -102,7 +102,7 @@ func (f *Found) decide(now clock.Instant, longest time.Duration) BootAction {
 // it was away for so short a time that no other node can have been ordered to take it.
 // Else it waits for the others' word, as after a reboot.
 func (f *Found) resumes(now clock.Instant) bool {
-	return f.Record.Holder && f.Lease.Epoch == f.Record.Epoch && now.Sub(f.Lease.Expiry) < token.ForceAfter*4/5
+	return f.Record.Holder && f.Lease.Expiry != 0 && f.Lease.Epoch == f.Record.Epoch && now.Sub(f.Lease.Expiry) < token.ForceAfter*4/5
 }
 
 // Lasts reports whether the lease lasts long enough to be taken over, and no longer

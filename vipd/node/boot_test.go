@@ -40,6 +40,7 @@ func TestBootDecides(t *testing.T) {
 		{"a group of which nothing is left", Found{Group: true, Bits: token.DisableInheritance, Record: holder}, nil},
 		{"a group that all run", Found{Group: true, Up: true, Lease: ended, Bits: token.AllowMultiple},
 			Adopt{Lease: Left{Epoch: ended.Epoch, Expiry: now, Since: ended.Since}}},
+		{"a group that all run, which was given up", Found{Group: true, Up: true, Lease: Left{Epoch: 0x501}, Bits: token.AllowMultiple}, Remove{}},
 		{"a group that all run, of unknown epoch", Found{Group: true, Up: true, Bits: token.AllowMultiple}, Remove{}},
 	} {
 		var got BootAction
@@ -52,6 +53,17 @@ func TestBootDecides(t *testing.T) {
 	}
 }
 
+// What was given up is not resumed, though the record may not know it yet; its epoch is
+// told all the same.
+func TestBootAfterGivingUp(t *testing.T) {
+	const now = clock.Instant(3 * time.Second) // the zero expiry is no recent one
+	found := []Found{{Lease: Left{Epoch: 0x501}, Bits: token.DisableInheritance, Record: token.Record{Epoch: 0x501, Holder: true}}}
+	got := Boot(now, time.Second, found, Kept{})[0]
+	if want := (Tell{token.Several{token.Recall{Record: token.Record{Epoch: 0x501}, Seen: 0x501}}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 // Groups come before the addresses that may need them, and what the disk keeps is told
 // when all of it is decided.
 func TestBootInOrder(t *testing.T) {
@@ -59,7 +71,7 @@ func TestBootInOrder(t *testing.T) {
 	lease := Left{Epoch: 7, Expiry: clock.Instant(time.Hour - time.Second)}
 	got := Boot(clock.Instant(time.Hour), time.Second, []Found{{Token: 0, Up: true}, {Token: 1, Up: true, Group: true}, {Token: 2, Lease: lease, Record: record}, {Token: 3, Record: record}},
 		Kept{Suspended: true, Halted: []string{"group:g"}})
-	want := []BootAction{Remove{1}, Remove{0}, Tell{token.Several{token.Recall{Token: 0}, token.Recall{Token: 1}, token.Recall{Token: 2, Record: record},
+	want := []BootAction{Remove{1}, Remove{0}, Tell{token.Several{token.Recall{Token: 0}, token.Recall{Token: 1}, token.Recall{Token: 2, Record: record, Seen: 7},
 		token.Recall{Token: 3, Record: token.Record{Epoch: 7}}}},
 		Tell{Halted{Names: []string{"group:g"}}}, Tell{Suspended{On: true}}, Tell{token.Booted{}}}
 	if !reflect.DeepEqual(got, want) {
