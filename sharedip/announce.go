@@ -3,6 +3,7 @@ package sharedip
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,25 @@ func (h *Hands) Announce(name string) {
 	if _, p, err := h.prospect(name); err == nil {
 		p.wishes.announce.Store(true)
 		h.rouse()
+	}
+}
+
+// Defend announces an address of the token against a claimant whose place is a node's: of
+// those this node alone knows whether they may have it. It is held to what any defence is
+// (RFC 5227 section 2.4).
+func (h *Hands) Defend(name string, addr netip.Addr) {
+	if _, p, err := h.prospect(name); err == nil {
+		p.wishes.defend.Store(&addr)
+		h.rouse()
+	}
+}
+
+// defend wants the address defended.
+func (t *token) defend(addr netip.Addr, now time.Time) {
+	for _, p := range t.places {
+		if p.Prefix.Addr() == addr {
+			p.defence.claimed(now)
+		}
 	}
 }
 
@@ -73,6 +93,9 @@ func (h *Hands) tenuresDue(now time.Time) (due []tenure) {
 	for _, t := range h.tokens {
 		if t.wishes.announce.Swap(false) && t.held {
 			t.begin(now)
+		}
+		if addr := t.wishes.defend.Swap(nil); addr != nil && t.held {
+			t.defend(*addr, now)
 		}
 		if next := t.nextDue(now); !next.IsZero() && !now.Before(next) {
 			due = append(due, tenure{t.name, t.epoch})

@@ -184,6 +184,24 @@ func TestNodesClaim(t *testing.T) {
 	}
 }
 
+// Against a node's claim the address is defended when its owner says so: that address
+// alone, and as seldom as against a stranger.
+func TestDefendAgainstANode(t *testing.T) {
+	w := newWorld(t, both...)
+	w.run()
+	w.takeAndSettle()
+	w.hands.Defend("vip:front", vip4.Addr())
+	w.await("the defence", func() bool { return w.hands.Counters().Defended == 1 })
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		w.hands.Defend("vip:front", vip4.Addr())
+	}
+	if n := w.hands.Counters().Defended; n != 1 {
+		t.Errorf("defended %d times within a second", n)
+	}
+	w.hands.Defend("vip:other", vip4.Addr()) // nothing of ours
+	w.await("the next defence", func() bool { return w.hands.Counters().Defended == 2 })
+}
+
 // A node that announces before it has been met is asked who it is, and taken for no
 // stranger.
 func TestClaimOfANodeNotMet(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"sync/atomic"
 )
 
@@ -32,8 +33,9 @@ type spot struct {
 
 // wishes are what the owner asked for of a token, without waiting.
 type wishes struct {
-	announce atomic.Bool   // again; for Run
-	asks     atomic.Uint64 // so many until now
+	announce atomic.Bool                // again; for Run
+	defend   atomic.Pointer[netip.Addr] // against a claimant that is a node's place; for Run
+	asks     atomic.Uint64              // so many until now
 }
 
 var errNotConfigured = errors.New("no such token")

@@ -90,6 +90,7 @@ type allHands interface {
 	Glance()
 	Carried(index int)
 	Stations() []sharedip.Station
+	Defend(name string, addr netip.Addr)
 	Renew() error
 	Close()
 }

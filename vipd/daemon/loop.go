@@ -78,9 +78,12 @@ type loop struct {
 	crews       map[int]*crew    // by the group's number
 	tell        func(any)        // an event to this loop, from elsewhere
 	ready       func(name string) error
-	forget      func()                // told that a token which the configuration has no more is off
-	asked       map[int]clock.Instant // newest question for the token's addresses
-	answerers   map[int]clock.Instant // by token: until when the take that was warned of last is blocked
+	forget      func()                 // told that a token which the configuration has no more is off
+	asked       map[int]clock.Instant  // newest question for the token's addresses
+	answerers   map[int]token.Answerer // by token: what blocked the take that was warned of last
+	claims      claims
+	raise       func(about, text string, lasts time.Duration) // an alarm in status for a while
+	dead        time.Duration
 	proofs      proofs
 	deaf        deafness
 	fights      map[int]time.Time  // tokens taken from us by force, until
@@ -308,6 +311,7 @@ func (l *loop) do(a node.Action) {
 	case token.Acquire:
 		l.owns.Store(l.workers[a.Token].name, a.Token)
 		l.journal.acquire(a)
+		l.warnOfTake(a)
 		if !l.workers[a.Token].group() {
 			l.workers[a.Token].ask(job{take: true, epoch: a.Epoch})
 		}

@@ -128,30 +128,6 @@ func (d *Daemon) heard(e sharedip.Event) {
 	}
 }
 
-// claimShown is how long a claim of a stranger stays an alarm in status.
-const claimShown = time.Minute
-
-// claimed says who else claims an address. Another node's is the machine's
-// business, a meeting of two holders; a stranger's is the operator's.
-func (d *Daemon) claimed(e sharedip.Claimed) {
-	if e.By.IsValid() {
-		return
-	}
-	d.tell(look{func() {
-		if d.loop.nodeOf(hardwareAddress(e.MAC)) == 0 {
-			d.claimedByStranger(e)
-		}
-	}})
-}
-
-// claimedByStranger raises the alarm, on the loop's goroutine.
-func (d *Daemon) claimedByStranger(e sharedip.Claimed) {
-	text := fmt.Sprintf("%s: %s is claimed by %s, which is no node of the cluster", e.Token, e.Prefix.Addr(), e.MAC)
-	d.loop.journal.add(d.loop.journal.say("alarm", "%s", text))
-	d.setTrouble(text, text)
-	time.AfterFunc(claimShown, func() { d.setTrouble(text, "") })
-}
-
 // hardwareAddress returns the address, zero if it is of another length.
 func hardwareAddress(a net.HardwareAddr) (list [6]byte) {
 	if len(a) == len(list) {
@@ -176,10 +152,10 @@ func (l *loop) nodeOf(mac [6]byte) uint8 {
 // answers in a silent peer's place without a proof.
 func (l *loop) warnOfAnswerer(i int) {
 	b := l.machine.Tokens().Look(l.boot(), i).Blocked
-	if b == nil || l.answerers[i] == b.Until {
+	if b == nil || l.answerers[i].Until == b.Until {
 		return
 	}
-	l.answerers[i] = b.Until
+	l.answerers[i] = *b
 	l.journal.add(l.journal.say("alarm", "%s: %s", l.workers[i].name, blockedText(l.clocks, *b)))
 }
 
@@ -187,4 +163,21 @@ func (l *loop) warnOfAnswerer(i int) {
 func blockedText(k clocks, b token.Answerer) string {
 	until := int64(k.wall()) + int64(b.Until.Sub(k.boot()))
 	return fmt.Sprintf("waits: %s answers for it, unproved, until %s", net.HardwareAddr(b.MAC[:]), time.Unix(0, until).Format("15:04:05.000"))
+}
+
+// warnOfTake raises an alarm where the token is taken although something has answered for
+// it to the last.
+func (l *loop) warnOfTake(a token.Acquire) {
+	b, answered := l.answerers[a.Token]
+	if late := l.boot().Sub(b.Until); !answered || a.Cause != token.PeerSilent || late < 0 || late > time.Second {
+		return
+	}
+	name, from := l.workers[a.Token].name, l.journal.names().node(a.From)
+	if from == "" {
+		from = "the last holder"
+	}
+	text := fmt.Sprintf("%s: taken although %s answers for it: something answers in the place of %s, or it lives and its heartbeats on the clients' network (EtherType 0x%04X) do not pass",
+		name, net.HardwareAddr(b.MAC[:]), from, lanEtherType)
+	l.journal.add(l.journal.say("alarm", "%s", text))
+	l.raise("answered "+name, text, claimShown)
 }

@@ -330,6 +330,8 @@ func (f *fakeHands) Ready(name string) error {
 func (f *fakeHands) Glance()     {}
 func (f *fakeHands) Carried(int) {}
 
+func (f *fakeHands) Defend(name string, _ netip.Addr) { f.did("defend", name, 0) }
+
 func (f *fakeHands) Stations() []sharedip.Station {
 	f.mu.Lock()
 	defer f.mu.Unlock()
