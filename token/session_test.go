@@ -36,3 +36,103 @@ func TestPendingSessionBindsTheLease(t *testing.T) {
 		}
 	}
 }
+
+// Words of the peer may wait unread after a stall of ours: it does not count as silent
+// yet, so the lease stays bound to its echoes, and what it holds is not taken.
+func TestStallIsNoSilence(t *testing.T) {
+	m := holder(t, spec("vip:front", 0))
+	m.Step(at(90*ms), Stall{Peer: 2})
+	if got := limit(m, at(100*ms), Tick{}); got != at(121*ms) {
+		t.Errorf("limit %v right after a stall", got.Sub(at(0)))
+	}
+
+	m, word := beside(t, spec("vip:front", 0), func(c *Claim) { c.Phase, c.Epoch, c.Seen = Holding, 9<<8|2, 9<<8|2 })
+	word(1 * ms)
+	m.Step(at(100*ms), Stall{Peer: 2})
+	for _, c := range []struct {
+		at   clock.Instant
+		want Phase
+	}{{at(200 * ms), Idle}, {at(250*ms - 1), Idle}, {at(250 * ms), Taking}} {
+		if m.Step(c.at, Tick{}); m.Phase(0) != c.want {
+			t.Errorf("%v: %v, want %v", c.at.Sub(at(0)), m.Phase(0), c.want)
+		}
+	}
+}
+
+// A token that has left the file while it goes down is bound by every node, also by one
+// that has said nothing of it since this daemon started.
+func TestGoneTokenIsBoundByWhoSaidNothing(t *testing.T) {
+	s := spec("group:db", 0)
+	s.Orderly = true
+	m := New(config(s), at(0))
+	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), Adopt{Token: 0, Epoch: 5<<8 | 1, Expiry: at(100 * ms)})
+	m.Step(at(1*ms), Reconfigure{})
+	if m.Step(at(2*ms), Tick{}); m.Phase(0) != Dropping || m.tokens[0].limit != at(100*ms) {
+		t.Errorf("%v, with a lease until %v", m.Phase(0), m.tokens[0].limit.Sub(at(0)))
+	}
+}
+
+// The first word after a silence of no more than a dead time voids what was renewed alone:
+// the peer may have counted from the last send that it heard. After a longer one it took
+// long ago, or never will, and the lease stands for L.
+func TestFirstWordAfterASilence(t *testing.T) {
+	for _, c := range []struct{ at, want clock.Instant }{{at(110 * ms), at(121 * ms)}, {at(200 * ms), at(320 * ms)}} {
+		m := holder(t, spec("vip:front", 0))
+		if got := limit(m, at(100*ms), Tick{}); got != clock.Never {
+			t.Fatalf("limit %v of one that is alone", got.Sub(at(0)))
+		}
+		w := idle(m, c.at)
+		w.Echoed, w.Silence = at(1*ms), c.at.Sub(at(1*ms))
+		if got := limit(m, c.at, w); got != c.want {
+			t.Errorf("first word at %v: limit %v, want %v", c.at.Sub(at(0)), got.Sub(at(0)), c.want.Sub(at(0)))
+		}
+	}
+}
+
+// A rival that has not heard us since a cut healed in its direction alone lets an address
+// live until it has told its clients again; anything else ends by its echoes.
+func TestDeafRivalBindsLater(t *testing.T) {
+	for _, c := range []struct {
+		askable bool
+		want    clock.Instant
+	}{{true, at(200*ms + aloneEvery + askTrip)}, {false, at(320 * ms)}} {
+		s := spec("vip:front", 0)
+		s.Askable = c.askable
+		m := holder(t, s)
+		m.Step(at(100*ms), Tick{})
+		w := idle(m, at(200*ms))
+		w.Echoed, w.Silence = at(1*ms), 199*ms
+		w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen = Holding, 2<<8|2, 2<<8|2
+		if got := limit(m, at(200*ms), w); got != c.want {
+			t.Errorf("askable %v: limit %v, want %v", c.askable, got.Sub(at(0)), c.want.Sub(at(0)))
+		}
+	}
+}
+
+// The word of a peer that can't take is good for an interval and a half from its arrival.
+func TestUnfitPeerBinds(t *testing.T) {
+	m := holder(t, spec("vip:front", 0))
+	w := idle(m, at(50*ms))
+	w.Echoed, w.Claims[0].Reasons = at(1*ms), LinkDown
+	m.Step(at(50*ms), w)
+	w = idle(m, at(80*ms))
+	w.Echoed, w.Claims[0].Reasons, w.Waited = at(1*ms), LinkDown, 5*ms
+	if got := limit(m, at(80*ms), w); got != at(150*ms) {
+		t.Errorf("limit %v, want 1.5 I after the word arrived", got.Sub(at(0)))
+	}
+}
+
+// A lease that ran out while its group went down is over, whatever echo comes.
+func TestLastLeaseStaysOver(t *testing.T) {
+	s := spec("group:db", 0)
+	s.Orderly = true
+	m := holder(t, s)
+	m.Step(at(2*ms), Fitness{Token: 0, Reasons: LinkDown})
+	if m.Phase(0) != Dropping || m.tokens[0].limit != at(121*ms) {
+		t.Fatalf("%v, with a lease until %v", m.Phase(0), m.tokens[0].limit.Sub(at(0)))
+	}
+	if got := limit(m, at(125*ms), idle(m, at(124*ms))); got != 0 {
+		t.Errorf("it goes on until %v", got.Sub(at(0)))
+	}
+}

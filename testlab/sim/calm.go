@@ -24,6 +24,9 @@ func (p *Plan) limit() time.Duration {
 	if slow := p.Dead() - 250*time.Millisecond; slow > 0 {
 		d += 8 * slow
 	}
+	if p.Extras&Proxy != 0 {
+		d += token.UnprovedFor * 10 / 9 // by a clock that may be a tenth slow
+	}
 	for _, f := range p.Faults {
 		if f.Kind == Clumsy || f.Kind >= Unable {
 			return d + 5*time.Second // their back-off may have grown so long
@@ -80,7 +83,7 @@ func (c *checker) disorderOf(i int) string {
 		}
 	}
 	switch {
-	case holder == nil && c.eligible(i):
+	case holder == nil && c.eligible(i) && !c.waits(i):
 		return fmt.Sprintf("nobody holds %s", name)
 	case holder == nil:
 		return ""
@@ -96,6 +99,17 @@ func (c *checker) disorderOf(i int) string {
 		}
 	}
 	return ""
+}
+
+// waits reports whether the token may wait for a host that does not run: one that may
+// have held it last, where no other takes it on silence.
+func (c *checker) waits(i int) bool {
+	disabled, down := false, false
+	for _, h := range c.w.Hosts {
+		disabled = disabled || h.file.bits[i]&token.DisableInheritance != 0
+		down = down || !h.Running()
+	}
+	return disabled && down
 }
 
 // eligible reports whether any node could hold the token; at the end of a plan

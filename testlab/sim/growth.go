@@ -13,12 +13,9 @@ type grant struct {
 	by    *Host
 }
 
-// growsAfter is how long after a grant every later one must be above it: the floor under
-// epochs counts eighths of a second, by clocks that agree within some milliseconds.
-const growsAfter = 300 * time.Millisecond
-
 // aheadOfClock is how far ahead of the time of day grants run: a second is what a start
-// adds to it, and grants in quick succession add to that.
+// adds to it, and grants in quick succession add to that. So long after a grant every
+// later one must be above it.
 const aheadOfClock = 1500 * time.Millisecond
 
 // forgot reports whether the host has lost everything by which it knew of its newest
@@ -43,7 +40,7 @@ func (c *checker) grew(h *Host, a token.Lease) {
 		}
 	}
 	for i := range list {
-		if g := &list[i]; g.epoch > a.Epoch && c.w.Now-g.at > int64(growsAfter) {
+		if g := &list[i]; g.epoch > a.Epoch && c.w.Now-g.at > int64(aheadOfClock) {
 			c.fail("%s grants epoch %x of %s, below %x of %s %v earlier", h.Name, a.Epoch, c.w.specs[a.Token].Name, g.epoch, g.by.Name, time.Duration(c.w.Now-g.at))
 		}
 	}

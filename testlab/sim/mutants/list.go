@@ -7,6 +7,59 @@ type mutant struct {
 	old, new string // old must be there exactly once
 }
 
+// suite is mutants that are to be found in the same way.
+type suite struct {
+	kinds   string // of trouble in the schedules; "": the usual ones; noSchedules: only by the machines' own tests
+	mutants []mutant
+}
+
+// noSchedules are the kinds of what no schedule is likely to show.
+const noSchedules = "-"
+
+var suites = []suite{{"", mutants}, {noSchedules, rare}}
+
+// rare are faults that show in moments which schedules hardly ever have.
+var rare = []mutant{
+	{"stall-not-noticed", "token/machine.go",
+		"			p.unread = now\n", ""},
+	{"adopted-lease-for-ever", "token/keep.go",
+		"t.limit = clock.Min(e.Expiry, now.Add(m.config.Lease))", "t.limit = now.Add(10 * m.config.Lease)"},
+	{"grace-on-every-word", "token/peer.go",
+		"back = p.quiet && w.Silence > m.config.Dead", "back = p.quiet || w.Fresh"},
+	{"fitness-forgotten-in-silence", "token/peer.go",
+		"	if v.fitAt != 0 {\n		v.fitAt = now\n	}", "	v.fitAt = 0"},
+	{"lease-that-ran-out-unseen-revives", "token/lease.go",
+		"if t.lapsed == 0 && now >= t.limit {", "if false {"},
+	{"token-that-left-the-file-binds-no-peer", "token/rank.go",
+		"t.spec.Members == nil || ", ""},
+	{"earlier-start-is-listened-to", "heartbeat/receive.go",
+		"(p.isRetired(r.Session) || r.Start != 0 && r.Start < p.least())", "p.isRetired(r.Session)"},
+	{"failback-cap-ignored", "token/handover.go",
+		"if t.spec.FailbackCap == 0 || len(t.moves) < t.spec.FailbackCap {", "if true {"},
+	{"new-session-renews-the-lease", "token/peer.go",
+		"	return max(p.echo.Add(m.config.Lease), p.grace)\n", "	return now.Add(m.config.Lease)\n"},
+	{"late-send-renews", "token/term.go",
+		"case sent >= t.expiry && sent < t.limit:", "case false:"},
+	{"lapsed-lease-revives-alone", "token/lease.go",
+		"	if t.lapsed != 0 {\n		pair = m.echoLimit\n	}\n", ""},
+	{"deaf-rival-binds-at-once", "token/lease.go",
+		"	return m.peers[i].parted.Add(aloneEvery + askTrip)\n", "	return 0\n"},
+	{"lease-that-ran-out-drops-at-once", "token/lease.go",
+		"t.lapsed = t.limit.Add((m.config.Dead - m.config.Lease) / 2)", "t.lapsed = t.limit"},
+	{"no-announcement-after-a-meeting", "token/meeting.go",
+		"case t.rivalled && t.phase == Holding:", "case false:"},
+	{"unfit-word-binds-for-long", "token/lease.go",
+		"return p.arrived.Add(m.config.Interval * 3 / 2)", "return p.arrived.Add(m.config.Dead * 2)"},
+	{"group-lease-ended-at-the-drop", "token/keep.go",
+		"if !t.spec.Orderly || ended {", "if !t.spec.Orderly || !ended {"},
+	{"group-lease-revives-while-it-goes-down", "token/store.go",
+		"case now >= t.limit, m.reached(now, limit), t.bits", "case m.reached(now, limit), t.bits"},
+	{"epoch-of-an-earlier-run-ignored", "token/machine.go",
+		"t.seen = max(t.seen, ev.Seen)", "_ = t"},
+	{"given-up-group-is-resumed", "vipd/node/boot.go",
+		"token.AllowMultiple != 0 && lease.Expiry != 0:", "token.AllowMultiple != 0 && lease != (Left{}):"},
+}
+
 // mutants are faults that somebody might make while changing the rules.
 var mutants = []mutant{
 	{"taker-waits-less-than-a-lease", "token/peer.go",
@@ -104,42 +157,18 @@ var mutants = []mutant{
 		"!(u == 0 && m.waiting(now, g))", "true"},
 }
 
-// Left out, for nothing that the simulated world can show depends on them:
+// Left out, for neither a schedule nor a test of these packages shows them:
 //
 //   - the sender's silence when the loop is wedged: a simulated daemon's threads
-//     stop together; a test of the sender shows it;
-//   - the failback cap ignored: a schedule is shorter than the hour it counts in,
-//     and more failbacks than the cap are no harm to safety; a test of the machine
-//     shows it;
-//   - a lease by an echo of a pending session, one that a new session renews: 5000 schedules
-//     are not enough for the instant in which one message comes through before a cut;
-//     tests of the machines show both;
+//     stop together; a test of the daemon shows it;
 //   - a replaced session accepted: its start is lower, and the seal has its own memory;
 //     tests of both show it;
 //   - the courtesy to a peer that fell silent without holding: it saves a meeting
 //     when both were about to take, which the mode allows beyond a cut;
-//   - answers counted as speech: 5000 schedules are not enough for the instant
+//   - answers counted as speech: no schedule of thousands has the instant
 //     between a lost echo and the first ask;
 //   - a thaw that keeps the token, a record skipped: the lease has ended in the
 //     freeze and the words agree after the start; only a cause is never reached;
 //   - an unproven word accepted: what a peer knows is counted only with a proof;
-//   - an unfit peer that counts too long, a soft reason that keeps, an order that is
-//     executed twice, no announcement after a meeting, a wake-up forgotten: 5000
-//     schedules show none of them;
-//   - a lease that is renewed after it ran out, or revives alone: one schedule in
-//     100 000 shows it; a test of the term and a story do;
-//   - a rival that does not hear binds at once, or never: no client is led astray in
-//     the simulated world; gate-cut-heals-one-way-first shows both;
-//   - a lease that ran out as it was drops at once: seed 202947 and
-//     freeze-beyond-lease show it;
 //   - a meeting decided by both: they judge alike, but for what is on the way;
-//   - a group's adoption without a lease: the daemon decides it, and its tests show it;
-//   - a group's lease ended at the drop, a dead unit adopted as running, a tick or one
-//     of two revocations served before the other: one schedule in 10 000 shows them;
-//     group-unstoppable-blocks-the-hand-over, group-crash-unit-lost-meanwhile and
-//     group-freeze-starts-nothing do;
-//   - a halt that is ignored, a lease that revives while its group goes down: 5000
-//     schedules are not enough; group-halt-and-begin and
-//     group-conflict-lost-ends-the-lease do;
-//   - a lease extended over a restart while its group goes down, a number that becomes
-//     another token's: the world has no such moment; tests of the node show both.
+//   - a group's adoption without a lease: the daemon decides it, and its tests show it.

@@ -1,10 +1,11 @@
 // Command mutants plants one fault at a time in the pure machines and has the
-// simulation find it. A mutant is one named change of a source file, compiled
-// beside the tree with an overlay, so that nothing in the tree is touched. One
-// that no checker kills fails the command, as does one whose place in the source
-// is not there any more.
+// simulation find it, or else the machines' own tests. A mutant is one named change of a
+// source file, compiled beside the tree with an overlay, so that nothing in the tree is
+// touched. One that neither kills fails the command, as does one whose place in the
+// source is not there any more.
 //
 //	list ─► overlay ─► go test -c ─► schedules until the first violation ─► killed after n
+//	                └► go test, where no schedule shows it ────────────────► killed by a test
 //
 // It runs in the root of the module:
 //
@@ -49,14 +50,16 @@ func killAll(run string, schedules int) error {
 	}
 	defer os.RemoveAll(dir)
 	alive := 0
-	for _, m := range mutants {
-		if !wanted.MatchString(m.name) {
-			continue
-		}
-		verdict, killed := m.play(dir, schedules)
-		fmt.Printf("%-32s %s\n", m.name, verdict)
-		if !killed {
-			alive++
+	for _, s := range suites {
+		for _, m := range s.mutants {
+			if !wanted.MatchString(m.name) {
+				continue
+			}
+			verdict, killed := m.play(dir, s.kinds, schedules)
+			fmt.Printf("%-32s %s\n", m.name, verdict)
+			if !killed {
+				alive++
+			}
 		}
 	}
 	if alive > 0 {
@@ -66,17 +69,28 @@ func killAll(run string, schedules int) error {
 }
 
 // play compiles the mutant and plays schedules until one fails, at last those that were
-// found in longer runs.
-func (m *mutant) play(dir string, schedules int) (verdict string, killed bool) {
-	binary, err := m.compile(dir)
+// found in longer runs. One that survives them is left to the machines' own tests.
+func (m *mutant) play(dir, kinds string, schedules int) (verdict string, killed bool) {
+	overlay, err := m.overlay(dir)
 	if err != nil {
 		return err.Error(), false
 	}
-	cmd := exec.Command(binary, "-test.run", "Schedules$", "-test.failfast", "-test.timeout", limit.String(), "-test.v", "-stop", "-schedules", strconv.Itoa(schedules))
+	if kinds == noSchedules {
+		return test(overlay)
+	}
+	binary, err := compile(dir, overlay)
+	if err != nil {
+		return err.Error(), false
+	}
+	args := []string{"-test.run", "Schedules$", "-test.failfast", "-test.timeout", limit.String(), "-test.v", "-stop", "-schedules", strconv.Itoa(schedules)}
+	if kinds != "" {
+		args = append(args, "-kinds", kinds)
+	}
+	cmd := exec.Command(binary, args...)
 	cmd.Dir = "testlab/sim"
 	out, err := cmd.CombinedOutput()
 	if err == nil {
-		return fmt.Sprintf("SURVIVED %d schedules", schedules), false
+		return test(overlay)
 	}
 	what := firstOf(violation, out)
 	if what == "" {
@@ -85,8 +99,26 @@ func (m *mutant) play(dir string, schedules int) (verdict string, killed bool) {
 	return fmt.Sprintf("killed after %s: %s", firstOf(played, out), what), true
 }
 
+// machines are the packages whose tests may kill what no schedule shows.
+var machines = []string{"./heartbeat", "./token", "./services", "./vipd/node", "./testlab/stories"}
+
+// test runs the machines' own tests with the overlay.
+func test(overlay string) (verdict string, killed bool) {
+	args := append([]string{"test", "-vet=off", "-timeout", limit.String(), "-overlay", overlay}, machines...)
+	out, err := exec.Command("go", args...).CombinedOutput()
+	switch name := firstOf(failed, out); {
+	case err == nil:
+		return "SURVIVED", false
+	case name == "":
+		return "died of something else: " + firstOf(anyLine, out), false
+	default:
+		return "killed by " + name, true
+	}
+}
+
 var (
 	violation = regexp.MustCompile(`(seed \d+: .*) \(replay|never reached: .*`)
+	failed    = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
 	played    = regexp.MustCompile(`(\d+ schedules)`)
 	anyLine   = regexp.MustCompile(`(?m)^(.+)$`)
 )
@@ -102,8 +134,9 @@ func firstOf(r *regexp.Regexp, text []byte) string {
 	}
 }
 
-// compile builds the simulation with the changed file in place of its original.
-func (m *mutant) compile(dir string) (binary string, err error) {
+// overlay writes the changed file, and the list that has the compiler take it in place of
+// its original.
+func (m *mutant) overlay(dir string) (list string, err error) {
 	source, err := os.ReadFile(m.file)
 	if err != nil {
 		return "", err
@@ -119,16 +152,18 @@ func (m *mutant) compile(dir string) (binary string, err error) {
 	if err := os.WriteFile(changed, bytes.Replace(source, []byte(m.old), []byte(m.new), 1), 0o600); err != nil {
 		return "", err
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
 	if err != nil {
 		return "", err
 	}
-	list := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		return "", err
-	}
+	list = filepath.Join(dir, "overlay.json")
+	return list, os.WriteFile(list, text, 0o600)
+}
+
+// compile builds the simulation with the overlay.
+func compile(dir, overlay string) (binary string, err error) {
 	binary = filepath.Join(dir, "sim.test")
-	out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", list, "-o", binary, "./testlab/sim").CombinedOutput()
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, "./testlab/sim").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("doesn't compile: %s", strings.TrimSpace(string(out)))
 	}
