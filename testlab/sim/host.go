@@ -291,11 +291,12 @@ func (h *Host) reserveStart() uint64 {
 	if !h.unsynced {
 		floor = uint64(h.world.Now/(125*1e6)) + 1
 	}
-	if h.disk.start == 0 && floor == 0 || h.disk.broken {
+	if h.disk.broken {
 		return 0
 	}
-	h.disk.start = max(h.disk.start+1, floor)
-	return h.disk.start
+	start, keep := heartbeat.NextStart(h.disk.start, floor)
+	h.disk.start = keep
+	return start
 }
 
 // known are the starts that the disk remembers of the peers.

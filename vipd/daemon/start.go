@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"maps"
-	"math"
 	"time"
 
 	"vipd/heartbeat"
@@ -24,18 +23,10 @@ func startFloor(now clock.Wall) uint64 {
 
 // reserveStart takes the next start counter and has it on the disk before it is
 // used. The floor counts only while the kernel calls the clock synchronised; 0
-// stands for none. A node that has neither a counter nor a floor gets 0: it does
-// not know what it used before. So does one whose disk refuses to be written.
+// stands for none. A node whose disk refuses to be written gets 0.
 func (s *store) reserveStart(floor uint64) (uint64, error) {
-	last := s.state().Start
-	if last == math.MaxUint64 || last == 0 && floor == 0 {
-		return 0, nil
-	}
-	start := max(last+1, floor)
-	if last == 0 {
-		start = floor
-	}
-	if err := s.change(func(s *stored) { s.Start = start }); err != nil {
+	start, keep := heartbeat.NextStart(s.state().Start, floor)
+	if err := s.change(func(s *stored) { s.Start = keep }); err != nil {
 		return 0, err
 	}
 	return start, nil
