@@ -77,20 +77,20 @@ func TestDisableInheritanceByReload(t *testing.T) {
 	}
 	old := idle(m, at(4*ms))
 	old.Knows = 0 // it promised something else, before it knew that we count on it
-	if m.Step(at(4*ms), old); m.tokens[0].limit != at(124*ms) {
-		t.Errorf("beside a peer that may inherit the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	if m.Step(at(4*ms), old); m.limitOf(0) != at(124*ms) {
+		t.Errorf("beside a peer that may inherit the lease lasts until %v", m.limitOf(0).Sub(at(0)))
 	}
 	if r := stored(5*ms, idle(m, at(5*ms))); !r.Holder || r.Epoch != m.tokens[0].epoch || !r.Relied.Has(2) {
 		t.Errorf("stored %+v", r)
 	}
 	m.Step(at(5*ms), Recorded{Token: 0, OK: true})
-	if m.tokens[0].limit.Sub(at(0)) < time.Hour {
-		t.Errorf("beside a peer that has promised the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	if m.limitOf(0).Sub(at(0)) < time.Hour {
+		t.Errorf("beside a peer that has promised the lease lasts until %v", m.limitOf(0).Sub(at(0)))
 	}
 	again := idle(m, at(6*ms))
 	again.New, again.Claims[0].Promises = true, false
-	if m.Step(at(6*ms), again); m.tokens[0].limit.Sub(at(0)) > time.Second {
-		t.Errorf("beside a peer that lost its promise the lease lasts until %v", m.tokens[0].limit.Sub(at(0)))
+	if m.Step(at(6*ms), again); m.limitOf(0).Sub(at(0)) > time.Second {
+		t.Errorf("beside a peer that lost its promise the lease lasts until %v", m.limitOf(0).Sub(at(0)))
 	}
 	m.Step(at(6*ms), Recorded{Token: 0, OK: true})
 	m.Step(at(7*ms), idle(m, at(7*ms)))
@@ -146,15 +146,15 @@ func TestGoneTokenIsBound(t *testing.T) {
 	s.Orderly = true
 	m := holder(t, s)
 	m.Step(at(2*ms), Reconfigure{})
-	if m.Step(at(3*ms), Tick{}); m.Phase(0) != Dropping || m.tokens[0].limit != at(121*ms) {
-		t.Errorf("%v, with a lease until %v", m.Phase(0), m.tokens[0].limit.Sub(at(0)))
+	if m.Step(at(3*ms), Tick{}); m.Phase(0) != Dropping || m.limitOf(0) != at(121*ms) {
+		t.Errorf("%v, with a lease until %v", m.Phase(0), m.limitOf(0).Sub(at(0)))
 	}
 }
 
 // A lease that ran out while this node did not look is not revived by the peer's silence.
 func TestLeaseThatRanOutUnseen(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
-	late := m.tokens[0].limit.Add(2 * ms)
+	late := m.limitOf(0).Add(2 * ms)
 	for _, l := range find[Lease](m.Step(late, Tick{})) {
 		if l.Limit > late {
 			t.Errorf("at %v it was granted until %v", late.Sub(at(0)), l.Limit.Sub(at(0)))

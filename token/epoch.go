@@ -93,11 +93,7 @@ func (e *epochs) answer(now clock.Instant, r Reserved) {
 // the clock are to run ahead of it.
 func (m *Machine) reserve(now clock.Instant) {
 	e := &m.epochs
-	highest := uint64(0)
-	for i := range m.tokens {
-		highest = max(highest, m.tokens[i].seen)
-	}
-	need := e.after(now, highest)
+	need := e.after(now, m.highest())
 	timed := e.follows(now, need)
 	ahead := uint64(reserveAhead)
 	if timed {

@@ -101,8 +101,8 @@ func (m *Machine) patience(g *gate) time.Duration {
 // askEarly asks for what a peer has that is silent for D/2 but not yet for W.
 func (m *Machine) askEarly(now clock.Instant, t *state, i int) {
 	p := &m.peers[i]
-	at := p.silentAt(t, max(m.config.Dead, p.dead))
-	if t.lasting() || !m.gated(t, i) || !m.reached(now, at.Add(-m.askAhead())) {
+	at := p.silentAt(t.spec.Orderly, max(m.config.Dead, p.dead))
+	if t.lasting() || !m.gated(t, i) || !m.came(now, p, t.ofSilence(early, earlyOrderly)) {
 		return
 	}
 	t.gate.begin(max(p.heard, p.sounded()))
@@ -132,7 +132,7 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	at = g.at
 	every := max(m.config.Dead/20, askLeast)
 	from := at.Add(-m.askAhead())
-	if g.row < asksNeeded && (now >= at || g.answered && m.reached(now, at.Add(-m.config.Dead/5))) {
+	if g.row < asksNeeded && (m.reached(now, at) || g.answered && m.reached(now, at.Add(-m.config.Dead/5))) {
 		every = min(every, askLate, m.config.Dead/30)
 	}
 	if !m.reached(now, max(from, g.asked.Add(every))) || !m.question(now, t) {
@@ -170,7 +170,7 @@ func (m *Machine) answered(now clock.Instant, e Answered) {
 	for o := range m.alike(t, (*state).idle) {
 		o.gate.mac, o.gate.named = e.MAC, now
 	}
-	if e.Asked >= p.silentAt(t, max(m.config.Dead, p.dead)) {
+	if e.Asked >= p.silentAt(t.spec.Orderly, max(m.config.Dead, p.dead)) {
 		p.renews = now
 		return
 	}

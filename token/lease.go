@@ -64,8 +64,11 @@ func (m *Machine) deafBound(now clock.Instant, t *state, i int) clock.Instant {
 // knowing nothing of it, tells only once a second where the address is.
 func (m *Machine) deafRival(now clock.Instant, t *state, i int) bool {
 	p, v := &m.peers[i], &t.views[i]
-	return t.spec.Askable && p.known && v.holds() && p.heard >= p.parted && p.parted > p.echo && !m.reached(now, p.parted.Add(aloneEvery+askTrip))
+	return t.spec.Askable && p.known && v.holds() && p.crossed() && !m.reached(now, p.parted.Add(aloneEvery+askTrip))
 }
+
+// crossed reports whether the peer came back from a silence and has echoed nothing since.
+func (p *peer) crossed() bool { return p.heard >= p.parted && p.parted > p.echo }
 
 // echoLimit is pairLimit for a lease that has run out: only an echo, or the word
 // of a peer that can't take, brings it back.
@@ -107,7 +110,7 @@ func (m *Machine) renewLease(now clock.Instant, i int) renewal {
 		t.lapsed = t.limit.Add((m.config.Dead - m.config.Lease) / 2)
 	}
 	limit := m.leaseLimit(now, t)
-	if m.reached(now, limit) || t.lapsed != 0 && m.rival(now, t) {
+	if m.runsOut(now, limit) || t.lapsed != 0 && m.rival(now, t) {
 		return m.lapse(now, i, limit)
 	}
 	if limit != t.limit || t.lapsed != 0 {

@@ -38,11 +38,14 @@ func (m *Machine) Spec(i int) *Spec { return &m.tokens[i].spec }
 // Phase returns how far this node is with the token.
 func (m *Machine) Phase(i int) Phase { return m.tokens[i].phase }
 
+// Pinned reports whether an operator has put the token where it is.
+func (m *Machine) Pinned(i int) bool { return m.tokens[i].pinned }
+
 // Look returns what is known of the token at now.
 func (m *Machine) Look(now clock.Instant, i int) View {
 	t := &m.tokens[i]
 	v := View{Spec: t.spec, Phase: t.phase, Epoch: t.epoch, Seen: t.seen, Tenure: t.tenure(now), Cause: t.cause,
-		Pinned: t.pinned, Reasons: t.fitness, Limit: t.limit, Moves: len(t.moves)}
+		Pinned: t.pinned, Reasons: t.fitness, Limit: m.limitOf(i), Moves: len(t.moves)}
 	if a, ok := m.answerer(now, t); ok {
 		v.Blocked = &a
 	}

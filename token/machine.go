@@ -21,6 +21,7 @@ type Machine struct {
 	questions questions
 	epochs    epochs
 	next      clock.Instant // earliest instant consulted that lies ahead
+	settled   settled
 	actions   []Action
 }
 
@@ -70,6 +71,7 @@ type state struct {
 	mine   *Member   // this node's standing, nil if it has none
 	theirs []*Member // the peers' standings, by place
 	views  []view    // by place of the peer
+	asks   []uint8   // moments of the peers that its rules ask for, one bit each
 }
 
 // handover is the planned move as this node sees it, on either side.
@@ -123,6 +125,7 @@ func (m *Machine) seat(t *state) {
 		t.theirs = append(t.theirs, t.spec.member(m.peers[i].slot))
 	}
 	t.views = append(t.views, make([]view, len(m.peers)-len(t.views))...)
+	t.asks = append(t.asks, make([]uint8, len(m.peers)-len(t.asks))...)
 }
 
 // fresh returns a token of which this run knows nothing. An earlier run may have
@@ -147,18 +150,22 @@ func (m *Machine) Deadline() clock.Instant { return m.next }
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions = m.actions[:0]
 	m.next = clock.Never
+	m.settled.turn = m.settled.turn[:0]
+	m.settled.renew(len(m.tokens), len(m.peers))
 	m.handle(now, ev)
 	m.listen(now)
 	m.reserve(now)
-	for i := range m.tokens {
-		m.decide(now, i)
-	}
+	m.notice(now)
+	m.renewShared(now)
+	m.decideDue(now)
 	m.ask()
 	m.restate()
+	m.soonest(now)
 	return m.actions
 }
 
 func (m *Machine) handle(now clock.Instant, ev Event) {
+	m.mark(ev)
 	switch ev := ev.(type) {
 	case Word:
 		m.hear(now, ev)
@@ -300,7 +307,7 @@ func (m *Machine) restate() {
 		m.edition++
 		m.stale = false
 	}
-	for i := range m.tokens {
+	for _, i := range m.settled.turn {
 		t := &m.tokens[i]
 		c := m.claim(t)
 		if c == t.said {
@@ -316,6 +323,7 @@ func (m *Machine) restate() {
 			t.vowed = m.edition
 		}
 		t.said, t.changed = c, m.edition
+		m.due(i) // the rules ask for what was said
 	}
 	if changed {
 		m.do(Changed{})

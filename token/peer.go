@@ -9,6 +9,7 @@ import (
 // peer is what the machine knows of another node.
 type peer struct {
 	slot    uint8
+	place   int           // among the peers
 	heard   clock.Instant // newest fresh word, or the start of listening
 	spoke   clock.Instant // the same, of those that were no answers: its lease counts from no other
 	ever    bool          // heard since then
@@ -46,7 +47,7 @@ type view struct {
 
 func (m *Machine) addPeer(slot uint8, now clock.Instant) {
 	if slot != m.config.Self && m.peer(slot) == nil {
-		m.peers = append(m.peers, peer{slot: slot, heard: now, spoke: now, began: now})
+		m.peers = append(m.peers, peer{slot: slot, place: len(m.peers), heard: now, spoke: now, began: now})
 	}
 }
 
@@ -77,6 +78,7 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 		m.foreign = now
 	}
 	if w.New {
+		m.allDue()
 		until := m.standsUntil(now, p)
 		m.renew(now, p, i)
 		p.grace = until
@@ -90,8 +92,7 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 	if w.Changed {
 		p.proof, p.knows = 0, 0
 		for j := range m.tokens {
-			m.tokens[j].see(now, i, w.Claims[j])
-			m.witness(now, &m.tokens[j], i)
+			m.read(now, j, i, w.Claims[j])
 		}
 	}
 	p.known = w.Current && (p.known || w.Changed)
@@ -213,6 +214,18 @@ func (v *view) restart(now clock.Instant) {
 	}
 }
 
+// read takes a peer's claim of the token, which is due if that says something new.
+func (m *Machine) read(now clock.Instant, j, i int, c Claim) {
+	t := &m.tokens[j]
+	v, seen := t.views[i], t.seen
+	t.see(now, i, c)
+	m.witness(now, t, i)
+	v.Tenure = c.Tenure // it grows by itself
+	if v.Claim != c || !v.told || t.seen != seen {
+		m.due(j)
+	}
+}
+
 // see takes a peer's claim of the token.
 func (t *state) see(now clock.Instant, i int, c Claim) {
 	v := &t.views[i]
@@ -235,8 +248,8 @@ func keepSince(since, now clock.Instant, holds bool) clock.Instant {
 // token goes. Answers are not echoed, so no lease of its counts from them, and they do
 // not count here either; but for what is slow to take up and down: that is not to be
 // taken during a cut that is shorter than d.
-func (p *peer) silentAt(t *state, d time.Duration) clock.Instant {
-	if t.spec.Orderly {
+func (p *peer) silentAt(orderly bool, d time.Duration) clock.Instant {
+	if orderly {
 		return p.heard.Add(p.hold + d)
 	}
 	return p.spoke.Add(p.hold + d)
@@ -244,12 +257,12 @@ func (p *peer) silentAt(t *state, d time.Duration) clock.Instant {
 
 // alive reports whether the peer was heard within D.
 func (m *Machine) alive(now clock.Instant, p *peer) bool {
-	return p.ever && !m.reached(now, p.heard.Add(p.hold+m.config.Dead))
+	return p.ever && !m.came(now, p, notAlive)
 }
 
 // speaks reports whether the peer's silence is shorter than D as far as the token goes.
 func (m *Machine) speaks(now clock.Instant, t *state, p *peer) bool {
-	return p.ever && !m.reached(now, p.silentAt(t, m.config.Dead))
+	return p.ever && !m.came(now, p, t.ofSilence(silent, silentOrderly))
 }
 
 // proven reports whether what the peer claims came with a fresh echo of ours.
@@ -270,11 +283,16 @@ func (m *Machine) oneWay(now clock.Instant, t *state) bool {
 		if t.waitsForWord(i) || !m.alive(now, p) || v.unfitAt != 0 || t.phase == Holding && m.deafRival(now, t, i) {
 			continue
 		}
-		if p.heard.Sub(max(p.since, p.resumed, p.echo)) > m.config.Dead {
+		if m.deaf(p) {
 			return true
 		}
 	}
 	return false
+}
+
+// deaf reports whether the peer still spoke to us when it had not heard us for D.
+func (m *Machine) deaf(p *peer) bool {
+	return p.heard.Sub(max(p.since, p.resumed, p.echo)) > m.config.Dead
 }
 
 // starting reports whether the node still listens: until a peer is known both
@@ -307,7 +325,7 @@ func (m *Machine) thaw(now clock.Instant) {
 	for i := range m.peers {
 		p := &m.peers[i]
 		away := max(p.heard.Add(p.hold).Sub(now), 0) // what is left of an announced absence
-		*p = peer{slot: p.slot, heard: now, spoke: now, hold: away, closed: p.closed}
+		*p = peer{slot: p.slot, place: p.place, heard: now, spoke: now, hold: away, closed: p.closed}
 		m.renew(now, p, i)
 	}
 	for i := range m.tokens {

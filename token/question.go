@@ -101,15 +101,16 @@ func (q *questions) of(c crowd) *wanted {
 
 // ask asks what this step has found to be asked.
 func (m *Machine) ask() {
-	q := &m.questions
+	q, asked := &m.questions, false
 	for _, w := range q.wanted {
 		n := len(w.tokens)
 		for k := range min(n, m.config.Sample) {
 			m.do(Ask{Token: w.tokens[(q.turn*m.config.Sample+k)%n]})
+			asked = true
 		}
 	}
-	if len(q.wanted) > 0 {
-		q.wanted = q.wanted[:0]
+	q.wanted = q.wanted[:0]
+	if asked { // not where there was no room for any
 		q.turn++
 	}
 }

@@ -25,6 +25,7 @@ func (m *Machine) reconfigure(now clock.Instant, specs []Spec) {
 		m.seat(t)
 		t.bits = t.applied()
 	}
+	m.settled.renew(len(m.tokens), len(m.peers))
 }
 
 // number returns the number of the token, a free or a new one if it has none.
@@ -46,6 +47,7 @@ func (m *Machine) number(now clock.Instant, spec Spec) int {
 		m.tokens = append(m.tokens, fresh)
 		return len(m.tokens) - 1
 	}
+	fresh.asks = m.tokens[free].asks
 	m.tokens[free] = fresh
 	return free
 }

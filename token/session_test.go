@@ -9,7 +9,7 @@ import (
 // limit steps the machine and returns the limit of its first token's lease then.
 func limit(m *Machine, now clock.Instant, ev Event) clock.Instant {
 	m.Step(now, ev)
-	return m.tokens[0].limit
+	return m.limitOf(0)
 }
 
 // A new session of the peer leaves the lease as its echoes had it. It may have heard

@@ -62,6 +62,7 @@ type Config struct {
 	Timed     bool   // nor was any ahead of the time of day
 	Clock     ClockFloor
 	Booting   bool // nothing is taken before Booted: what an earlier run left comes first
+	DecideAll bool // every token in every step, also where nothing has changed: for comparison
 }
 
 // ID returns the 64-bit FNV-1a hash by which a token's name goes on the wire.

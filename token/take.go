@@ -27,7 +27,11 @@ func (m *Machine) consider(now clock.Instant, i int) {
 		return
 	}
 	cause, ok := m.cleared(now, t)
-	if !ok || m.leaseLimit(now, t) <= now {
+	if !ok {
+		return
+	}
+	if m.leaseLimit(now, t) <= now {
+		m.settled.again = true // until an echo
 		return
 	}
 	m.take(now, i, cause)
@@ -141,7 +145,7 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	at := max(p.silentAt(t, wait), p.sounded().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
+	at := max(p.silentAt(t.spec.Orderly, wait), p.sounded().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
 	if m.gated(t, i) {
 		return m.throughGate(now, t, i, at)
 	}

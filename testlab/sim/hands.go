@@ -13,6 +13,12 @@ import (
 // do is the host's hands, disk and thread that beats.
 func (h *Host) do(now clock.Instant, a node.Action) {
 	w := h.world
+	if many, ok := a.(*token.Leases); ok {
+		for _, one := range many.List {
+			h.do(now, one)
+		}
+		return
+	}
 	w.check.action(h, a)
 	switch a := a.(type) {
 	case node.Words:

@@ -142,9 +142,11 @@ func (h *Host) Start() {
 	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, stampSet{}
 	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()
-	h.machine = node.New(node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true, Paths: uint8(w.Plan.Paths), LANs: w.Plan.lans(),
+	c := node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true, Paths: uint8(w.Plan.Paths), LANs: w.Plan.lans(),
 		Config: token.Config{Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease(), StartWait: w.Plan.startWait(),
-			Tokens: h.specs(), HighWater: h.disk.highWater, Timed: h.disk.timed, Clock: h.floor(), Booting: true, Sample: 1}, Services: h.services()}, now)
+			Tokens: h.specs(), HighWater: h.disk.highWater, Timed: h.disk.timed, Clock: h.floor(), Booting: true, Sample: 1}, Services: h.services()}
+	h.machine = node.New(c, now)
+	h.world.twin.start(h, c, now)
 	h.crews = w.crews()
 	h.sender = node.NewSender(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}, now)
 	for i := range h.kernel {
@@ -336,6 +338,7 @@ func (h *Host) decide(ev node.Event) {
 	actions := h.machine.Step(now, ev) // doing them never steps the machine again
 	h.sender.Stepped(now)
 	h.world.check.stepped(h, now)
+	h.world.twin.step(h, now, ev, actions)
 	for _, a := range actions {
 		h.do(now, a)
 	}

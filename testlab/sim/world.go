@@ -27,6 +27,7 @@ type World struct {
 	thief     random
 
 	proxies [][]uint8 // by token: hosts in whose place something answers
+	twin    *twins    // nil: none
 
 	Observe func(h *Host, what any) // told of every action and Announced, if not nil
 }

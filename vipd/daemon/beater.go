@@ -18,7 +18,13 @@ type speaker interface {
 
 // kernel is where leases are enforced, packet by packet.
 type kernel interface {
-	write(id uint64, until clock.Instant)
+	write(list []expiry)
+}
+
+// expiry is until when the kernel is to let a token live, by the token's ID.
+type expiry struct {
+	id    uint64
+	until clock.Instant
 }
 
 // beater says what the loop gave it to say: every interval on a goroutine of its
@@ -39,6 +45,7 @@ type beater struct {
 	mu     sync.Mutex // held for microseconds: words and leases in, a message out
 	sender *node.Sender
 	ids    []uint64   // of the tokens, by number
+	batch  []expiry   // to be written in one go
 	silent bool       // wedged, as last seen
 	wedged func(bool) // told when that changes
 }
@@ -78,13 +85,35 @@ func (b *beater) setLease(l token.Lease, r row) {
 	}
 	b.ids[l.Token] = r.id
 	if until, ok := b.sender.Grant(l, b.boot()); ok {
-		b.write(l.Token, until)
+		b.add(l.Token, until)
 	}
+	b.write()
 }
 
-func (b *beater) write(i int, expiry clock.Instant) {
-	b.page.renew(i, expiry)
-	b.kernel.write(b.ids[i], expiry)
+// setLeases takes new limits of leases that it has already, and which of their tokens an
+// operator has pinned, all in one go.
+func (b *beater) setLeases(list []token.Lease, pinned func(token int) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.boot()
+	for _, l := range list {
+		b.page.pin(l.Token, pinned(l.Token))
+		if until, ok := b.sender.Grant(l, now); ok {
+			b.add(l.Token, until)
+		}
+	}
+	b.write()
+}
+
+// add writes to the page until when the token may live; write tells the kernel.
+func (b *beater) add(i int, until clock.Instant) {
+	b.page.renew(i, until)
+	b.batch = append(b.batch, expiry{b.ids[i], until})
+}
+
+func (b *beater) write() {
+	b.kernel.write(b.batch)
+	b.batch = b.batch[:0]
 }
 
 // rewrite writes the expiry of one token, by its ID, as it is.
@@ -93,16 +122,18 @@ func (b *beater) rewrite(id uint64) {
 	defer b.mu.Unlock()
 	for i := range b.ids {
 		if until, ok := b.sender.Expiry(i); ok && b.ids[i] == id {
-			b.write(i, until)
+			b.add(i, until)
 		}
 	}
+	b.write()
 }
 
 // renew renews every lease by what was just sent.
 func (b *beater) renew() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sender.Renew(b.write)
+	b.sender.Renew(b.add)
+	b.write()
 }
 
 // ended returns the leases that had run out before a send, each once.
@@ -116,7 +147,8 @@ func (b *beater) ended() []token.Ended {
 func (b *beater) extend(now clock.Instant, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sender.Extend(now, now.Add(d), b.write)
+	b.sender.Extend(now, now.Add(d), b.add)
+	b.write()
 }
 
 // alive reports whether the loop may be spoken for.

@@ -324,37 +324,64 @@ func (d *deadman) disarm(name string) error {
 	return d.leases.Disarm(list...)
 }
 
-// write moves the expiry of a token's addresses; 0 ends it.
-func (d *deadman) write(id uint64, until clock.Instant) {
-	if d == nil {
+// write moves the expiries of the tokens' addresses, all in one go; 0 ends one. If that
+// fails it is tried for each token, so that an error is that of its own.
+func (d *deadman) write(list []expiry) {
+	if d == nil || len(list) == 0 {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.renewGroup(id, until)
-	d.batch = d.batch[:0]
-	for _, l := range d.armed[id] {
-		d.batch = append(d.batch, lease.Renewal{Lease: l, Until: until})
+	for _, e := range list {
+		d.renewGroup(e.id, e.until)
 	}
-	if len(d.batch) == 0 {
-		return
-	}
-	err := d.leases.Post(d.batch)
-	now := bootNow()
-	switch {
-	case err == nil:
-		d.until[id] = until
-	case d.refused != nil:
-		d.refused(id, until > now && d.until[id] <= now, err)
-	}
-	if failed := err != nil; failed != d.sick {
-		d.sick = failed
-		if failed {
-			d.log.Error("could not write the kernel's lease", "err", err)
-		} else {
-			d.log.Info("the kernel's lease can be written again")
+	if len(list) == 1 || d.post(list) != nil {
+		for i := range list {
+			d.writeOne(list[i : i+1])
 		}
 	}
+}
+
+// writeOne does so for one token, and tells how it went. d.mu is held.
+func (d *deadman) writeOne(list []expiry) {
+	id, until := list[0].id, list[0].until
+	if len(d.armed[id]) == 0 {
+		return
+	}
+	err := d.post(list)
+	if now := bootNow(); err != nil && d.refused != nil {
+		d.refused(id, until > now && d.until[id] <= now, err)
+	}
+	if err != nil && !d.sick {
+		d.sick = true
+		d.log.Error("could not write the kernel's lease", "err", err)
+	}
+}
+
+// post has the kernel told. d.mu is held.
+func (d *deadman) post(list []expiry) error {
+	d.batch = d.batch[:0]
+	for _, e := range list {
+		for _, l := range d.armed[e.id] {
+			d.batch = append(d.batch, lease.Renewal{Lease: l, Until: e.until})
+		}
+	}
+	if len(d.batch) == 0 {
+		return nil
+	}
+	if err := d.leases.Post(d.batch); err != nil {
+		return err
+	}
+	if d.sick {
+		d.sick = false
+		d.log.Info("the kernel's lease can be written again")
+	}
+	for _, e := range list {
+		if len(d.armed[e.id]) > 0 {
+			d.until[e.id] = e.until
+		}
+	}
+	return nil
 }
 
 // clear lets go of what an earlier daemon left armed and nobody took over, except for

@@ -253,14 +253,14 @@ func TestDropWithoutRights(t *testing.T) {
 			if !on() {
 				t.Fatal("it is not on")
 			}
-			d.write(id, bootNow().Add(time.Minute))
+			d.write([]expiry{{id, bootNow().Add(time.Minute)}})
 			without(t, a, func() {
 				if err := d.Drop(front); err == nil {
 					t.Error("it answers, and was said to be off")
 				}
 			}, lost...)
 			within(t, a, func() error {
-				d.write(id, 0)
+				d.write([]expiry{{id, 0}})
 				return d.leases.Sync()
 			})
 			without(t, a, func() {
@@ -302,7 +302,7 @@ func deadmanIn(t *testing.T, h *rig.Host, layer lease.Layer) (d *deadman) {
 			return nil
 		}
 		d = newDeadman(leases, time.Second, slog.New(slog.DiscardHandler))
-		d.renew = func(id uint64) { d.write(id, bootNow().Add(time.Minute)) }
+		d.renew = func(id uint64) { d.write([]expiry{{id, bootNow().Add(time.Minute)}}) }
 		d.Hands, err = sharedip.Open(sharedip.Options{Own: []netip.Addr{netip.MustParseAddr("192.0.2.11")}, Interval: interval, Lifetime: backstop,
 			Owns: func(string, uint64) bool { return true }, Event: func(sharedip.Event) {}, Guard: d.guard})
 		if err != nil {

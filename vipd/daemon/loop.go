@@ -308,6 +308,8 @@ func (l *loop) do(a node.Action) {
 		l.outranked(a)
 	case token.Lease:
 		l.lease(a)
+	case *token.Leases:
+		l.beater.setLeases(a.List, l.machine.Tokens().Pinned)
 	case token.Acquire:
 		l.owns.Store(l.workers[a.Token].name, a.Token)
 		l.journal.acquire(a)

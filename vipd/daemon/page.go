@@ -117,11 +117,18 @@ func (p *page) hold(i int, r row) {
 		p.word(i, 1).Store(r.epoch)
 		p.word(i, 3).Store(uint64(r.since))
 	}
+	p.pin(i, r.pinned)
+}
+
+// pin notes whether an operator has put the token where it is.
+func (p *page) pin(i int, pinned bool) {
 	flags := uint64(0)
-	if r.pinned {
+	if pinned {
 		flags = 1
 	}
-	p.word(i, 4).Store(flags)
+	if i < pageRows {
+		p.word(i, 4).Store(flags)
+	}
 }
 
 // renew sets until when the token may be held; 0 ends it.

@@ -74,7 +74,7 @@ type Halted struct{ Names []string }
 
 // Action is something to do, in order. It is one of this package's actions
 // below, heartbeat.Say, heartbeat.Outranked, or token.Acquire, Drop, Announce,
-// Lease, Store and Reserve; Acquire and Drop of a group's token are told and need no
+// Lease, *Leases, Store and Reserve; Acquire and Drop of a group's token are told and need no
 // doing. Of services it is Start, Stop, Probe, Changed and Failed.
 type Action any
 

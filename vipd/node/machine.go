@@ -65,6 +65,7 @@ type Machine struct {
 	refusal   token.Refusal // of the order being executed
 	due       clock.Instant
 	actions   []Action
+	batches   batches
 	scratch   []token.Claim
 	heard     []heartbeat.Heard
 	starts    []heartbeat.Start
@@ -123,7 +124,7 @@ func (m *Machine) Tokens() *token.Machine { return m.tokens }
 // Step takes what happened at now and returns what to do, valid until the next
 // Step.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
-	m.actions, m.says = m.actions[:0], m.says[:0]
+	m.actions, m.says, m.batches.used = m.actions[:0], m.says[:0], 0
 	edition := m.tokens.Edition()
 	if r, ok := ev.(heartbeat.Received); ok {
 		m.beat(now, r)
@@ -228,6 +229,8 @@ func (m *Machine) decide(now clock.Instant, ev token.Event) {
 	for _, a := range m.tokens.Step(now, ev) {
 		switch a := a.(type) {
 		case token.Changed:
+		case *token.Leases:
+			m.do(m.batches.keep(a))
 		case token.EpochRefused:
 			m.do(Noted{Peer: a.Peer, What: EpochRefused})
 		case token.Refused:
