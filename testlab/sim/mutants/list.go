@@ -20,6 +20,20 @@ var suites = []suite{{"", mutants}, {noSchedules, rare}}
 
 // rare are faults that show in moments which schedules hardly ever have.
 var rare = []mutant{
+	{"promise-said-before-the-disk-has-it", "token/promise.go",
+		"return t.kept.Promised && t.record.Promised", "return t.promises()"},
+	{"promise-forgotten-by-a-start", "token/store.go",
+		"	t.record, t.kept = e.Record, e.Record\n", "	e.Record.Promised = false\n	t.record, t.kept = e.Record, e.Record\n"},
+	{"relied-on-what-was-promised-before", "token/promise.go",
+		"p.known && t.vowed != 0 && p.knows >= t.vowed", "p.known"},
+	{"relied-on-after-the-file-changed", "token/promise.go",
+		"	return t.spec.Bits&DisableInheritance != 0 && t.views[i].relied\n", "	return t.views[i].relied && t.views[i].Promises\n"},
+	{"said-to-be-off-before-the-disk-has-it", "token/promise.go",
+		"return t.spec.Bits&DisableInheritance != 0 || t.record.relies() || t.kept.relies()", "return t.spec.Bits&DisableInheritance != 0"},
+	{"holder-by-record-without-promises", "token/store.go",
+		"(t.phase == Taking || t.phase == Holding) && t.allWait()", "(t.phase == Taking || t.phase == Holding) && t.lasting()"},
+	{"taken-while-a-record-is-written", "token/take.go",
+		"m.config.Booting || t.writing {", "m.config.Booting {"},
 	{"stall-not-noticed", "token/machine.go",
 		"			p.unread = now\n", ""},
 	{"adopted-lease-for-ever", "token/keep.go",

@@ -26,8 +26,8 @@ import (
 	"time"
 )
 
-// limit is how long one mutant's schedules may take.
-const limit = 3 * time.Minute
+// limit is how long one mutant's schedules may take, beside busy neighbours.
+const limit = 8 * time.Minute
 
 func main() {
 	run := flag.String("run", "", "only the mutants whose name matches")
