@@ -26,7 +26,7 @@ import (
 
 // UnprovedFor is how long after W an unproved answer, or the question of a node that
 // comes before us, may block a take.
-const UnprovedFor = time.Second
+const UnprovedFor = 500 * time.Millisecond
 
 // Rates and counts of the gate.
 const (

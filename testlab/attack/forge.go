@@ -80,6 +80,12 @@ func added(p []byte, at int, more uint64) []byte {
 // Forge makes a frame of the sample's sender and receivers with a datagram forged in
 // that way; false if the sample is no sealed datagram.
 func (f Forgery) Forge(r *rand.Rand, sample []byte) (frame []byte, ok bool) {
+	if payload, ok := inFrame(sample); ok {
+		if len(payload) <= seal.Overhead || len(payload) > 1300 {
+			return nil, false
+		}
+		return append(bytes.Clone(sample[:ethernetSize]), f.make(r, bytes.Clone(payload))...), true
+	}
 	p, ok := parseUDP(sample)
 	if !ok || len(p.payload) <= seal.Overhead || len(p.payload) > 1300 {
 		return nil, false

@@ -52,15 +52,47 @@ func (c *Card) Record(port uint16) (*Recorder, error) {
 
 func (r *Recorder) note(frame []byte, port uint16) {
 	p, ok := parseUDP(frame)
-	if !ok || p.port != port {
-		return
+	if ok && p.port == port {
+		// Its card had yet to fill in a checksum: what goes out again needs one.
+		r.keep(rewrite(frame, p, p.payload))
 	}
+}
+
+func (r *Recorder) keep(frame []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.heard) < maxRecorded {
-		// Its card had yet to fill in a checksum: what goes out again needs one.
-		r.heard = append(r.heard, Frame{time.Now(), rewrite(frame, p, p.payload)})
+		r.heard = append(r.heard, Frame{time.Now(), frame})
 	}
+}
+
+// HeartbeatEther is the EtherType of heartbeats on the clients' network.
+const HeartbeatEther = 0x88b5
+
+// RecordFrames begins to record the heartbeats that the card sees in frames of their own.
+func (c *Card) RecordFrames() (*Recorder, error) {
+	fd, err := c.listener()
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r := &Recorder{stop: stop}
+	r.run.Go(func() {
+		hear(ctx, fd, func(frame []byte) {
+			if _, ok := inFrame(frame); ok {
+				r.keep(bytes.Clone(frame))
+			}
+		})
+	})
+	return r, nil
+}
+
+// inFrame returns the heartbeat that a frame of that EtherType holds.
+func inFrame(frame []byte) (payload []byte, ok bool) {
+	if len(frame) < ethernetSize || binary.BigEndian.Uint16(frame[12:]) != HeartbeatEther {
+		return nil, false
+	}
+	return frame[ethernetSize:], true
 }
 
 // So far is what was heard until now.

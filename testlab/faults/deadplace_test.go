@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -18,8 +19,22 @@ const gone = 3*deadAfter + 2*time.Second + time.Second
 // Something on the LAN answers for the address with the dead holder's hardware address,
 // as a switch does that answers for hosts: the other node takes all the same, and says
 // who answers.
+//
+// A machine may be too busy to have it answer in time. Then the address was taken as if
+// nothing had answered, and it is tried again.
 func TestAnswersInADeadHostsPlace(t *testing.T) {
 	t.Parallel()
+	inTime := false
+	for try := 0; try < 5 && !inTime; try++ {
+		t.Run(fmt.Sprint(try), func(t *testing.T) { inTime = answerInADeadHostsPlace(t) })
+	}
+	if !inTime {
+		t.Error("no take was ever kept waiting by the answers")
+	}
+}
+
+// answerInADeadHostsPlace reports whether the answers came in time to keep the take waiting.
+func answerInADeadHostsPlace(t *testing.T) (inTime bool) {
 	s := newSite(t, stays)
 	e := s.stranger()
 	s.startInOrder()
@@ -35,13 +50,17 @@ func TestAnswersInADeadHostsPlace(t *testing.T) {
 	if took := time.Since(died); took > gone {
 		t.Errorf("taken after %v", took)
 	}
-	s.eventually("an alarm names who answers", func() bool { return strings.Contains(s.b.alarms(), mac.String()) })
+	inTime = s.b.said("taken although") > 0
+	if inTime {
+		s.eventually("an alarm names who answers", func() bool { return strings.Contains(s.b.alarms(), mac.String()) })
+	}
 	held := time.Now()
 	time.Sleep(4 * deadAfter)
 	if s.b.said("dropping") != 0 || s.b.token(front).Holder != "hist-b" {
 		t.Errorf("%v later it was driven off", time.Since(held))
 	}
-	t.Logf("%d answers were given", responder.Answers())
+	t.Logf("%d answers were given, in time: %v", responder.Answers(), inTime)
+	return inTime
 }
 
 // Probes for the address from the dead holder's hardware address, however many, are no

@@ -29,6 +29,9 @@ type Traffic struct {
 // ARP selects the Address Resolution Protocol.
 func ARP() Traffic { return Traffic{ethernet: unix.ETH_P_ARP} }
 
+// Ether selects frames of an EtherType.
+func Ether(kind uint16) Traffic { return Traffic{ethernet: kind} }
+
 // Neighbor selects IPv6 neighbour discovery: solicitations and advertisements.
 func Neighbor() Traffic {
 	const solicitation, advertisement = 135, 136

@@ -1,0 +1,162 @@
+package faults
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"vipd/testlab/attack"
+	"vipd/testlab/rig"
+	"vipd/vipd/control"
+)
+
+// heartbeatFrames begins to record the heartbeats that come in frames on the clients' network.
+func (e *stranger) heartbeatFrames() *attack.Recorder {
+	e.site.t.Helper()
+	var r *attack.Recorder
+	if err := e.host.Do(func() (err error) { r, err = e.lan.RecordFrames(); return err }); err != nil {
+		e.site.t.Fatal(err)
+	}
+	e.site.t.Cleanup(func() { r.Stop() })
+	return r
+}
+
+// framesSince are the frames that came after the instant.
+func framesSince(r *attack.Recorder, at time.Time) attack.Recording {
+	all := r.SoFar()
+	i, _ := slices.BinarySearchFunc(all, at, func(f attack.Frame, at time.Time) int { return f.At.Compare(at) })
+	return all[i:]
+}
+
+// quiet waits until no heartbeat has come in a frame for so long.
+func (s *site) quiet(r *attack.Recorder, long time.Duration) {
+	s.t.Helper()
+	s.eventually("no heartbeat in a frame for "+long.String(), func() bool {
+		from := time.Now().Add(-long)
+		return from.After(s.began) && len(framesSince(r, from)) == 0
+	})
+}
+
+// A pair that hears each other sends no heartbeat in frames on the clients' network; when
+// the ordinary paths are cut, both do before either is taken for dead, and cease when
+// these are whole again.
+func TestFramesOnlyInTrouble(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, stays)
+	frames := s.stranger().heartbeatFrames()
+	s.startInOrder()
+	s.quiet(frames, 3*time.Second)
+	for range 2 {
+		cut := time.Now()
+		heal := s.cut()
+		for _, n := range []*node{s.a, s.b} {
+			s.eventually(n.name+" sends frames", func() bool { return len(framesSince(frames, cut).From(n.lan.MAC())) > 0 })
+			if after := framesSince(frames, cut).From(n.lan.MAC())[0].At.Sub(cut); after > deadAfter {
+				t.Errorf("%s sends its first frame %v after the cut", n.name, after)
+			}
+		}
+		heal()
+		s.eventually("they hear each other", func() bool { return s.hearsPeer(s.a) && s.hearsPeer(s.b) })
+		s.eventually("one holds", func() bool { return s.holder() != nil })
+		s.quiet(frames, 3*time.Second)
+	}
+}
+
+// cutHeartbeats loses all datagrams between the nodes on both networks; ARP and the frames
+// of the clients' network pass.
+func (s *site) cutHeartbeats() (heal func()) {
+	lan := s.lab.Switch("service").Drop(rig.Fault{Only: rig.UDP(port)})
+	cable := s.lab.Switch("redundancy").Drop(rig.Fault{Only: rig.UDP(port)})
+	return func() { lan(); cable() }
+}
+
+// hearsByFrame says whether the node hears the other one over the clients' network.
+func (s *site) hearsByFrame(n *node) bool {
+	return slices.ContainsFunc(n.status().Nodes[1].Paths, func(p control.PathStatus) bool {
+		return strings.HasPrefix(p.Local, "lan:") && p.Up && p.Remote == s.other(n).lan.MAC().String()
+	})
+}
+
+// Heartbeats are lost on all ordinary paths while the clients' network is whole: nothing
+// moves, and one answers, for as long as that lasts.
+func TestHeartbeatsCutOnOrdinaryPaths(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, stays)
+	s.startInOrder()
+	epoch := s.a.held().Epoch
+	cut := time.Now()
+	heal := s.cutHeartbeats()
+	for _, n := range []*node{s.a, s.b} {
+		s.eventually(n.name+" hears the other in frames", func() bool { return s.hearsByFrame(n) })
+	}
+	for time.Since(cut) < 5*deadAfter {
+		time.Sleep(50 * time.Millisecond)
+		for _, n := range []*node{s.a, s.b} {
+			if got := n.token(front); !slices.Equal(got.Holders, []string{"hist-a"}) || !s.hearsPeer(n) {
+				t.Fatalf("%v after the cut %s says that %v hold", time.Since(cut), n.name, got.Holders)
+			}
+		}
+	}
+	heal()
+	s.audit(s.a)
+	for _, n := range []*node{s.a, s.b} {
+		if got := n.token(front); got.Epoch != epoch || s.b.said("taking") != 0 || s.a.said("dropping") != 0 {
+			t.Errorf("%s: epoch %d, want %d", n.name, got.Epoch, epoch)
+		}
+	}
+	s.oneAnswered(s.began)
+}
+
+// bare has heartbeats on the cable alone; the hosts have no address of their own on the
+// clients' network.
+const bare = heartbeat + `[node.hist-a]
+addresses = ["198.51.100.1"]
+priority = 200
+[node.hist-b]
+addresses = ["198.51.100.2"]
+priority = 100
+[vip.front]
+address = "192.0.2.10/24"
+interface = "eth0"
+`
+
+// A host without an address on the clients' interface: when the cable with the heartbeats
+// fails, nothing moves, for frames need no address; and a death is seen all the same.
+func TestNoAddressOnTheClientsInterface(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, bare)
+	for _, n := range []*node{s.a, s.b} {
+		link, err := n.host.Handle().LinkByName("eth0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := &netlink.Addr{IPNet: &net.IPNet{IP: n.addrs[0].Addr().AsSlice(), Mask: net.CIDRMask(n.addrs[0].Bits(), 32)}}
+		if err := n.host.Handle().AddrDel(link, own); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.startInOrder()
+	cut := time.Now()
+	heal := s.a.cable.Cut(s.b.cable)
+	for _, n := range []*node{s.a, s.b} {
+		s.eventually(n.name+" hears the other in frames", func() bool { return s.hearsByFrame(n) })
+	}
+	time.Sleep(time.Until(cut.Add(5 * deadAfter)))
+	for _, n := range []*node{s.a, s.b} {
+		if got := n.token(front); !slices.Equal(got.Holders, []string{"hist-a"}) || strings.Contains(n.alarms(), "no node of the cluster") {
+			t.Errorf("%s says that %v hold; alarms: %s", n.name, got.Holders, n.alarms())
+		}
+	}
+	if s.b.said("taking") != 0 || s.a.said("dropping") != 0 {
+		t.Error("it moved")
+	}
+	heal()
+	s.audit(s.a)
+	s.oneAnswered(s.began)
+	s.a.host.Destroy()
+	s.answers(s.b)
+}
