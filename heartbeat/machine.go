@@ -62,7 +62,7 @@ type Say struct {
 }
 
 // Word is a message of a peer that counts, with what the deciding machines
-// need of it.
+// need of it. It is valid until the next Step.
 type Word struct {
 	From    uint8
 	Message *Message
@@ -98,7 +98,7 @@ type Audible struct{ From uint8 }
 type Outranked struct{ Start uint64 }
 
 func (Say) action()       {}
-func (Word) action()      {}
+func (*Word) action()     {}
 func (Thawed) action()    {}
 func (Stalled) action()   {}
 func (Audible) action()   {}
@@ -116,7 +116,9 @@ type Machine struct {
 	told    uint64        // the greatest start of ours that a peer counts, our own at least
 	actions []Action
 
-	pendings []Heard // scratch of Heard
+	pendings []Heard            // scratch of Heard
+	word     Word               // of this step
+	answers  [][MaxPaths]Action // by place and path, the newest
 }
 
 // New returns a machine that has heard nobody.
@@ -129,6 +131,7 @@ func New(c Config, now clock.Instant) *Machine {
 		m.peers = append(m.peers, Peer{Slot: slot, timer: now, spoke: now, ordinary: now, mutual: now})
 		m.place[slot] = int8(i)
 	}
+	m.answers = make([][MaxPaths]Action, len(c.Peers))
 	for _, s := range c.Starts {
 		if p := m.Peer(s.Slot); p != nil {
 			p.proven = max(p.proven, s.Start)

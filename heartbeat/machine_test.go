@@ -70,7 +70,7 @@ func TestDropReasons(t *testing.T) {
 				t.Errorf("%v: %v counted %d", c.want, reason, n)
 			}
 		}
-		if _, word := find[Word](list); word != (c.want == Kept) {
+		if _, word := find[*Word](list); word != (c.want == Kept) {
 			t.Errorf("%v: a word came: %v", c.want, word)
 		}
 	}
@@ -201,7 +201,7 @@ func TestSuccession(t *testing.T) {
 	list := m.Step(at(5*ms), fresh)
 	_, answered := find[Say](list)
 	_, audible := find[Audible](list)
-	if _, word := find[Word](list); word || answered || !audible || m.Peer(2).Session != theirs || m.Peer(2).Heard != at(0) {
+	if _, word := find[*Word](list); word || answered || !audible || m.Peer(2).Session != theirs || m.Peer(2).Heard != at(0) {
 		t.Errorf("unproven: %v", list)
 	}
 	if h := heardOf(m, at(5*ms)); len(h) != 2 || h[0].Pending || h[1] != (Heard{Slot: 2, Pending: true, Paths: 1, Session: another, Sent: 5}) {
@@ -211,7 +211,7 @@ func TestSuccession(t *testing.T) {
 	fresh.Session, fresh.Start = another, 9
 	fresh.Message.Heard[0].Pending = true
 	list = m.Step(at(6*ms), fresh)
-	if word, ok := find[Word](list); !ok || !word.New || word.Echoed != 0 || m.Peer(2).Session != another || m.Peer(2).Echo != 0 {
+	if word, ok := find[*Word](list); !ok || !word.New || word.Echoed != 0 || m.Peer(2).Session != another || m.Peer(2).Echo != 0 {
 		t.Errorf("proven by an echo from before it counted there: %v", list)
 	}
 	if h := heardOf(m, at(6*ms)); len(h) != 1 || h[0].Pending || h[0].Session != another {
@@ -364,16 +364,16 @@ func TestTwoStart(t *testing.T) {
 	}
 	toB(at(0), 1, Beat)
 	list := toA(at(1*ms), 1, Beat) // echoes a's beat
-	if word, ok := find[Word](list); !ok || word.Echoed != 0 {
+	if word, ok := find[*Word](list); !ok || word.Echoed != 0 {
 		t.Fatalf("a of b: %+v", list)
 	}
 	if say, ok := find[Say](list); !ok || say.Kind != Answer {
 		t.Fatal("a does not answer")
 	}
-	if word, ok := find[Word](toB(at(2*ms), 2, Answer)); !ok || word.Echoed != at(1*ms) {
+	if word, ok := find[*Word](toB(at(2*ms), 2, Answer)); !ok || word.Echoed != at(1*ms) {
 		t.Fatalf("b of a: %+v", word)
 	}
-	if word, ok := find[Word](toA(at(3*ms), 2, Beat)); !ok || word.Echoed != at(2*ms) {
+	if word, ok := find[*Word](toA(at(3*ms), 2, Beat)); !ok || word.Echoed != at(2*ms) {
 		t.Fatalf("a of b: %+v", word)
 	}
 }
@@ -381,10 +381,10 @@ func TestTwoStart(t *testing.T) {
 // Claims that take several messages count when the last page is there.
 func TestPages(t *testing.T) {
 	m := New(config, at(0))
-	page := func(seq uint64, edition uint32, n uint16) Word {
+	page := func(seq uint64, edition uint32, n uint16) *Word {
 		r := from(at(time.Duration(seq)*ms), seq, Beat, at(0))
 		r.Message.Edition, r.Message.Page, r.Message.Pages, r.Message.Claims = edition, n, 3, []Claim{{Token: uint64(n)}}
-		word, _ := find[Word](m.Step(at(time.Duration(seq)*ms), r))
+		word, _ := find[*Word](m.Step(at(time.Duration(seq)*ms), r))
 		return word
 	}
 	if w := page(1, 7, 0); w.Changed || w.Current || !m.Want() {
@@ -431,10 +431,10 @@ func TestSender(t *testing.T) {
 // and no claims shows that what is known is old.
 func TestLostEditionIsAskedFor(t *testing.T) {
 	m := New(config, at(0))
-	hear := func(seq uint64, edition uint32, page, pages uint16) Word {
+	hear := func(seq uint64, edition uint32, page, pages uint16) *Word {
 		r := from(at(time.Duration(seq)*ms), seq, Beat, at(0))
 		r.Message.Edition, r.Message.Page, r.Message.Pages = edition, page, pages
-		word, _ := find[Word](m.Step(at(time.Duration(seq)*ms), r))
+		word, _ := find[*Word](m.Step(at(time.Duration(seq)*ms), r))
 		return word
 	}
 	knows := func() uint32 { return m.Heard(at(10*ms), nil)[0].Edition }

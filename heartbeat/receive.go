@@ -14,7 +14,8 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		m.drops[FromFuture]++
 		return
 	}
-	word := Word{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.timer), New: r.Session != p.Session}
+	word := &m.word
+	*word = Word{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.timer), New: r.Session != p.Session}
 	if word.New && (echo.Sent == 0 || p.behind(r)) {
 		m.await(now, p, r)
 		return
@@ -35,7 +36,7 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		p.Paths[r.Path].count(r.Message.Sent, m.config.Interval)
 	}
 	if first && r.Message.Kind != Answer {
-		m.actions = append(m.actions, Say{Kind: Answer, To: p.Slot, Path: r.Path, Whole: r.Message.Want})
+		m.answer(p, r.Path, r.Message.Want)
 	}
 	if first && (r.Message.Kind == Answer || word.New) { // the clocks are compared before anything moves to a peer
 		m.measure(p, r)
@@ -58,6 +59,16 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	}
 	word.Current = word.Fresh && p.pages.whole && p.pages.edition == r.Message.Edition
 	m.actions = append(m.actions, word)
+}
+
+// answer asks for an answer on the path. The action is the same as a rule, so that it is
+// made once.
+func (m *Machine) answer(p *Peer, path uint8, whole bool) {
+	say, made := Say{Kind: Answer, To: p.Slot, Path: path, Whole: whole}, &m.answers[m.place[p.Slot]][path%MaxPaths]
+	if *made == nil || *made != Action(say) {
+		*made = say
+	}
+	m.actions = append(m.actions, *made)
 }
 
 // await notes a message of a session that has not proved itself. It is not answered, for

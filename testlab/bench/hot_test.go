@@ -179,7 +179,7 @@ func (t *two) step(i int, ev node.Event) {
 func (t *two) do(i int, a node.Action) {
 	e := t.ends[i]
 	switch a := a.(type) {
-	case node.Words:
+	case *node.Words:
 		e.sender.SetPayload(a.Words)
 	case heartbeat.Say:
 		t.say(i, a)

@@ -21,7 +21,7 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	}
 	w.check.action(h, a)
 	switch a := a.(type) {
-	case node.Words:
+	case *node.Words:
 		h.sender.SetPayload(a.Words)
 	case heartbeat.Say:
 		h.say(a)

@@ -125,9 +125,9 @@ func (c *checker) action(h *Host, a node.Action) {
 		}
 	case node.Noted:
 		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.What)
-	case node.Words:
+	case *node.Words:
 		c.States[a.State]++
-		c.said(h, &a)
+		c.said(h, a)
 		c.echoes(h, a.Heard)
 		for i := range a.Claims {
 			c.Verbs[a.Claims[i].Verb]++

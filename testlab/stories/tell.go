@@ -75,7 +75,7 @@ func (t *teller) observe(h *sim.Host, what any) {
 		t.lease(h, a)
 	case sim.Announced:
 		t.say(h, "announces %s", t.vip(a.Token))
-	case node.Words:
+	case *node.Words:
 		t.words(h, a)
 	case node.Noted:
 		t.noted(h, a)
@@ -114,7 +114,7 @@ func (t *teller) lease(h *sim.Host, a token.Lease) {
 }
 
 // words tells what a node says to another of a token, when that changes.
-func (t *teller) words(h *sim.Host, w node.Words) {
+func (t *teller) words(h *sim.Host, w *node.Words) {
 	for _, c := range w.Claims {
 		for i := range t.story.Plan.All() {
 			if token.ID(t.world.TokenName(i)) != c.Token {

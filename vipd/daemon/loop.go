@@ -74,6 +74,8 @@ type loop struct {
 	journal     *journal
 	moves       moves
 	editions    map[uint8]uint32 // of the claims seen last, by peer
+	edition     uint32           // the same of our own
+	watched     clock.Instant    // changes of holder were looked for
 	workers     []*worker        // by the token's number
 	crews       map[int]*crew    // by the group's number
 	tell        func(any)        // an event to this loop, from elsewhere
@@ -263,15 +265,24 @@ func (l *loop) gone(i int) {
 	}
 }
 
-// watch notes changes of holder; a message that brings no new claims brings none.
+// watchEvery is how often changes of holder are looked for where no claims have changed: a
+// peer that is back may say what it said before.
+const watchEvery = time.Second
+
+// watch notes changes of holder. They come with claims that have changed, a peer's or our
+// own.
 func (l *loop) watch(ev node.Event) {
+	own := l.machine.Tokens().Edition()
+	news := own != l.edition
 	if r, ok := ev.(heartbeat.Received); ok {
-		if l.editions[r.From] == r.Message.Edition {
-			return
-		}
+		news = news || l.editions[r.From] != r.Message.Edition || r.Message.Pages > 1
 		l.editions[r.From] = r.Message.Edition
 	}
 	now := l.boot()
+	if !news && now.Sub(l.watched) < watchEvery {
+		return
+	}
+	l.edition, l.watched = own, now
 	for i, w := range l.workers {
 		if w != nil {
 			l.moves.see(w.name, l.machine.Tokens().Active(now, i))
@@ -300,7 +311,7 @@ func (l *loop) confirm(r heartbeat.Received) {
 // do does one action; none of them waits.
 func (l *loop) do(a node.Action) {
 	switch a := a.(type) {
-	case node.Words:
+	case *node.Words:
 		l.beater.words(a.Words)
 	case heartbeat.Say:
 		l.beater.say(a)

@@ -137,7 +137,7 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 }
 
 // obey does what a peer's message orders, once, and takes its receipts.
-func (m *Machine) obey(now clock.Instant, w heartbeat.Word) {
+func (m *Machine) obey(now clock.Instant, w *heartbeat.Word) {
 	session := m.beats.Peer(w.From).Session
 	for _, o := range w.Message.Orders {
 		if o.Slot == m.config.Self && !m.answered(w.From, session, o.ID) {

@@ -79,7 +79,7 @@ type Halted struct{ Names []string }
 type Action any
 
 // Words replaces what the beats say, when that has changed. It comes before the
-// Say that needs it.
+// Say that needs it. Its lists stay as they are, itself it is valid until the next Step.
 type Words struct{ heartbeat.Words }
 
 // Reply answers a Command.

@@ -37,6 +37,7 @@ type groups struct {
 	seats    []seat // by the token's number
 	halted   map[string]bool
 	chances  chances
+	concerns concerns
 }
 
 // seat is what speaks against this node for one token.
@@ -47,7 +48,7 @@ type seat struct {
 }
 
 func newGroups(s Services, now clock.Instant) groups {
-	return groups{services: s, follows: together(s.Groups), machine: services.New(specs(s), now), halted: map[string]bool{}}
+	return groups{services: s, follows: together(s.Groups), machine: services.New(specs(s), now), halted: map[string]bool{}, concerns: concerns{all: true}}
 }
 
 func specs(s Services) (list []services.Spec) {
@@ -191,7 +192,7 @@ func (g *groups) next() (list []services.Event) {
 // changed.
 func (m *Machine) judge(now clock.Instant) (changed bool) {
 	var news token.Several
-	for i := range m.tokens.Tokens() {
+	for _, i := range m.concerned() {
 		s := m.seat(i)
 		if r := s.outside | m.against(now, i); r != s.told {
 			s.told = r

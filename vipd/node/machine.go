@@ -44,10 +44,10 @@ type Machine struct {
 	tokens *token.Machine
 
 	groups    groups
-	runs      map[int]int    // group → number of the token it is granted under, until it is down
-	numbers   map[uint64]int // token ID → number
-	peers     []peer         // by place in config.Peers
-	says      []heartbeat.Say
+	runs      map[int]int       // group → number of the token it is granted under, until it is down
+	numbers   map[uint64]int    // token ID → number
+	peers     []peer            // by place in config.Peers
+	says      []Action          // of heartbeat.Say
 	claims    []heartbeat.Claim // as of the newest edition
 	whole     whole
 	suspended bool
@@ -69,7 +69,10 @@ type Machine struct {
 	scratch   []token.Claim
 	heard     []heartbeat.Heard
 	starts    []heartbeat.Start
-	said      heartbeat.Words // newest that was handed over
+	said      Words // newest that was handed over
+
+	heardSaid  copies[heartbeat.Heard]
+	startsSaid copies[heartbeat.Start]
 }
 
 // peer is what the node notes of another one beside what the machines know.
@@ -147,11 +150,11 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 
 // beat steps the heartbeat machine and tells the token machine what it says.
 func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
-	for _, a := range m.beats.Step(now, ev) {
-		switch a := a.(type) {
+	for _, action := range m.beats.Step(now, ev) {
+		switch a := action.(type) {
 		case heartbeat.Say:
-			m.says = append(m.says, a)
-		case heartbeat.Word:
+			m.says = append(m.says, action)
+		case *heartbeat.Word:
 			m.word(now, a)
 		case heartbeat.Audible:
 			m.decide(now, token.Audible{Peer: a.From})
@@ -193,8 +196,9 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		for _, name := range ev.Names {
 			m.groups.halted[name] = true
 		}
+		m.groups.concerns.all = true
 	case token.Fitness:
-		m.seat(ev.Token).outside = ev.Reasons
+		m.tell(ev)
 	case token.Several:
 		m.several(now, ev)
 	case token.Event:
@@ -213,7 +217,7 @@ func (m *Machine) several(now clock.Instant, list token.Several) {
 	var rest token.Several
 	for _, ev := range list {
 		if f, ok := ev.(token.Fitness); ok {
-			m.seat(f.Token).outside = f.Reasons
+			m.tell(f)
 		} else {
 			rest = append(rest, ev)
 		}
@@ -278,6 +282,7 @@ func (m *Machine) reload(now clock.Instant, r Reload) {
 	m.serve(now, services.Reconfigure{Specs: specs(r.Services)})
 	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
 	m.index()
+	m.groups.concerns.all = true
 	m.reread()
 	m.decide(now, token.Restate{})
 }

@@ -55,7 +55,7 @@ func (p *pair) step(slot uint8, ev Event) {
 	p.got[slot] = append(p.got[slot], actions...)
 	for _, a := range actions {
 		switch a := a.(type) {
-		case Words:
+		case *Words:
 			p.sender[slot].SetPayload(a.Words)
 		case heartbeat.Say:
 			p.say(slot, a.Kind)

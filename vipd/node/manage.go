@@ -30,6 +30,7 @@ func (m *Machine) manage(c Command) {
 func (m *Machine) halt(name string, on bool) {
 	if m.groups.halted[name] != on {
 		m.groups.halted[name] = on
+		m.groups.concerns.all = true
 		m.do(KeepHalted{Name: name, On: on})
 	}
 }

@@ -21,7 +21,7 @@ const (
 var flagged = map[token.Bits]uint8{token.AllowMultiple: multipleFlag, token.DisableInheritance: waitingFlag}
 
 // word takes one message of a peer that counts.
-func (m *Machine) word(now clock.Instant, w heartbeat.Word) {
+func (m *Machine) word(now clock.Instant, w *heartbeat.Word) {
 	p := m.peer(w.From)
 	if w.New && p.alive {
 		m.do(Noted{Peer: w.From, What: PeerRestarted})
@@ -108,20 +108,24 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 	if changed {
 		m.restate(now)
 	}
-	if w := m.words(now); !same(&w, &m.said) {
-		w.Heard, w.Starts = slices.Clone(w.Heard), slices.Clone(w.Starts)
-		m.said = w
-		m.do(Words{w})
+	if w := m.words(now); !same(&w, &m.said.Words) {
+		w.Heard, w.Starts = m.heardSaid.keep(w.Heard), m.startsSaid.keep(w.Starts)
+		m.said.Words = w
+		m.do(&m.said)
 	}
 	m.whole.wanted = m.whole.wanted || changed
 	if m.whole.wanted && m.whole.allows(now, len(m.claims)) {
 		m.whole.wanted = false
 		m.do(heartbeat.Say{Kind: heartbeat.Beat, LAN: m.said.LAN, Whole: true})
 	}
-	for _, s := range m.says {
-		s.Whole = s.Whole && m.whole.allows(now, len(m.claims))
-		s.LAN = s.LAN || s.Whole && m.said.LAN
-		m.do(s)
+	for _, a := range m.says {
+		s := a.(heartbeat.Say)
+		whole := s.Whole && m.whole.allows(now, len(m.claims))
+		if lan := s.LAN || whole && m.said.LAN; whole != s.Whole || lan != s.LAN {
+			s.Whole, s.LAN = whole, lan
+			a = s
+		}
+		m.do(a)
 	}
 }
 
@@ -149,7 +153,7 @@ func (m *Machine) words(now clock.Instant) heartbeat.Words {
 
 // compare looks whether the peer's configuration and clock agree with ours. If
 // not, nothing moves to it by itself.
-func (m *Machine) compare(now clock.Instant, p *peer, w heartbeat.Word) {
+func (m *Machine) compare(now clock.Instant, p *peer, w *heartbeat.Word) {
 	differs := w.Message.Digest != m.config.Digest
 	if differs != p.differs {
 		m.do(Noted{Peer: p.slot, What: choose(differs, ConfigDiffers, ConfigAgrees)})

@@ -1,0 +1,45 @@
+package node
+
+import (
+	"slices"
+
+	"vipd/token"
+)
+
+// concerns are the tokens of which the services, or what the hands said, may now say
+// something else than they did. Of a token that needs no group and is no group's that is
+// so only after an event of its own, or when an operator or a file has changed something.
+type concerns struct {
+	all   bool
+	bound []int // those that a group has to do with
+	fresh []int // those of which the hands said something
+	list  []int
+}
+
+// concerned returns the tokens to be judged now, in the order of their numbers.
+func (m *Machine) concerned() []int {
+	c := &m.groups.concerns
+	c.list = c.list[:0]
+	if c.all || m.config.DecideAll {
+		c.bound = c.bound[:0]
+		for i := range m.tokens.Tokens() {
+			c.list = append(c.list, i)
+			name := m.tokens.Spec(i).Name
+			if _, ok := m.groups.group(name); ok || len(m.groups.services.Requires[name]) > 0 {
+				c.bound = append(c.bound, i)
+			}
+		}
+	} else {
+		c.list = append(append(c.list, c.bound...), c.fresh...)
+		slices.Sort(c.list)
+		c.list = slices.Compact(c.list)
+	}
+	c.all, c.fresh = false, c.fresh[:0]
+	return c.list
+}
+
+// tell notes what the hands say against the token.
+func (m *Machine) tell(f token.Fitness) {
+	m.seat(f.Token).outside = f.Reasons
+	m.groups.concerns.fresh = append(m.groups.concerns.fresh, f.Token)
+}
