@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -29,8 +28,7 @@ type Options struct {
 // may use it.
 type Socket struct {
 	options Options
-	sources [multicast.MaxBatch][6]byte
-	control [128]byte
+	in      batch
 	warm    bool // the kernel stamps by now
 
 	mu sync.RWMutex // held for writing while the socket is closed
@@ -44,6 +42,7 @@ func Open(o Options) (s *Socket, err error) {
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
 	s = &Socket{options: o, fd: fd}
+	s.in.init()
 	if err := s.prepare(); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("prepare a packet socket: %w", err)
@@ -131,51 +130,20 @@ func (s *Socket) bound() (address *unix.SockaddrLinklayer, err error) {
 // address of a datagram is not set: see Source. It does not wait: where no datagram is
 // there, the error is [multicast.Transient]. Only one goroutine reads at a time.
 func (s *Socket) Read(batch []multicast.Datagram) (n int, err error) {
-	outer := s.Control(func(fd uintptr) {
-		for n < min(len(batch), len(s.sources)) && err == nil {
-			if err = s.receive(int(fd), n, &batch[n]); err == nil {
-				n++
-			}
-		}
-	})
+	outer := s.Control(func(fd uintptr) { n, err = s.in.receive(int(fd), batch) })
+	for i := range batch[:n] {
+		batch[i].StampValid = s.warm && !batch[i].Stamp.IsZero()
+	}
 	s.warm = true
-	if n > 0 {
+	if err == nil {
 		return n, outer
 	}
-	return 0, errors.Join(outer, os.NewSyscallError("recvmsg", err))
-}
-
-func (s *Socket) receive(fd, i int, d *multicast.Datagram) error {
-	data := d.Data[:cap(d.Data)]
-	size, control, flags, from, err := unix.Recvmsg(fd, data, s.control[:], unix.MSG_DONTWAIT)
-	if err != nil {
-		return err
-	}
-	*d = multicast.Datagram{Data: data[:size], Truncated: flags&unix.MSG_TRUNC != 0}
-	if from, ok := from.(*unix.SockaddrLinklayer); ok {
-		copy(s.sources[i][:], from.Addr[:6])
-		d.Multicast = from.Pkttype == unix.PACKET_MULTICAST
-	}
-	if messages, err := unix.ParseSocketControlMessage(s.control[:control]); err == nil {
-		d.Stamp = stampOf(messages)
-	}
-	d.StampValid = s.warm && !d.Stamp.IsZero()
-	return nil
-}
-
-// stampOf returns when the kernel received the frame, zero if it does not say.
-func stampOf(messages []unix.SocketControlMessage) (at time.Time) {
-	for _, m := range messages {
-		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 {
-			at = time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
-		}
-	}
-	return at
+	return 0, errors.Join(outer, os.NewSyscallError("recvmmsg", err))
 }
 
 // Source returns the hardware address that sent the datagram with that number of the
 // last Read.
-func (s *Socket) Source(i int) [6]byte { return s.sources[i] }
+func (s *Socket) Source(i int) [6]byte { return s.in.source(i) }
 
 // Send sends one datagram to a hardware address and never waits for room.
 func (s *Socket) Send(payload []byte, to [6]byte) (err error) {

@@ -87,6 +87,13 @@ func (c *Card) RecordFrames() (*Recorder, error) {
 	return r, nil
 }
 
+var heartbeatGroup = net.HardwareAddr{0x03, 0x00, 0x76, 0x69, 0x70, 0x64}
+
+// InFrame puts a payload into a frame to the group of the heartbeats.
+func InFrame(payload []byte, from net.HardwareAddr) []byte {
+	return append(ethernet(heartbeatGroup, from, HeartbeatEther), payload...)
+}
+
 // inFrame returns the heartbeat that a frame of that EtherType holds.
 func inFrame(frame []byte) (payload []byte, ok bool) {
 	if len(frame) < ethernetSize || binary.BigEndian.Uint16(frame[12:]) != HeartbeatEther {

@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"context"
+	"iter"
 	"net"
 	"slices"
 	"strings"
@@ -159,4 +161,93 @@ func TestNoAddressOnTheClientsInterface(t *testing.T) {
 	s.oneAnswered(s.began)
 	s.a.host.Destroy()
 	s.answers(s.b)
+}
+
+// A flood of frames that do not open, at the clients' network, costs the daemons no more
+// than one of datagrams, and moves nothing; also while heartbeats go in frames.
+func TestFloodOfFrames(t *testing.T) {
+	const (
+		rate = 25_000 // frames a second
+		long = time.Second
+		most = 10 * time.Microsecond // of CPU for a frame, however busy the machine is
+	)
+	s := newSite(t, stays)
+	e := s.stranger()
+	s.startInOrder()
+	epoch := s.a.held().Epoch
+	flood := func(when, name string, datagram []byte) {
+		began := time.Now()
+		before, idle := s.a.cpu(), s.a.cpuIdle()
+		ctx, end := context.WithTimeout(t.Context(), long)
+		sent := e.lan.Send(ctx, rate, attack.Repeated(attack.InFrame(datagram, e.lan.MAC), 0))
+		end()
+		took := s.a.cpu() - before - time.Duration(float64(idle)*time.Since(began).Seconds())
+		each := took / time.Duration(max(sent, 1))
+		t.Logf("%-20s %6d frames %s in %v: %v of CPU each", name, sent, when, time.Since(began).Round(time.Millisecond), each)
+		if each > most {
+			t.Errorf("%s: %v of CPU for a frame, want at most %v", name, each, most)
+		}
+		s.oneAnswered(began)
+	}
+	for name, datagram := range s.forgeries() {
+		flood("in peace", name, datagram)
+	}
+	heal := s.cutHeartbeats()
+	for _, n := range []*node{s.a, s.b} {
+		s.eventually(n.name+" hears the other in frames", func() bool { return s.hearsByFrame(n) })
+	}
+	for name, datagram := range s.forgeries() {
+		flood("in trouble", name, datagram)
+	}
+	heal()
+	for _, n := range []*node{s.a, s.b} {
+		if now := n.token(front); now.Epoch != epoch || now.Holder != "hist-a" {
+			t.Errorf("%s: %s holds it with epoch %d, want hist-a and %d", n.name, now.Holder, now.Epoch, epoch)
+		}
+	}
+	s.audit(s.a)
+}
+
+// Recorded frames of earlier sessions, sent again and again, deny no failover and drive
+// nobody off.
+func TestReplayedFrames(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, stays)
+	e := s.stranger()
+	frames := e.heartbeatFrames()
+	s.startInOrder()
+	cut := time.Now()
+	heal := s.cutHeartbeats()
+	for _, n := range []*node{s.a, s.b} {
+		s.eventually(n.name+" sends frames", func() bool { return len(framesSince(frames, cut).From(n.lan.MAC())) > 20 })
+	}
+	heal()
+	heard := framesSince(frames, cut)
+	for _, n := range []*node{s.a, s.b} {
+		n.proc.Kill()
+	}
+	for _, n := range []*node{s.a, s.b} {
+		n.run()
+	}
+	s.eventually("they hear each other", func() bool { return s.hearsPeer(s.a) && s.hearsPeer(s.b) })
+	s.eventually("one holds", func() bool { return s.holder() != nil })
+	holder := s.holder()
+	other := s.other(holder)
+	stop := e.send(1000, [2]iter.Seq[[]byte]{heard.Around(0), attack.Recording{}.Around(0)})
+	died := time.Now()
+	holder.host.Destroy()
+	s.eventually("the other took", func() bool { return other.token(front).Holder == other.name })
+	if took, most := time.Since(died), 3*deadAfter; took > most {
+		t.Errorf("taken after %v, which is more than %v", took, most)
+	}
+	s.answers(other)
+	for end := time.Now().Add(3 * deadAfter); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if st := other.status(); st.Nodes[1].State == control.NodeUp || len(st.Tokens[0].Holders) != 1 {
+			t.Fatalf("it sees %s %s, and holders %v", st.Nodes[1].Name, st.Nodes[1].State, st.Tokens[0].Holders)
+		}
+	}
+	if other.said("dropping") != 0 {
+		t.Error("it dropped the address")
+	}
+	t.Logf("%d frames of %d recorded ones were replayed", stop(), len(heard))
 }

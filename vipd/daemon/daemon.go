@@ -58,6 +58,7 @@ type Daemon struct {
 	paths          []*path
 	lans           []*lanPath
 	lanFilter      atomic.Pointer[[]bpf.RawInstruction]
+	lanless        string                   // interfaces for which no path number is left; of the goroutine that opens them
 	stations       atomic.Pointer[stations] // of the other nodes, as seen on the clients' network
 	stationsWanted atomic.Bool              // since they were asked for
 	page           *page

@@ -10,7 +10,10 @@ import (
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/multicast"
+	"vipd/multicast/ether"
 	"vipd/seal"
+	"vipd/testlab/rig"
+	"vipd/token"
 	"vipd/vipd/control"
 	"vipd/vipd/node"
 )
@@ -98,57 +101,121 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 	}
 }
 
-// BenchmarkReceive is what a datagram costs from the socket to its end, by what it is:
-// read in batches, as a flood is.
-func BenchmarkReceive(b *testing.B) {
-	ring, _ := seal.NewRing("t", seal.Key{1})
+// flooded is a datagram of a flood, by what it is.
+type flooded struct {
+	name     string
+	datagram []byte
+}
+
+// floods are the datagrams of BenchmarkReceive, and the first of the live session.
+func floods(ring *seal.Ring) (first []byte, list []flooded) {
 	sealer := seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 5, Session: 77})
-	first := sealer.Seal(nil, make([]byte, 200))
+	first = sealer.Seal(nil, make([]byte, 200))
 	fresh := seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 6, Session: 78}).Seal(nil, make([]byte, 200))
 	fresh[40] ^= 1
 	old := seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 4, Session: 76}).Seal(nil, make([]byte, 200))
 	forged := sealer.Seal(nil, make([]byte, 200))
 	forged[100] ^= 1
-	for _, c := range []struct {
-		name     string
-		datagram []byte
-	}{{"junk", []byte("junk")}, {"replay", first}, {"old-start", old}, {"forged", forged}, {"forged-new-session", fresh}} {
+	return first, []flooded{{"junk", []byte("junk")}, {"replay", first}, {"old-start", old}, {"forged", forged}, {"forged-new-session", fresh}}
+}
+
+// floodedInlet is an inlet with what a flood meets, and without a filter.
+func floodedInlet(b *testing.B, ring *seal.Ring, first []byte) *inlet {
+	d := blank(Options{Log: slog.New(slog.DiscardHandler)})
+	d.now.Store(&cluster{})
+	names := d.cluster
+	d.loop = &loop{journal: &journal{ring: control.NewJournal(), names: names, log: slog.New(slog.DiscardHandler)},
+		machine: node.New(node.Config{Config: token.Config{Interval: 50 * time.Millisecond, Dead: 150 * time.Millisecond}}, bootNow())}
+	opener := seal.NewOpener(ring, seal.Heartbeat)
+	opener.Open(nil, first)
+	opener.Confirm(1, 77)
+	in, err := newInlet(kernelClocks, nil, &inbox{clocks: kernelClocks, opener: opener, refuse: d.refused}, func(int) {})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(in.close)
+	return in
+}
+
+// receive measures the reading of what fill puts into the socket, a whole batch each time.
+func receive(b *testing.B, in *inlet, fill func()) {
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		fill()
+		b.StartTimer()
+		in.listen(1)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*multicast.MaxBatch), "ns/datagram")
+}
+
+// BenchmarkReceive is what a datagram costs from the socket to its end, by what it is:
+// read in batches, as a flood is.
+func BenchmarkReceive(b *testing.B) {
+	ring, _ := seal.NewRing("t", seal.Key{1})
+	first, list := floods(ring)
+	for _, c := range list {
 		b.Run(c.name, func(b *testing.B) {
-			d := blank(Options{Log: slog.New(slog.DiscardHandler)})
-			d.now.Store(&cluster{})
-			d.loop = &loop{journal: &journal{ring: control.NewJournal(), names: d.cluster, log: slog.New(slog.DiscardHandler)}}
-			opener := seal.NewOpener(ring, seal.Heartbeat)
-			opener.Open(nil, first)
-			opener.Confirm(1, 77)
-			in := &inbox{clocks: kernelClocks, opener: opener, refuse: d.refused}
 			conn, err := multicast.Open(multicast.Options{Local: netip.MustParseAddr("127.0.0.1"), Apart: true, ReceiveBuffer: queueSize})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer conn.Close()
 			to := conn.Unicast().Local()
-			inlet, err := newInlet(kernelClocks, nil, in, func(int) {})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer inlet.close()
-			if err := inlet.hear(0, conn); err != nil {
+			in := floodedInlet(b, ring, first)
+			if err := in.hear(0, conn); err != nil {
 				b.Fatal(err)
 			}
 			batch := make([]multicast.Datagram, multicast.MaxBatch)
-			b.ReportAllocs()
-			for b.Loop() {
-				b.StopTimer()
+			receive(b, in, func() {
 				for k := range batch {
 					batch[k] = multicast.Datagram{Addr: to, Data: c.datagram}
 				}
 				if _, err := conn.Unicast().Write(batch); err != nil {
 					b.Fatal(err)
 				}
-				b.StartTimer()
-				inlet.listen(1)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(batch)), "ns/datagram")
+			})
 		})
 	}
+}
+
+// BenchmarkReceiveFrame is the same of frames on the clients' network.
+func BenchmarkReceiveFrame(b *testing.B) {
+	ring, _ := seal.NewRing("t", seal.Key{1})
+	first, list := floods(ring)
+	for _, c := range list {
+		b.Run(c.name, func(b *testing.B) {
+			from, to := frameSockets(b)
+			in := floodedInlet(b, ring, first)
+			if err := in.hearLAN(&lanPath{number: 1, name: "eth0"}, to); err != nil {
+				b.Fatal(err)
+			}
+			receive(b, in, func() {
+				for range multicast.MaxBatch {
+					if err := from.SendGroup(c.datagram); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// frameSockets are two hosts' sockets on one clients' network.
+func frameSockets(t testing.TB) (a, b *ether.Socket) {
+	lab := rig.Start(t)
+	open := func(name string) (s *ether.Socket) {
+		h := lab.Host(name)
+		port := h.Plug(lab.Switch("lan"), "eth0")
+		err := h.Do(func() (err error) {
+			s, err = ether.Open(ether.Options{Interface: port.Index(), EtherType: lanEtherType, Group: lanGroup, ReceiveBuffer: queueSize})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	return open("a"), open("b")
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/net/bpf"
@@ -84,8 +85,11 @@ func (o *outbox) sendLAN(s heartbeat.Say, m heartbeat.Message) {
 
 // tendLANs keeps one path open on each interface on which this host may have a shared
 // address, as far as there are numbers.
-func (d *Daemon) tendLANs() {
-	wanted := d.clientInterfaces()
+func (d *Daemon) tendLANs() { d.openLANs(d.clientInterfaces()) }
+
+// openLANs keeps a path open on each of the interfaces, and closes the others.
+func (d *Daemon) openLANs(wanted []int) {
+	wanted = slices.Clone(wanted)
 	for _, p := range d.lans {
 		conn := p.conn.Load()
 		if conn == nil {
@@ -103,6 +107,23 @@ func (d *Daemon) tendLANs() {
 			wanted = wanted[1:]
 		}
 	}
+	d.sayLANless(wanted)
+}
+
+// sayLANless says, once, on which interfaces heartbeats have no path over the clients'
+// network. That is no alarm: a peer is heard by any one path.
+func (d *Daemon) sayLANless(indexes []int) {
+	var names []string
+	for _, index := range indexes {
+		if link := interfaceByIndex(index); link != nil {
+			names = append(names, link.Name)
+		}
+	}
+	text := strings.Join(names, ", ")
+	if text != d.lanless && text != "" {
+		d.log.Warn(fmt.Sprintf("heartbeats don't go over the clients' network on %s: a node has %d paths at most, its own addresses among them", text, heartbeat.MaxPaths))
+	}
+	d.lanless = text
 }
 
 // openLAN opens the path on the interface, or notes why it can't be opened.
