@@ -224,7 +224,8 @@ func TestSuccession(t *testing.T) {
 
 // Whatever is heard of sessions that have not proved themselves: nothing is answered,
 // and what is known of the peer stays as it is. The peer may be there only by a session
-// that began after all that have proved themselves, where this run knows it.
+// that began after all that have proved themselves; and right after our start, by the one
+// that an earlier run of ours knew.
 func TestRecordings(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -238,9 +239,12 @@ func TestRecordings(t *testing.T) {
 		{"of an earlier start", nil, true, 7, 10 * ms, OldSession, false},
 		{"of an earlier start, in a silence", nil, true, 7, time.Second, OldSession, false},
 		{"of an earlier start, known from an earlier run", []Start{{2, 8}}, false, 7, 10 * ms, OldSession, false},
-		{"of the present start, after ours", []Start{{2, 8}}, false, 8, 10 * ms, Unproven, false},
-		{"of a later start, after ours", []Start{{2, 8}}, false, 9, 10 * ms, Unproven, false},
-		{"of a node never heard", nil, false, 9, 10 * ms, Unproven, false},
+		{"of the present start, after ours", []Start{{2, 8}}, false, 8, 10 * ms, Unproven, true},
+		{"of the present start, long after ours", []Start{{2, 8}}, false, 8, time.Second, Unproven, false},
+		{"of a later start, after ours", []Start{{2, 8}}, false, 9, 10 * ms, Unproven, true},
+		{"of a later start, long after ours", []Start{{2, 8}}, false, 9, time.Second, Unproven, false},
+		{"of a node never heard", nil, false, 9, 10 * ms, Unproven, true},
+		{"of a node never heard, without a start", nil, false, 0, 10 * ms, Unproven, false},
 		{"of a later start", nil, true, 9, time.Second, Unproven, true},
 		{"without a start", nil, true, 0, time.Second, Unproven, false},
 		{"of the same start", nil, true, 8, time.Second, Unproven, false},

@@ -202,11 +202,11 @@ func (q *pending) hear(now clock.Instant, r Received) bool {
 func (p *Peer) least() uint64 { return max(p.proven, p.pending.start) }
 
 // await notes a message of a session that has not proved itself. It reports whether
-// the peer may be there: the session began after all that have proved themselves, and
-// the message is its newest.
+// the peer may be there: the session began after all that have proved themselves, or is
+// the newest that an earlier run of ours knew, and the message is its newest.
 func (p *Peer) await(now clock.Instant, r Received) (audible bool) {
 	if r.Start > 0 && (r.Start > p.proven || p.Session == 0) {
-		return p.pending.hear(now, r) && r.Start > p.proven
+		return p.pending.hear(now, r) && (r.Start > p.proven || p.Session == 0 && r.Start == p.proven)
 	}
 	i := max(slices.IndexFunc(p.odd[:], func(q pending) bool { return q.session == r.Session }), 0)
 	q := p.odd[i] // if it is a new one, that which was not heard for the longest makes room

@@ -117,8 +117,14 @@ func (m *Machine) sound(now clock.Instant, p *peer) {
 	p.audible = now
 }
 
-// sounded is when the peer was last there by what is no word of it.
-func (p *peer) sounded() clock.Instant { return max(p.audible, p.unread) }
+// sounded is when the peer was last there by what is no word of it. A peer of which this
+// run knows nothing holds no take up by what may be a recording.
+func (p *peer) sounded() clock.Instant {
+	if !p.ever {
+		return p.unread
+	}
+	return max(p.audible, p.unread)
+}
 
 // standsUntil returns until when a lease that the peer lets live may be in force: L
 // from now if it was renewed alone, else as its echoes had it.

@@ -72,6 +72,8 @@ var found = []struct {
 	{38221, 0},      // a silence shorter than a dead time: what was renewed alone must not stand
 	{35, LostState}, // a state file is lost right after a grant that was a little ahead of the clock
 	{2170, Growth},  // a grant on silence by a daemon that is killed before any word of it got out
+
+	{55501000000509, 0}, // a daemon that adopted a lease hears a peer that does not hear yet that it has begun
 }
 
 func TestFoundSchedules(t *testing.T) {
