@@ -89,9 +89,9 @@ func (e *stranger) send(perSecond int, frames [2]iter.Seq[[]byte]) (stop func() 
 
 // recordBoth records both nodes' sessions of now, and ends these: both daemons are killed
 // and started again together, so that neither has heard the other's former session.
-func (e *stranger) recordBoth() [2]attack.Recording {
+func (e *stranger) recordBoth(while time.Duration) [2]attack.Recording {
 	e.site.t.Helper()
-	s, heard := e.site, e.record(3*time.Second)
+	s, heard := e.site, e.record(while)
 	for _, n := range []*node{s.a, s.b} {
 		n.proc.Kill()
 	}
@@ -164,7 +164,7 @@ func replayRecording(t *testing.T, perSecond int) {
 	s := newSite(t, stays)
 	e := s.stranger()
 	s.startInOrder()
-	heard := e.recordBoth()
+	heard := e.recordBoth(3*time.Second)
 	holder := s.holder()
 	other := s.other(holder)
 	stop := e.send(perSecond, around(heard))
@@ -198,7 +198,7 @@ func TestReplayDuringASilence(t *testing.T) {
 	s := newSite(t, stays)
 	e := s.stranger()
 	s.startInOrder()
-	heard := e.recordBoth()
+	heard := e.recordBoth(3*time.Second)
 	cut := time.Now()
 	heal := s.cut()
 	s.bothAnswer(cut)
