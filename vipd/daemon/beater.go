@@ -18,7 +18,8 @@ type speaker interface {
 
 // kernel is where leases are enforced, packet by packet.
 type kernel interface {
-	write(list []expiry)
+	// write reports whether the kernel took them all.
+	write(list []expiry) bool
 }
 
 // expiry is until when the kernel is to let a token live, by the token's ID.
@@ -44,10 +45,11 @@ type beater struct {
 
 	mu     sync.Mutex // held for microseconds: words and leases in, a message out
 	sender *node.Sender
-	ids    []uint64   // of the tokens, by number
-	batch  []expiry   // to be written in one go
-	silent bool       // wedged, as last seen
-	wedged func(bool) // told when that changes
+	ids    []uint64        // of the tokens, by number
+	batch  []expiry        // to be written in one go
+	told   []clock.Instant // by token: the expiry that the kernel took, 0 if none
+	silent bool            // wedged, as last seen
+	wedged func(bool)      // told when that changes
 }
 
 func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool), beaten func()) *beater {
@@ -78,13 +80,14 @@ func (b *beater) setLease(l token.Lease, r row) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.ids) <= l.Token {
-		b.ids = append(b.ids, 0)
+		b.ids, b.told = append(b.ids, 0), append(b.told, 0)
 	}
 	if l.Limit != 0 {
 		b.page.hold(l.Token, r)
 	}
 	b.ids[l.Token] = r.id
 	if until, ok := b.sender.Grant(l, b.boot()); ok {
+		b.told[l.Token] = 0
 		b.add(l.Token, until)
 	}
 	b.write()
@@ -105,14 +108,21 @@ func (b *beater) setLeases(list []token.Lease, pinned func(token int) bool) {
 	b.write()
 }
 
-// add writes to the page until when the token may live; write tells the kernel.
+// add writes to the page until when the token may live, unless the kernel knows it
+// already; write tells the kernel.
 func (b *beater) add(i int, until clock.Instant) {
+	if until != 0 && b.told[i] == until {
+		return
+	}
+	b.told[i] = until
 	b.page.renew(i, until)
 	b.batch = append(b.batch, expiry{b.ids[i], until})
 }
 
 func (b *beater) write() {
-	b.kernel.write(b.batch)
+	if len(b.batch) > 0 && !b.kernel.write(b.batch) {
+		clear(b.told) // tried again with the next send
+	}
 	b.batch = b.batch[:0]
 }
 
@@ -122,6 +132,7 @@ func (b *beater) rewrite(id uint64) {
 	defer b.mu.Unlock()
 	for i := range b.ids {
 		if until, ok := b.sender.Expiry(i); ok && b.ids[i] == id {
+			b.told[i] = 0
 			b.add(i, until)
 		}
 	}

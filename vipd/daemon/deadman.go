@@ -325,29 +325,30 @@ func (d *deadman) disarm(name string) error {
 }
 
 // write moves the expiries of the tokens' addresses, all in one go; 0 ends one. If that
-// fails it is tried for each token, so that an error is that of its own.
-func (d *deadman) write(list []expiry) {
-	if d == nil || len(list) == 0 {
-		return
+// fails it is tried for each token, so that an error is that of its own. It reports whether
+// all are in force.
+func (d *deadman) write(list []expiry) (ok bool) {
+	if d == nil {
+		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range list {
 		d.renewGroup(e.id, e.until)
 	}
-	if len(list) == 1 || d.post(list) != nil {
-		for i := range list {
-			d.writeOne(list[i : i+1])
-		}
+	if ok = len(list) > 1 && d.post(list) == nil; ok {
+		return true
 	}
+	ok = true
+	for i := range list {
+		ok = d.writeOne(list[i:i+1]) && ok
+	}
+	return ok
 }
 
 // writeOne does so for one token, and tells how it went. d.mu is held.
-func (d *deadman) writeOne(list []expiry) {
+func (d *deadman) writeOne(list []expiry) (ok bool) {
 	id, until := list[0].id, list[0].until
-	if len(d.armed[id]) == 0 {
-		return
-	}
 	err := d.post(list)
 	if now := bootNow(); err != nil && d.refused != nil {
 		d.refused(id, until > now && d.until[id] <= now, err)
@@ -356,6 +357,7 @@ func (d *deadman) writeOne(list []expiry) {
 		d.sick = true
 		d.log.Error("could not write the kernel's lease", "err", err)
 	}
+	return err == nil
 }
 
 // post has the kernel told. d.mu is held.

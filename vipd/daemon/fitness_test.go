@@ -280,7 +280,7 @@ func TestDropWithoutRights(t *testing.T) {
 }
 
 // within runs f in the host.
-func within(t *testing.T, h *rig.Host, f func() error) {
+func within(t testing.TB, h *rig.Host, f func() error) {
 	t.Helper()
 	if err := h.Do(f); err != nil {
 		t.Fatal(err)
@@ -288,7 +288,7 @@ func within(t *testing.T, h *rig.Host, f func() error) {
 }
 
 // deadmanIn is the daemon's own in the host, with one token of one address.
-func deadmanIn(t *testing.T, h *rig.Host, layer lease.Layer) (d *deadman) {
+func deadmanIn(t testing.TB, h *rig.Host, layer lease.Layer) (d *deadman) {
 	t.Helper()
 	lacks := ""
 	within(t, h, func() error {
