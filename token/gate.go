@@ -70,7 +70,7 @@ func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Insta
 	if !m.reached(now, at) {
 		return blocked
 	}
-	if m.reached(now, g.at.Add(UnprovedFor)) {
+	if m.reached(now, at.Add(UnprovedFor)) { // not from g.at: a third node's words move that on and on
 		return bySilence
 	}
 	if m.rivalAsks(now, t, i) {

@@ -179,3 +179,40 @@ func TestUnprovedAnswersBlockForABoundedTime(t *testing.T) {
 		t.Errorf("taken %v after the first block", taken.Sub(blocked))
 	}
 }
+
+// The words of a third node, late by more than half a dead time each, don't make the time
+// longer for which an answer without a proof blocks the take.
+func TestUnprovedAnswersBesideAThirdNode(t *testing.T) {
+	s := spec("vip:front", 0)
+	s.Askable = true
+	s.Members = append(s.Members, Member{Slot: 3, Priority: 50, Place: 2})
+	m := New(config(s), at(0))
+	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	say := func(now clock.Instant, peer uint8, phase Phase) {
+		w := idle(m, now)
+		w.Peer, w.Leased = peer, true
+		if phase == Holding {
+			w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen = Holding, 9<<8|2, 9<<8|2
+		}
+		m.Step(now, w)
+	}
+	say(at(1), 2, Holding)
+	var taken clock.Instant
+	third := at(1)
+	for now := at(2); taken == 0 && now <= at(4*time.Second); now = min(max(now+1, m.Deadline()), max(now+1, third)) {
+		if now >= third {
+			say(now, 3, Idle)
+			third = now.Add(100 * ms)
+		}
+		actions := m.Step(now, Tick{})
+		if len(find[Acquire](actions)) > 0 {
+			taken = now
+		}
+		for _, a := range find[Ask](actions) {
+			m.Step(now+1, Answered{Token: a.Token, Peer: 2, Asked: now})
+		}
+	}
+	if late := taken.Sub(at(150*ms + UnprovedFor)); taken == 0 || late < 0 || late > 10*ms {
+		t.Errorf("taken %v after it might be", late)
+	}
+}

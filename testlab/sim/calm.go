@@ -43,7 +43,7 @@ func (c *checker) calm() {
 }
 
 // disorder names what is not as promised in a calm: every token that can be held
-// is held once, by the one with the highest epoch, who announced last, and with
+// is held once, by the one with the highest epoch of those that run, who announced last, and with
 // Auto Failback not by a lower priority than could be.
 func (c *checker) disorder() string {
 	for i := range c.w.specs {
@@ -91,7 +91,7 @@ func (c *checker) disorderOf(i int) string {
 		return fmt.Sprintf("%s holds %s, but %d announced last", holder.Name, name, c.announcer[i])
 	}
 	for _, o := range c.w.Hosts {
-		if c.newest[o.Slot-1][i] > holder.kernel[i].epoch && !c.mayGoBack(holder) && !c.forgot(o, i, c.granted[holder.Slot-1][i]) {
+		if o.Running() && c.newest[o.Slot-1][i] > holder.kernel[i].epoch && !c.mayGoBack(holder) && !c.forgot(o, i, c.granted[holder.Slot-1][i]) {
 			return fmt.Sprintf("%s holds %s with epoch %x, below %x", holder.Name, name, holder.kernel[i].epoch, c.newest[o.Slot-1][i])
 		}
 		if c.better(o, holder, i) {

@@ -37,7 +37,7 @@ var extraNames = [...]string{"linger", "slow-hands", "late-loop", "reloads", "di
 // AllExtras is every extra, Usual those that are drawn unless a run says otherwise.
 const (
 	AllExtras = extrasEnd - 1
-	Usual     = Reloads | Differ | Hands | Unarmed | Third
+	Usual     = AllExtras
 )
 
 // String returns the names as ParseExtras takes them.
@@ -88,10 +88,11 @@ func extraNamed(name string) (Extras, bool) {
 // in each.
 const extraOdds = 8
 
-// drawExtras draws those of the extras that befall the plan.
+// drawExtras draws those of the extras that befall the plan, the last one first: the others
+// depend on how fast the nodes beat.
 func (p *Plan) drawExtras(on Extras) {
 	alone := on&(on-1) == 0
-	for i := range extraNames {
+	for i := len(extraNames) - 1; i >= 0; i-- {
 		one := Extras(1) << i
 		r := &random{p.Seed ^ 0x6578747261<<8 ^ uint64(i)<<56}
 		if chosen := r.chance(extraOdds); on&one != 0 && (chosen || alone) {
