@@ -9,7 +9,8 @@ import (
 // Event is something that happened.
 type Event interface{ event() }
 
-// Tick is the passing of time: the deadline was reached.
+// Tick is the passing of time: the deadline was reached, and nothing that came since the
+// step before waits unread.
 type Tick struct{}
 
 // Word is a peer's message that counts.

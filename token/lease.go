@@ -184,11 +184,25 @@ func (m *Machine) tellAlone(now clock.Instant, i int) {
 }
 
 // listen finds the peers that have become silent both ways. Each stays so until its next
-// word, and binds nothing until then.
-func (m *Machine) listen(now clock.Instant) {
+// word, and binds nothing until then. A peer may have spoken although this node has not
+// heard it yet: it ran late, and steps by something else before it reads its sockets. So
+// the silence must have been long enough by the step before a Tick, which says that
+// nothing was left to read since that step.
+func (m *Machine) listen(now clock.Instant, tick bool) {
+	if now > m.stepped {
+		m.earlier, m.stepped = m.stepped, now
+	}
 	for i := range m.peers {
-		if p := &m.peers[i]; !p.quiet && m.reached(now, m.quietAt(now, p)) {
+		p := &m.peers[i]
+		if p.quiet {
+			continue
+		}
+		switch at := m.quietAt(now, p); {
+		case !m.reached(now, at):
+		case tick && at <= m.earlier:
 			p.quiet = true
+		default:
+			m.next = clock.Min(m.next, now+1)
 		}
 	}
 }

@@ -20,6 +20,8 @@ type Machine struct {
 	stale     bool          // a new edition is due whatever the claims are
 	questions questions
 	epochs    epochs
+	stepped   clock.Instant // the newest step
+	earlier   clock.Instant // the newest step at another instant than that
 	next      clock.Instant // earliest instant consulted that lies ahead
 	settled   settled
 	actions   []Action
@@ -153,7 +155,8 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.settled.turn = m.settled.turn[:0]
 	m.settled.renew(len(m.tokens), len(m.peers))
 	m.handle(now, ev)
-	m.listen(now)
+	_, tick := ev.(Tick)
+	m.listen(now, tick)
 	m.reserve(now)
 	m.notice(now)
 	m.renewShared(now)

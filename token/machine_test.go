@@ -274,10 +274,7 @@ func TestLease(t *testing.T) {
 	if limit := m.Look(at(75*ms), 0).Limit; limit != at(121*ms) {
 		t.Errorf("limit %v before it is alone", limit.Sub(at(0)))
 	}
-	m.Step(at(76*ms), Tick{})
-	if limit := m.Look(at(76*ms), 0).Limit; limit != clock.Never {
-		t.Errorf("limit %v alone", limit.Sub(at(0)))
-	}
+	goAlone(t, m, at(76*ms))
 }
 
 func TestReasonWords(t *testing.T) {

@@ -12,6 +12,32 @@ func limit(m *Machine, now clock.Instant, ev Event) clock.Instant {
 	return m.limitOf(0)
 }
 
+// goAlone lets the peer be silent until now, with nothing left to read.
+func goAlone(t *testing.T, m *Machine, now clock.Instant) {
+	t.Helper()
+	m.Step(now, Tick{})
+	if got := limit(m, m.Deadline(), Tick{}); got != clock.Never {
+		t.Fatalf("limit %v of one that is alone", got.Sub(at(0)))
+	}
+}
+
+// A step that comes late, or by something else than a Tick, does not find the peer silent:
+// its words may wait unread. The step after it is due at once, and what was read comes first.
+func TestSilenceIsFoundWithNothingLeftToRead(t *testing.T) {
+	for _, ev := range []Event{Tick{}, Fitness{}, Foreign{}} {
+		m := holder(t, spec("vip:front", 0))
+		m.Step(at(60*ms), ev)
+		if got := limit(m, at(100*ms), ev); got != at(121*ms) || m.Deadline() != at(100*ms)+1 {
+			t.Errorf("%T: limit %v, next step after %v", ev, got.Sub(at(0)), m.Deadline().Sub(at(100*ms)))
+		}
+		w := idle(m, at(1*ms)) // it had come before
+		w.Silence = 99 * ms
+		if got := limit(m, at(100*ms)+1, w); got != at(121*ms) {
+			t.Errorf("%T: limit %v after its word", ev, got.Sub(at(0)))
+		}
+	}
+}
+
 // A new session of the peer leaves the lease as its echoes had it. It may have heard
 // nothing of ours since it began, and takes after W from then.
 func TestNewSessionRenewsNothing(t *testing.T) {
@@ -27,9 +53,7 @@ func TestNewSessionRenewsNothing(t *testing.T) {
 // in which the peer's silence bound nothing: the lease ends L after its first message.
 func TestPendingSessionBindsTheLease(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
-	if got := limit(m, at(100*ms), Tick{}); got != clock.Never {
-		t.Fatalf("limit %v of one that is alone", got.Sub(at(0)))
-	}
+	goAlone(t, m, at(100*ms))
 	for _, now := range []clock.Instant{at(110 * ms), at(150 * ms), at(200 * ms)} {
 		if got := limit(m, now, Audible{Peer: 2}); got != at(230*ms) {
 			t.Errorf("limit %v at %v, want L after the first sound", got.Sub(at(0)), now.Sub(at(0)))
@@ -79,9 +103,7 @@ func TestGoneTokenIsBoundByWhoSaidNothing(t *testing.T) {
 func TestFirstWordAfterASilence(t *testing.T) {
 	for _, c := range []struct{ at, want clock.Instant }{{at(110 * ms), at(121 * ms)}, {at(200 * ms), at(320 * ms)}} {
 		m := holder(t, spec("vip:front", 0))
-		if got := limit(m, at(100*ms), Tick{}); got != clock.Never {
-			t.Fatalf("limit %v of one that is alone", got.Sub(at(0)))
-		}
+		goAlone(t, m, at(100*ms))
 		w := idle(m, c.at)
 		w.Echoed, w.Silence = at(1*ms), c.at.Sub(at(1*ms))
 		if got := limit(m, c.at, w); got != c.want {
@@ -100,7 +122,7 @@ func TestDeafRivalBindsLater(t *testing.T) {
 		s := spec("vip:front", 0)
 		s.Askable = c.askable
 		m := holder(t, s)
-		m.Step(at(100*ms), Tick{})
+		goAlone(t, m, at(100*ms))
 		w := idle(m, at(200*ms))
 		w.Echoed, w.Silence = at(1*ms), 199*ms
 		w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen = Holding, 2<<8|2, 2<<8|2

@@ -145,8 +145,19 @@ func (c *checker) answering(h *Host, i int) {
 			c.Duals++
 			continue
 		}
+		if c.lateAndKilled(h, o, i) || c.lateAndKilled(o, h, i) {
+			continue
+		}
 		c.fail("both %s (until %v) and %s (%v) answer for %s", h.Name, h.kernel[i].expiry.Sub(h.now()), o.Name, o.kernel[i].expiry.Sub(o.now()), c.w.specs[i].Name)
 	}
+}
+
+// lateAndKilled reports whether what is known to be left befell the pair: the peer's daemon
+// was late, so that the holder thought itself alone, and the holder's was killed before it
+// could hear that it is not.
+func (c *checker) lateAndKilled(holder, peer *Host, i int) bool {
+	late := func(l Late) bool { return l.Node == int(peer.Slot-1) }
+	return holder.machine == nil && holder.kernel[i].alone && !c.lasting(i) && slices.ContainsFunc(c.w.Plan.Late, late)
 }
 
 // Announced says that a host told the LAN that the address is its own.

@@ -18,13 +18,18 @@ type grant struct {
 // later one must be above it.
 const aheadOfClock = 1500 * time.Millisecond
 
-// forgot reports whether the host has lost everything by which it knew of its newest
-// grant of the token, the state file and the lease page, and one made at the time came
-// so soon after that grant that the time of day need not be above it.
+// forgot reports whether the host has lost everything by which it knew of its newest grant
+// of the token, and the time of day need not be above that, be it for another grant at the
+// time or for what the host says of itself: its lease page went in a power cut, and the
+// state file, which reserves more than was granted, is lost too, or the host was back so
+// soon that the second which a start adds to the time of day is not above it.
 func (c *checker) forgot(h *Host, i int, at int64) bool {
 	n := h.Slot - 1
 	granted := c.granted[n][i]
-	return c.stateLost[n] >= granted && c.pageLost[n] >= granted && at-granted < int64(aheadOfClock)
+	if c.pageLost[n] < granted || at-granted >= int64(aheadOfClock) {
+		return false
+	}
+	return c.stateLost[n] >= granted || c.pageLost[n]-granted < int64(aheadOfClock-time.Second)
 }
 
 // grew checks that grants grow along real time, whoever makes them and whatever the node

@@ -59,6 +59,7 @@ type entry struct {
 	page   clock.Instant // the same, as the next daemon finds it
 	since  clock.Instant
 	pinned bool
+	alone  bool // its daemon was killed while no peer bound the lease
 }
 
 // disk survives the daemon, and the host's reboot.
@@ -182,6 +183,9 @@ func (h *Host) listen() {
 
 // Kill ends the daemon at once; the kernel keeps what it has.
 func (h *Host) Kill() {
+	for i := range h.kernel {
+		h.kernel[i].alone = h.machine != nil && len(h.world.Plan.Late) > 0 && h.machine.Tokens().Look(h.now(), i).Limit == clock.Never
+	}
 	h.machine, h.crews, h.frozen, h.socket, h.late = nil, nil, false, nil, nil
 	h.busy, h.waiting = false, nil
 }

@@ -73,7 +73,9 @@ var found = []struct {
 	{35, LostState}, // a state file is lost right after a grant that was a little ahead of the clock
 	{2170, Growth},  // a grant on silence by a daemon that is killed before any word of it got out
 
-	{55501000000509, 0}, // a daemon that adopted a lease hears a peer that does not hear yet that it has begun
+	{55501000000509, 0},        // a daemon that adopted a lease hears a peer that does not hear yet that it has begun
+	{77001234500504, Proxy},    // an answer without a proof, and a third node whose words are late
+	{77001234502402, LateLoop}, // a holder that thinks itself alone, for its peer is late, is killed
 }
 
 func TestFoundSchedules(t *testing.T) {

@@ -142,7 +142,7 @@ func (w *World) happen(h happening) {
 	case arrival:
 		w.arrive(h)
 	case tick:
-		if h.life == h.host.life && h.host.Running() && h.at == h.host.wake {
+		if h.life == h.host.life && h.host.Running() && h.at == h.host.wake && !h.host.busy { // else it ticks when it has caught up
 			h.host.wake = 0
 			h.host.step(node.Tick{})
 		}
