@@ -140,6 +140,31 @@ func TestPromiseOutlivesAStart(t *testing.T) {
 	}
 }
 
+// The last word of a dead peer that left the file, and held nothing, forbids no take for
+// ever; that of a holder does.
+func TestPeerThatLeftTheFile(t *testing.T) {
+	alone := Spec{Name: "vip:front", ID: ID("vip:front"), Members: []Member{{Slot: 1, Priority: 200}}}
+	for _, held := range []bool{false, true} {
+		m, word := beside(t, spec("vip:front", DisableInheritance), func(c *Claim) {
+			if held {
+				c.Phase, c.Epoch, c.Seen = Holding, 1<<8|2, 1<<8|2
+			}
+		})
+		word(1 * ms)
+		m.Step(at(1*ms), Recorded{Token: 0, OK: true})
+		word(2 * ms)
+		for now := at(time.Second); now < at(2*time.Second); now = max(now+1, m.Deadline()) {
+			m.Step(now, Tick{})
+		}
+		m.Step(at(2*time.Second), Reconfigure{Tokens: []Spec{alone}})
+		m.Step(at(2*time.Second), Recorded{Token: 0, OK: true})
+		m.Step(at(2*time.Second), Recorded{Token: 0, OK: true})
+		if promised := m.tokens[0].lasting(); promised != held {
+			t.Errorf("the peer held %v: taken on no silence %v", held, promised)
+		}
+	}
+}
+
 // A token that left the file goes on being bound by the peer's echoes while it goes down.
 func TestGoneTokenIsBound(t *testing.T) {
 	s := spec("group:db", 0)

@@ -31,11 +31,19 @@ func (t *state) promises() bool {
 	}
 	for i := range t.views {
 		v := &t.views[i]
-		if v.told && v.Bits&DisableInheritance != 0 || !v.told && t.record.Promised && t.counts(i) {
+		if t.forbids(i) || !v.told && t.record.Promised && t.counts(i) {
 			return true
 		}
 	}
 	return false
+}
+
+// forbids reports whether the peer says that it applies Disable Inheritance, so that this
+// node does. The last word of a peer that our file has no more, and that held nothing, does
+// not count: it takes by our word alone.
+func (t *state) forbids(i int) bool {
+	v := &t.views[i]
+	return v.told && v.configured() && v.Bits&DisableInheritance != 0 && (t.theirs[i] != nil || t.spec.Members == nil || v.holds())
 }
 
 // rely notes on which peers the lease need not depend (rule 2).

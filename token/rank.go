@@ -61,7 +61,9 @@ func (t *state) applied() Bits {
 		if !v.told || !v.configured() {
 			continue
 		}
-		bits |= v.Bits & DisableInheritance
+		if t.forbids(i) {
+			bits |= DisableInheritance
+		}
 		if v.Bits&AllowMultiple == 0 {
 			bits &^= AllowMultiple
 		}
