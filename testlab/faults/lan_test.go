@@ -251,3 +251,30 @@ func TestReplayedFrames(t *testing.T) {
 	}
 	t.Logf("%d frames of %d recorded ones were replayed", stop(), len(heard))
 }
+
+// Where the clients' network passes ARP but drops heartbeats, a cut of the ordinary paths
+// is a cut of everything: both hold, and both say so, with the other's hardware address;
+// after the heal one is left.
+func TestNetworkThatDropsFrames(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, stays)
+	s.startInOrder()
+	s.a.held()
+	undrop := s.lab.Switch("service").Drop(rig.Fault{Only: rig.Ether(attack.HeartbeatEther)})
+	heal := s.cutHeartbeats()
+	s.eventually("the other took", func() bool { return slices.Contains(s.b.token(front).Holders, "hist-b") })
+	s.eventually("hist-b says who answers, or who claims", func() bool {
+		return strings.Contains(s.b.alarms(), "taken although "+s.a.lan.MAC().String()) || strings.Contains(s.b.alarms(), "claimed by "+s.a.lan.MAC().String())
+	})
+	s.eventually("hist-a says who claims", func() bool {
+		return strings.Contains(s.a.alarms(), "192.0.2.10 is claimed by "+s.b.lan.MAC().String()+", a hardware address of hist-b, which is not heard")
+	})
+	if s.a.said("dropping") != 0 {
+		t.Error("the holder was driven off")
+	}
+	heal()
+	undrop()
+	s.eventually("one holds", func() bool { return s.holder() != nil })
+	s.audit(s.holder())
+	s.answers(s.holder())
+}

@@ -33,6 +33,7 @@ type Plan struct {
 	HandsTime     time.Duration
 	DiskTime      time.Duration
 	Askable       bool // the gate is in use: the LAN can be asked who has an address
+	Frameless     bool // but it carries no heartbeats
 	Crowded       bool // one of a holder's addresses is asked for at a time, for all of them
 	Groups        []Group
 	Requires      [][]int // by vip: the groups that it needs
@@ -73,9 +74,9 @@ func (p *Plan) startWait() time.Duration {
 func (p *Plan) Dead() time.Duration { return p.Interval * time.Duration(p.Tolerance) }
 
 // lans is how many paths over the clients' network there are: where it can be asked, it
-// carries heartbeats too.
+// carries heartbeats too, unless it drops them.
 func (p *Plan) lans() uint8 {
-	if p.Askable {
+	if p.Askable && !p.Frameless {
 		return 1
 	}
 	return 0

@@ -127,6 +127,8 @@ func (s *Story) set(list []string) error {
 			p.Foreign = false
 		case item == "askable=yes":
 			p.Askable = true
+		case item == "frames=no":
+			p.Frameless = true
 		default:
 			return fmt.Errorf("set: %q is not understood", item)
 		}
