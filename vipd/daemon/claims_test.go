@@ -133,21 +133,21 @@ func TestClaimOfASilentNode(t *testing.T) {
 func TestTakeAgainstAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFramePair(t)
-		take := func(blockedFor time.Duration, c token.Cause) {
+		take := func(after time.Duration, c token.Cause) {
 			p.b.onLoop(func() {
 				l := p.b.d.loop
-				l.answerers[0] = token.Answerer{MAC: frameFrom(7).mac, Until: l.boot().Add(blockedFor)}
+				l.answerers[0] = answerer{token.Answerer{MAC: frameFrom(7).mac}, l.boot().Add(-after)}
 				l.warnOfTake(token.Acquire{Token: 0, From: 1, Cause: c})
 			})
 			synctest.Wait()
 		}
-		take(time.Millisecond, token.PeerSilent)
-		take(-time.Minute, token.PeerSilent)
+		p.b.onLoop(func() { p.b.d.loop.warnOfTake(token.Acquire{Token: 0, From: 1, Cause: token.PeerSilent}) })
+		take(p.b.d.loop.dead, token.PeerSilent)
 		take(0, token.Priority)
 		if got := p.b.saidWith("taken although"); len(got) != 0 {
 			t.Errorf("said %q", got)
 		}
-		take(-time.Millisecond, token.PeerSilent)
+		take(time.Millisecond, token.PeerSilent)
 		const text = "vip:front: taken although 02:00:00:00:00:07 answers for it: something answers in the place of hist-a, or it lives and its heartbeats on the clients' network (EtherType 0x88B5) do not pass"
 		if got := p.b.saidWith("taken although"); len(got) != 1 || got[0] != text {
 			t.Errorf("said %q", got)

@@ -80,9 +80,9 @@ type loop struct {
 	crews       map[int]*crew    // by the group's number
 	tell        func(any)        // an event to this loop, from elsewhere
 	ready       func(name string) error
-	forget      func()                 // told that a token which the configuration has no more is off
-	asked       map[int]clock.Instant  // newest question for the token's addresses
-	answerers   map[int]token.Answerer // by token: what blocked the take that was warned of last
+	forget      func()                // told that a token which the configuration has no more is off
+	asked       map[int]clock.Instant // newest question for the token's addresses
+	answerers   map[int]answerer      // by token: what blocked the take that was warned of last
 	claims      claims
 	raise       func(about, text string, lasts time.Duration) // an alarm in status for a while
 	dead        time.Duration

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vipd/heartbeat"
+	"vipd/heartbeat/clock"
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/control"
@@ -148,14 +149,24 @@ func (l *loop) nodeOf(mac [6]byte) uint8 {
 	return 0
 }
 
+// answerer blocks a take by answers without a proof, or did until it was taken.
+type answerer struct {
+	token.Answerer
+	last clock.Instant // that came
+}
+
 // warnOfAnswerer says, once for each take that is blocked, which hardware address
 // answers in a silent peer's place without a proof.
 func (l *loop) warnOfAnswerer(i int) {
 	b := l.machine.Tokens().Look(l.boot(), i).Blocked
-	if b == nil || l.answerers[i].Until == b.Until {
+	if b == nil {
 		return
 	}
-	l.answerers[i] = *b
+	known := l.answerers[i].Until == b.Until
+	l.answerers[i] = answerer{*b, l.boot()}
+	if known {
+		return
+	}
 	l.journal.add(l.journal.say("alarm", "%s: %s", l.workers[i].name, blockedText(l.clocks, *b)))
 }
 
@@ -166,10 +177,10 @@ func blockedText(k clocks, b token.Answerer) string {
 }
 
 // warnOfTake raises an alarm where the token is taken although something has answered for
-// it to the last.
+// it to the last: where the answers have ended, a take waits for a dead time more.
 func (l *loop) warnOfTake(a token.Acquire) {
 	b, answered := l.answerers[a.Token]
-	if late := l.boot().Sub(b.Until); !answered || a.Cause != token.PeerSilent || late < 0 || late > time.Second {
+	if !answered || a.Cause != token.PeerSilent || l.boot().Sub(b.last) >= l.dead {
 		return
 	}
 	name, from := l.workers[a.Token].name, l.journal.names().node(a.From)

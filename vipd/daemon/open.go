@@ -225,7 +225,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 		d.deadman.renew = l.beater.rewrite
 		d.deadman.refused = d.leaseRefused
 	}
-	l.answerers, l.claims, l.raise, l.dead = map[int]token.Answerer{}, claims{}, d.raise, h.Dead()
+	l.answerers, l.claims, l.raise, l.dead = map[int]answerer{}, claims{}, d.raise, h.Dead()
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
 	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.self.Slot, own: stream.Session, twin: d.twin}

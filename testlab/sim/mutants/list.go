@@ -39,7 +39,7 @@ var rare = []mutant{
 	{"clients-network-never-used", "heartbeat/lan.go",
 		"p.lanUntil = now.Add(m.config.Dead)", "p.lanUntil = 0"},
 	{"unproved-answers-block-for-ever", "token/gate.go",
-		"if m.reached(now, g.at.Add(UnprovedFor)) {", "if false {"},
+		"if m.reached(now, at.Add(UnprovedFor)) {", "if false {"},
 	{"clients-network-only-where-unheard", "heartbeat/lan.go",
 		"clock.Min(p.ordinary, p.mutual)", "p.ordinary"},
 	{"stall-not-noticed", "token/machine.go",
