@@ -102,9 +102,10 @@ func (c *checker) disorderOf(i int) string {
 }
 
 // waits reports whether the token may wait for a host that does not run: one that may
-// have held it last, where no other takes it on silence.
+// have held it last, where no other takes it on silence, or has promised not to: a promise
+// ends by the word of every other host.
 func (c *checker) waits(i int) bool {
-	disabled, down := false, false
+	disabled, down := c.promised[i], false
 	for _, h := range c.w.Hosts {
 		disabled = disabled || h.file.bits[i]&token.DisableInheritance != 0
 		down = down || !h.Running()

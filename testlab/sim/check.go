@@ -30,6 +30,7 @@ type checker struct {
 	groups     groupNotes
 	forced     []bool    // by token: an operator has taken it for granted that a node is off
 	changed    int64     // a file was changed then
+	promised   []bool    // by token: a file that was taken over had it that nobody takes it on silence
 	forgetful  []bool    // by host: it has lost its state, and its clock does not help
 	stateLost  []int64   // by host: it lost its state file then, 0 never
 	pageLost   []int64   // by host: it lost its lease page then, by a power cut
@@ -60,6 +61,7 @@ func newChecker(w *World) *checker {
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
 	}
+	c.promised = make([]bool, n)
 	c.forced, c.forgetful, c.grants = make([]bool, n), make([]bool, w.Plan.Nodes), make([][]grant, n)
 	c.stateLost, c.pageLost = make([]int64, w.Plan.Nodes), make([]int64, w.Plan.Nodes)
 	c.groups = newGroupNotes(w)

@@ -139,8 +139,15 @@ func (c *checker) lasting(i int) bool {
 	return true
 }
 
-// filesChanged notes that a file is about to be another.
-func (c *checker) filesChanged() { c.changed = c.w.Now }
+// filesChanged notes that a daemon is about to take over another file.
+func (c *checker) filesChanged() {
+	c.changed = c.w.Now
+	for _, h := range c.w.Hosts {
+		for i, bits := range h.file.bits {
+			c.promised[i] = c.promised[i] || bits&token.DisableInheritance != 0
+		}
+	}
+}
 
 // agree reports whether all files say the same.
 func (c *checker) agree() bool {
