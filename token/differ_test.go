@@ -228,6 +228,25 @@ func TestEpochFollowsTheClock(t *testing.T) {
 	}
 }
 
+// The disk keeps what it is asked last, so no request is below an earlier one, however the
+// clock's trust comes and goes while requests are under way.
+func TestReservationsGrow(t *testing.T) {
+	m := New(config(spec("vip:front", 0)), at(0))
+	asked := uint64(0)
+	for i, ev := range []Event{Tick{}, ClockFloor{Floor: 8000, Trusted: true}, ClockFloor{}, ClockFloor{Floor: 8001, Trusted: true},
+		Reserved{HighWater: reserveAhead, OK: true}, ClockFloor{}} {
+		for _, r := range find[Reserve](m.Step(at(time.Duration(i)*ms), ev)) {
+			if r.HighWater < asked {
+				t.Errorf("after %T: asked for %d after %d", ev, r.HighWater, asked)
+			}
+			asked = r.HighWater
+		}
+	}
+	if asked < 8000+timedAhead/2 {
+		t.Errorf("asked for %d at most", asked)
+	}
+}
+
 // What an earlier run of this boot granted is told at the start, though the disk lost it
 // and the clock may be behind it.
 func TestEpochOfAnEarlierRun(t *testing.T) {

@@ -31,6 +31,7 @@ const (
 type epochs struct {
 	reserved Reserve // counters up to its high water may be granted
 	asked    Reserve // being reserved, zero if nothing
+	most     uint64  // that the disk was asked for: it keeps what it is asked last
 	retry    clock.Instant
 	failed   bool // the disk refused the last
 	floor    ClockFloor
@@ -105,7 +106,8 @@ func (m *Machine) reserve(now clock.Instant) {
 	if e.retry != 0 && !m.reached(now, e.retry) || e.asked.HighWater >= need-1+ahead/2 && e.asked.Timed == timed && e.retry == 0 {
 		return
 	}
-	e.asked, e.retry = Reserve{HighWater: min(max(need-1+ahead, e.reserved.HighWater), maxCounter), Timed: timed}, 0
+	e.most = min(max(need-1+ahead, e.reserved.HighWater, e.most), maxCounter)
+	e.asked, e.retry = Reserve{HighWater: e.most, Timed: timed}, 0
 	m.do(e.asked)
 }
 

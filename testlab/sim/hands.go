@@ -48,7 +48,7 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 			h.step(token.Recorded{Token: a.Token, OK: !h.disk.broken})
 		})
 	case token.Reserve:
-		h.after(w.diskTime(), func() {
+		h.after(h.diskWait(), func() {
 			if !h.disk.broken {
 				h.disk.highWater, h.disk.timed = a.HighWater, a.Timed
 			}
@@ -70,6 +70,12 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	case node.Reexec:
 		h.reexec(now, a.Awaited)
 	}
+}
+
+// diskWait is how long a reservation takes from now on: one is written after the other.
+func (h *Host) diskWait() time.Duration {
+	h.diskAt = max(h.diskAt, h.world.Now+int64(h.world.diskTime()))
+	return time.Duration(h.diskAt - h.world.Now)
 }
 
 // lease writes the kernel's expiry.

@@ -37,8 +37,9 @@ type Host struct {
 	kernel   []entry // by token
 	linkOff  []bool
 	disk     disk
-	clumsy   bool // its hands fail
-	unsynced bool // its kernel does not call its clock synchronised
+	diskAt   int64 // world time at which it has written all reservations
+	clumsy   bool  // its hands fail
+	unsynced bool  // its kernel does not call its clock synchronised
 	file     file
 	hands    handFaults
 	sick     bool     // a soft reason
@@ -139,7 +140,7 @@ func (h *Host) Start() {
 		return
 	}
 	h.file.without, h.file.reshape = -1, -1
-	h.frozen, h.busy, h.waiting = false, false, nil
+	h.frozen, h.busy, h.waiting, h.diskAt = false, false, nil, 0
 	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, stampSet{}
 	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()
