@@ -162,6 +162,10 @@ func (d *Daemon) felt(e sharedip.Event) {
 	case sharedip.AnnounceFailed:
 		d.tell(noise{j.say("alarm", "%s: could not announce %s: %v", e.Token, e.Prefix.Addr(), e.Err)})
 	case sharedip.LinkUp:
+		select {
+		case d.linkUp <- struct{}{}: // what is put back answers at once: its heartbeats must not be a second late
+		default:
+		}
 		d.check()
 		d.tell(noise{j.say("link", "%s: link up", e.Interface)})
 		d.tell(links{})

@@ -65,6 +65,7 @@ type Daemon struct {
 	only           *instance
 	rights         *rights
 	doubted        chan struct{} // the rights are to be looked at now
+	linkUp         chan struct{} // the paths are to be looked at now
 	inbox          *inbox
 	keys           *keys      // the loop's once it runs
 	copies         *copyWatch // nil: none
@@ -120,7 +121,7 @@ func New(o Options) (*Daemon, error) {
 
 func blank(o Options) *Daemon {
 	beside := newAside(o.Log.Handler())
-	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1),
+	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1), linkUp: make(chan struct{}, 1),
 		trouble: map[string]string{}, named: map[refusedFrom]refusedSender{}, noRoom: map[strangers]time.Time{}}
 }
 

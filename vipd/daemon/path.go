@@ -89,7 +89,7 @@ func (p *path) stale() bool {
 }
 
 // lookEvery is how often a path looks whether its interface is still there, or
-// back.
+// back, beside the news of a link that has come up.
 const lookEvery = time.Second
 
 // tendPaths keeps the paths open until ctx ends, and the inlet hearing them.
@@ -101,6 +101,7 @@ func (d *Daemon) tendPaths(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-d.linkUp:
 		}
 		for _, p := range d.paths {
 			d.tendPath(p)

@@ -139,6 +139,26 @@ func TestSendersOfFramesAreBounded(t *testing.T) {
 	})
 }
 
+// When a link comes up the paths are looked at at once, not with the next second.
+func TestPathsAreLookedAtWhenALinkComesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFramePair(t)
+		time.Sleep(lookEvery / 2)
+		p.a.d.stationsWanted.Store(true) // they are asked for with the same look
+		synctest.Wait()
+		if !p.a.d.stationsWanted.Load() {
+			t.Fatal("looked without news")
+		}
+		for range 3 {
+			p.a.d.felt(sharedip.LinkUp{Interface: "eth0"})
+		}
+		synctest.Wait()
+		if p.a.d.stationsWanted.Load() {
+			t.Error("not looked at")
+		}
+	})
+}
+
 func TestMalformedFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFramePair(t)
