@@ -37,7 +37,7 @@ const own = -1
 // share has the token, which was just decided, share its limit, and reports whether it can.
 func (m *Machine) share(i int) bool {
 	t := &m.tokens[i]
-	if t.phase != Holding || t.bits&AllowMultiple != 0 || m.config.DecideAll {
+	if t.phase == Idle || t.phase == Dropping || t.bits&AllowMultiple != 0 || m.config.DecideAll {
 		return false
 	}
 	by, ok := m.binding(t)
