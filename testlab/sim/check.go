@@ -32,6 +32,7 @@ type checker struct {
 	changed    int64     // a file was changed then
 	promised   []bool    // by token: a file that was taken over had it that nobody takes it on silence
 	forgetful  []bool    // by host: it has lost its state, and its clock does not help
+	unpromised []bool    // by host: it has lost its state, and what it has promised with it
 	stateLost  []int64   // by host: it lost its state file then, 0 never
 	pageLost   []int64   // by host: it lost its lease page then, by a power cut
 	wrongClock bool      // a clock was set wrong
@@ -61,7 +62,7 @@ func newChecker(w *World) *checker {
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
 	}
-	c.promised = make([]bool, n)
+	c.promised, c.unpromised = make([]bool, n), make([]bool, w.Plan.Nodes)
 	c.forced, c.forgetful, c.grants = make([]bool, n), make([]bool, w.Plan.Nodes), make([][]grant, n)
 	c.stateLost, c.pageLost = make([]int64, w.Plan.Nodes), make([]int64, w.Plan.Nodes)
 	c.groups = newGroupNotes(w)
@@ -147,7 +148,7 @@ func (c *checker) answering(h *Host, i int) {
 			c.Duals++
 			continue
 		}
-		if c.lateAndKilled(h, o, i) || c.lateAndKilled(o, h, i) {
+		if c.lateAndKilled(h, o, i) || c.lateAndKilled(o, h, i) || c.brokePromise(h, o, i) {
 			continue
 		}
 		c.fail("both %s (until %v) and %s (%v) answer for %s", h.Name, h.kernel[i].expiry.Sub(h.now()), o.Name, o.kernel[i].expiry.Sub(o.now()), c.w.specs[i].Name)

@@ -51,7 +51,7 @@ func (w *World) endExtra(f Fault) {
 // loseDisk empties the disk. What an operator ordered is forgotten too.
 func (h *Host) loseDisk() {
 	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, broken: h.disk.broken}
-	h.world.check.stateLost[h.Slot-1] = h.world.Now
+	h.world.check.stateLost[h.Slot-1], h.world.check.unpromised[h.Slot-1] = h.world.Now, true
 	if h.unsynced || h.world.check.wrongClock {
 		h.world.check.forgetful[h.Slot-1] = true
 	}

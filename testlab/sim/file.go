@@ -139,6 +139,15 @@ func (c *checker) lasting(i int) bool {
 	return true
 }
 
+// brokePromise reports whether one of the pair has lost its state file, and with it the
+// promise to take on no silence, which its own file does not demand and the other relies on.
+func (c *checker) brokePromise(a, b *Host, i int) bool {
+	broke := func(h, o *Host) bool {
+		return c.unpromised[h.Slot-1] && h.file.bits[i]&token.DisableInheritance == 0 && o.file.bits[i]&token.DisableInheritance != 0
+	}
+	return broke(a, b) || broke(b, a)
+}
+
 // filesChanged notes that a daemon is about to take over another file.
 func (c *checker) filesChanged() {
 	c.changed = c.w.Now

@@ -96,6 +96,7 @@ func (h *Host) loseState(how int) {
 	h.unsynced = how != floored
 	high, timed := h.disk.highWater, h.disk.timed
 	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, broken: h.disk.broken}
+	h.world.check.unpromised[h.Slot-1] = true
 	h.disk.highWater, h.disk.timed = high, timed // what a lost high water means is not this fault's to show
 	if how == goneBack {
 		h.disk.start = 1
