@@ -74,14 +74,12 @@ func (m *Machine) answer(p *Peer, path uint8, whole bool) {
 // await notes a message of a session that has not proved itself. It is not answered, for
 // it may be a recording. But it may also be of a peer that has started anew and can't
 // hear us, or of one that does not hear yet that we have: it takes what we hold after W.
-// Of a peer that this run has not heard yet that is reckoned with for a dead time, the time
-// in which what we adopted may be in force.
 func (m *Machine) await(now clock.Instant, p *Peer, r Received) {
 	m.drops[Unproven]++
 	if m.config.Start != 0 { // or else the peer listens to us, and tells it when it has proved itself
 		m.outranked(r)
 	}
-	if p.await(now, r) && (p.Session != 0 || p.Silence(now) <= m.config.Dead) {
+	if p.await(now, r) {
 		m.actions = append(m.actions, Audible{From: p.Slot})
 	}
 }

@@ -16,15 +16,19 @@ import (
 // was asked every L/20 since 1.2 I. Did it hear us it would have answered; did
 // it not, it would ask us as often, and we would hear that; but for its first
 // 1.2 I a new session asks nothing. A session of it that has not proved itself may be
-// deaf, and is heard at least every interval. When the peer has been
+// deaf, and is heard at least every interval; where this run has not heard the peer yet,
+// it is silent after a dead time, for then no more sound of it counts. When the peer has been
 // in trouble for so long that both have stopped asking, beats alone count.
 func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
 	i := m.config.Interval
-	patience := i / 2
+	patience, deaf := i/2, i*6/5
 	if p.ever && now.Sub(p.echo) > askedFor {
 		patience = i * 6 / 5
 	}
-	return max(p.echo.Add(i*3/2), p.began.Add(i*3/2), max(p.heard, p.unread).Add(patience), p.audible.Add(i*6/5))
+	if !p.ever && p.audible != 0 {
+		deaf = m.config.Dead
+	}
+	return max(p.echo.Add(i*3/2), p.began.Add(i*3/2), max(p.heard, p.unread).Add(patience), p.audible.Add(deaf))
 }
 
 // askedFor is less than what a silent peer is asked at full rate.

@@ -107,7 +107,12 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 // sound is for a session of the peer that has not proved itself, but began after all that
 // have: it has started anew and may not hear us. Then it takes after W, and our lease must
 // have ended; and it may hold by a lease that it adopted, so we take W after its last sound.
+// Right after our own start it may be one that holds and does not hear us; but for one that
+// has been silent since, that is more likely to be a recording.
 func (m *Machine) sound(now clock.Instant, p *peer) {
+	if p.quiet && !p.ever {
+		return
+	}
 	if p.quiet {
 		p.grace, p.quiet = m.standsUntil(now, p), false
 		if now.Sub(p.heard) > m.config.Dead {
@@ -117,14 +122,8 @@ func (m *Machine) sound(now clock.Instant, p *peer) {
 	p.audible = now
 }
 
-// sounded is when the peer was last there by what is no word of it. A peer of which this
-// run knows nothing holds no take up by what may be a recording.
-func (p *peer) sounded() clock.Instant {
-	if !p.ever {
-		return p.unread
-	}
-	return max(p.audible, p.unread)
-}
+// sounded is when the peer was last there by what is no word of it.
+func (p *peer) sounded() clock.Instant { return max(p.audible, p.unread) }
 
 // standsUntil returns until when a lease that the peer lets live may be in force: L
 // from now if it was renewed alone, else as its echoes had it.

@@ -72,6 +72,17 @@ type plant struct {
 // share their control groups.
 var plants atomic.Int32
 
+// ranBefore has the nodes have run before: a daemon whose disk knows of no start, on a host
+// whose clock is not synchronised, has no start counter.
+func (s *site) ranBefore() {
+	for _, n := range []*node{s.a, s.b} {
+		if err := os.MkdirAll(n.state, 0o750); err != nil {
+			s.t.Fatal(err)
+		}
+		s.write(filepath.Join(filepath.Base(n.state), "state.json"), `{"version":1,"start":1}`)
+	}
+}
+
 // newPlant makes a plant of plantConfig with old texts replaced by new ones.
 func newPlant(t *testing.T, oldnew ...string) *plant {
 	t.Helper()
@@ -87,6 +98,7 @@ func newPlant(t *testing.T, oldnew ...string) *plant {
 	config := p.named(number, strings.NewReplacer(oldnew...).Replace(plantConfig))
 	s.a = s.node("hist-a"+number, config, "192.0.2.11/24", "198.51.100.1/24")
 	s.b = s.node("hist-b"+number, config, "192.0.2.12/24", "198.51.100.2/24")
+	s.ranBefore()
 	p.needsCgroups()
 	t.Cleanup(p.lastServices)
 	s.client = s.lab.Host("client")

@@ -69,8 +69,8 @@ func (w *World) old(h *Host, p packet) bool {
 	known := h.machine.Beats().Peer(p.from.Slot)
 	age := time.Duration(w.Now - p.sent)
 	switch {
-	case known.Session == 0 && p.start >= h.disk.starts[p.from.Slot] && w.Now-h.begun <= int64(w.Plan.Dead()*10/9):
-		return false // the session that an earlier run knew counts as there for a dead time
+	case known.Session == 0 && p.start > 0 && p.start >= h.disk.starts[p.from.Slot]:
+		return false // the session that an earlier run knew counts as there from the start on
 	case known.Session == 0:
 		return p.sent < h.begun && age > 2*w.Plan.Dead() // what is younger may have come by a slow way
 	case known.Session == p.session:

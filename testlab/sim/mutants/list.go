@@ -21,7 +21,7 @@ var suites = []suite{{"", mutants}, {noSchedules, rare}}
 // rare are faults that show in moments which schedules hardly ever have.
 var rare = []mutant{
 	{"adopted-beside-a-peer-that-does-not-hear-us-yet", "heartbeat/receive.go",
-		"(p.Session != 0 || p.Silence(now) <= m.config.Dead)", "p.Session != 0"},
+		"if p.await(now, r) {", "if p.await(now, r) && p.Session != 0 {"},
 	{"promise-said-before-the-disk-has-it", "token/promise.go",
 		"return t.kept.Promised && t.record.Promised", "return t.promises()"},
 	{"promise-forgotten-by-a-start", "token/store.go",
