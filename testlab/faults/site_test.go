@@ -259,7 +259,10 @@ func (s *site) audit(holder *node, addresses ...string) {
 		if n.proc != nil && n.proc.Alive() {
 			s.eventually(fmt.Sprintf("%s says that %s holds", n.name, holder.name), func() bool {
 				st, err := n.control().Status(s.t.Context())
-				return err == nil && !slices.ContainsFunc(st.Tokens, func(t control.TokenStatus) bool {
+				if err != nil {
+					return !n.proc.Alive() // it was about to end
+				}
+				return !slices.ContainsFunc(st.Tokens, func(t control.TokenStatus) bool {
 					return !slices.Equal(t.Holders, []string{holder.name})
 				})
 			})
