@@ -110,6 +110,9 @@ func (p *Plan) drawExtra(one Extras, r *random) {
 			p.drawGroups(r)
 		}
 	case SlowHands:
+		if p.Class == Errands {
+			return // their orders are to be done within a second
+		}
 		p.HandsTime = max(p.HandsTime, pick(r, 100*time.Millisecond, 200*time.Millisecond, 300*time.Millisecond))
 	case LateLoop:
 		p.drawLate(r)
