@@ -87,7 +87,7 @@ func (c *checker) stepped(h *Host, now clock.Instant) {
 	if h.machine.Deadline() <= now {
 		c.fail("%s: a deadline that has passed", h.Name)
 	}
-	if limit := (int(time.Duration(c.w.Now).Seconds()*busy) + burst) * (1 + c.w.Plan.Tokens/16) * max(1, c.w.Plan.Nodes/2); h.Steps > limit {
+	if limit := (int(time.Duration(c.w.Now).Seconds()*busy) + burst) * (1 + c.w.Plan.Tokens/8) * max(1, c.w.Plan.Nodes/2); h.Steps > limit {
 		c.fail("%s took %d steps in %v", h.Name, h.Steps, time.Duration(c.w.Now))
 	}
 	phases, tokens := c.phases[h.Slot-1], h.machine.Tokens()
