@@ -87,9 +87,12 @@ type Thawed struct{ For time.Duration }
 type Stalled struct{ Peer uint8 }
 
 // Audible says that a session of the peer was heard which has not proved itself, but
-// began after all that have: the peer may have started anew and not hear us. It is not
-// silent then; nothing else is known of it.
-type Audible struct{ From uint8 }
+// may be its present one: the peer may not hear us. It is not silent then; nothing else is
+// known of it.
+type Audible struct {
+	From  uint8
+	Later bool // it began after all that have proved themselves, and is not the one that an earlier run of ours knew
+}
 
 // Outranked says that a peer knows of a later start of this node than the present one:
 // what this node remembered of its starts was lost or old. The next one must be above.

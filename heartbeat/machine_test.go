@@ -235,19 +235,20 @@ func TestRecordings(t *testing.T) {
 		silence time.Duration
 		reason  DropReason
 		audible bool
+		later   bool
 	}{
-		{"of an earlier start", nil, true, 7, 10 * ms, OldSession, false},
-		{"of an earlier start, in a silence", nil, true, 7, time.Second, OldSession, false},
-		{"of an earlier start, known from an earlier run", []Start{{2, 8}}, false, 7, 10 * ms, OldSession, false},
-		{"of the present start, after ours", []Start{{2, 8}}, false, 8, 10 * ms, Unproven, true},
-		{"of the present start, long after ours", []Start{{2, 8}}, false, 8, time.Second, Unproven, true},
-		{"of a later start, after ours", []Start{{2, 8}}, false, 9, 10 * ms, Unproven, true},
-		{"of a later start, long after ours", []Start{{2, 8}}, false, 9, time.Second, Unproven, true},
-		{"of a node never heard", nil, false, 9, 10 * ms, Unproven, true},
-		{"of a node never heard, without a start", nil, false, 0, 10 * ms, Unproven, false},
-		{"of a later start", nil, true, 9, time.Second, Unproven, true},
-		{"without a start", nil, true, 0, time.Second, Unproven, false},
-		{"of the same start", nil, true, 8, time.Second, Unproven, false},
+		{"of an earlier start", nil, true, 7, 10 * ms, OldSession, false, false},
+		{"of an earlier start, in a silence", nil, true, 7, time.Second, OldSession, false, false},
+		{"of an earlier start, known from an earlier run", []Start{{2, 8}}, false, 7, 10 * ms, OldSession, false, false},
+		{"of the present start, after ours", []Start{{2, 8}}, false, 8, 10 * ms, Unproven, true, false},
+		{"of the present start, long after ours", []Start{{2, 8}}, false, 8, time.Second, Unproven, true, false},
+		{"of a later start, after ours", []Start{{2, 8}}, false, 9, 10 * ms, Unproven, true, true},
+		{"of a later start, long after ours", []Start{{2, 8}}, false, 9, time.Second, Unproven, true, true},
+		{"of a node never heard", nil, false, 9, 10 * ms, Unproven, true, false},
+		{"of a node never heard, without a start", nil, false, 0, 10 * ms, Unproven, false, false},
+		{"of a later start", nil, true, 9, time.Second, Unproven, true, true},
+		{"without a start", nil, true, 0, time.Second, Unproven, false, false},
+		{"of the same start", nil, true, 8, time.Second, Unproven, false, false},
 	} {
 		config := config
 		config.Starts = c.starts
@@ -264,7 +265,7 @@ func TestRecordings(t *testing.T) {
 			r.Session, r.Start = another, c.start
 			list := m.Step(at(c.silence), r)
 			for _, a := range list {
-				if say, ok := a.(Say); ok && say.Kind == Answer || !ok && a != (Audible{From: 2}) {
+				if say, ok := a.(Say); ok && say.Kind == Answer || !ok && a != (Audible{From: 2, Later: c.later}) {
 					t.Errorf("%s: %+v", c.name, a)
 				}
 			}

@@ -80,7 +80,7 @@ func (m *Machine) await(now clock.Instant, p *Peer, r Received) {
 		m.outranked(r)
 	}
 	if p.await(now, r) {
-		m.actions = append(m.actions, Audible{From: p.Slot})
+		m.actions = append(m.actions, Audible{From: p.Slot, Later: r.Start > p.proven && (p.Session != 0 || p.proven != 0)})
 	}
 }
 

@@ -34,7 +34,10 @@ type Word struct {
 
 // Audible says that a session of the peer was heard which has not proved itself, but may
 // be its present one. The peer is not silent then, but what it said is not known.
-type Audible struct{ Peer uint8 }
+type Audible struct {
+	Peer  uint8
+	Later bool // it began after all that have proved themselves
+}
 
 // Stall says that the node ran late: words of the peer may wait unread, so it is not silent.
 type Stall struct{ Peer uint8 }

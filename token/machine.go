@@ -174,7 +174,7 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.hear(now, ev)
 	case Audible:
 		if p := m.peer(ev.Peer); p != nil {
-			m.sound(now, p)
+			m.sound(now, p, ev.Later)
 		}
 	case Stall:
 		if p := m.peer(ev.Peer); p != nil {

@@ -107,10 +107,10 @@ func (m *Machine) hear(now clock.Instant, w Word) {
 // sound is for a session of the peer that has not proved itself, but began after all that
 // have: it has started anew and may not hear us. Then it takes after W, and our lease must
 // have ended; and it may hold by a lease that it adopted, so we take W after its last sound.
-// Right after our own start it may be one that holds and does not hear us; but for one that
-// has been silent since, that is more likely to be a recording.
-func (m *Machine) sound(now clock.Instant, p *peer) {
-	if p.quiet && !p.ever {
+// One that an earlier run of ours knew may hold and not hear us; but once it has been silent
+// since our start, that is more likely to be a recording.
+func (m *Machine) sound(now clock.Instant, p *peer, later bool) {
+	if p.quiet && !later {
 		return
 	}
 	if p.quiet {

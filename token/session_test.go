@@ -2,6 +2,7 @@ package token
 
 import (
 	"testing"
+	"time"
 
 	"vipd/heartbeat/clock"
 )
@@ -55,8 +56,36 @@ func TestPendingSessionBindsTheLease(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
 	goAlone(t, m, at(100*ms))
 	for _, now := range []clock.Instant{at(110 * ms), at(150 * ms), at(200 * ms)} {
-		if got := limit(m, now, Audible{Peer: 2}); got != at(230*ms) {
+		if got := limit(m, now, Audible{Peer: 2, Later: true}); got != at(230*ms) {
 			t.Errorf("limit %v at %v, want L after the first sound", got.Sub(at(0)), now.Sub(at(0)))
+		}
+	}
+}
+
+// A node that took alone and has not heard the peer since it started, or thawed, is bound by
+// a session of the peer that is later than all it knew; a recording of the one that it knew
+// comes too late.
+func TestLaterSessionBindsWhoHeardNothing(t *testing.T) {
+	for _, thawed := range []bool{false, true} {
+		for _, later := range []bool{false, true} {
+			m := New(config(spec("vip:front", 0)), at(0))
+			if thawed {
+				m = holder(t, spec("vip:front", 0))
+				m.Step(at(time.Second), Thaw{})
+				m.Step(at(time.Second), Down{Token: 0})
+			}
+			m.Step(at(time.Second), Reserved{HighWater: 1000, OK: true})
+			m.Step(at(time.Second), Foreign{})
+			for now := m.Deadline(); now < at(3*time.Second); now = max(now+1, m.Deadline()) {
+				m.Step(now, Tick{})
+			}
+			m.Step(at(3*time.Second), Up{Token: 0, Epoch: m.tokens[0].epoch})
+			if got := limit(m, at(3*time.Second), Tick{}); m.Phase(0) != Holding || got != clock.Never {
+				t.Fatalf("thawed %v: %v, limit %v", thawed, m.Phase(0), got.Sub(at(0)))
+			}
+			if bound := limit(m, at(3*time.Second+ms), Audible{Peer: 2, Later: later}) == at(3*time.Second+121*ms); bound != later {
+				t.Errorf("thawed %v, later %v: bound %v", thawed, later, bound)
+			}
 		}
 	}
 }

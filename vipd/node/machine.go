@@ -157,7 +157,7 @@ func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
 		case *heartbeat.Word:
 			m.word(now, a)
 		case heartbeat.Audible:
-			m.decide(now, token.Audible{Peer: a.From})
+			m.decide(now, token.Audible{Peer: a.From, Later: a.Later})
 		case heartbeat.Stalled:
 			m.decide(now, token.Stall{Peer: a.Peer})
 		case heartbeat.Thawed:

@@ -20,6 +20,8 @@ var suites = []suite{{"", mutants}, {noSchedules, rare}}
 
 // rare are faults that show in moments which schedules hardly ever have.
 var rare = []mutant{
+	{"later-session-ignored-by-who-heard-nothing", "token/peer.go",
+		"if p.quiet && !later {", "if p.quiet && !p.ever {"},
 	{"adopted-beside-a-peer-that-does-not-hear-us-yet", "heartbeat/receive.go",
 		"if p.await(now, r) {", "if p.await(now, r) && p.Session != 0 {"},
 	{"promise-said-before-the-disk-has-it", "token/promise.go",
@@ -103,7 +105,7 @@ var mutants = []mutant{
 	{"alone-without-silence", "token/lease.go",
 		"max(p.heard, p.unread).Add(patience), p.audible", "p.heard.Add(patience-patience), p.audible"},
 	{"alone-beside-an-unproven-session", "heartbeat/receive.go",
-		"		m.actions = append(m.actions, Audible{From: p.Slot})\n", ""},
+		"		m.actions = append(m.actions, Audible{From: p.Slot, Later: r.Start > p.proven && (p.Session != 0 || p.proven != 0)})\n", ""},
 	{"session-counts-unproved", "heartbeat/receive.go",
 		"if word.New && (echo.Sent == 0 || p.behind(r)) {", "if word.New && p.Session != 0 && (echo.Sent == 0 || p.behind(r)) {"},
 	{"session-counts-after-a-silence", "heartbeat/receive.go",
