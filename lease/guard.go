@@ -90,6 +90,9 @@ func (p *programs) audit() (events []Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for index, g := range p.guards {
+		if p.inPlace(g) {
+			continue // so the interface is there too, and need not be asked for
+		}
 		if _, err := p.filters.netlink.LinkByIndex(index); err != nil {
 			delete(p.guards, index) // the interface went away, and the address with it
 			continue
@@ -102,6 +105,17 @@ func (p *programs) audit() (events []Event) {
 		events = append(events, p.auditGroup(path, g)...)
 	}
 	return events
+}
+
+// inPlace reports whether the kernel has every filter of the interface.
+func (p *programs) inPlace(g *guarded) bool {
+	for _, h := range g.hooks {
+		_, _, want := p.at(h)
+		if id, err := p.filters.attached(h); err != nil || id != want {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *programs) auditHook(h hook, interfaceName string) []Event {

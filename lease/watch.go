@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// watchInterval is how often the kernel is asked whether all is in place.
-const watchInterval = 500 * time.Millisecond
+// watchInterval is how often the kernel is asked whether all is in place: what somebody
+// removes is to be back within a second.
+const watchInterval = 800 * time.Millisecond
 
 // Watch looks, until ctx ends, whether others took away what enforces the
 // leases, puts it back and tells: once, and again when what could not be put

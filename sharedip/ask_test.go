@@ -140,7 +140,7 @@ func (w *world) second(host *rig.Host, sets ...Set) (h *Hands) {
 	w.t.Helper()
 	err := host.Do(func() (err error) {
 		h, err = Open(Options{
-			Own: peerIPs, Peers: nodeIPs, Interval: 50 * time.Millisecond,
+			Own: peerIPs, Peers: nodeIPs,
 			Owns: func(string, uint64) bool { return true }, Event: func(Event) {},
 		})
 		if err == nil {

@@ -19,7 +19,7 @@ const holderVariable = "SHAREDIP_TEST_HOLDER"
 // that is exit code 0.
 func hold() int {
 	h, err := Open(Options{
-		Own: nodeIPs, Interval: 50 * time.Millisecond,
+		Own:  nodeIPs,
 		Owns: func(string, uint64) bool { return true }, Event: func(Event) {},
 	})
 	if err == nil {

@@ -43,7 +43,7 @@ func (h *Hands) Carried(index int) {
 
 // Glance has Run look at the carriers now, unless each has shown itself since the last
 // time (Carried). Called once an interval, by somebody who is awake anyway, it spares
-// Run a timer of its own.
+// Run a timer of its own: without it the carriers are looked at every 0.8 s.
 func (h *Hands) Glance() {
 	if h.signs.all() {
 		return

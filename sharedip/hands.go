@@ -39,9 +39,6 @@ type Options struct {
 	// by them their hardware addresses are known. At most maxPeers are looked at.
 	// Without any, no claim is defended, since it might be another node's.
 	Peers []netip.Addr
-	// Interval is the heartbeat interval: how often Glance is called. The carrier is
-	// looked at then, where no frame has shown it, and at least every fourth interval.
-	Interval time.Duration
 	// Lifetime is how long an address lives in the kernel without Renew: whole
 	// seconds up to MaxLifetime, 0 for MinLifetime.
 	Lifetime time.Duration
@@ -139,8 +136,8 @@ func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.B
 // Open opens every socket in the network namespace of the calling thread. It
 // needs CAP_NET_ADMIN and CAP_NET_RAW.
 func Open(options Options) (*Hands, error) {
-	if options.Interval <= 0 || options.Owns == nil || options.Event == nil {
-		return nil, errors.New("shared addresses: Interval, Owns and Event must be set")
+	if options.Owns == nil || options.Event == nil {
+		return nil, errors.New("shared addresses: Owns and Event must be set")
 	}
 	if options.Lifetime == 0 {
 		options.Lifetime = MinLifetime

@@ -11,10 +11,11 @@ import (
 
 const (
 	// earRest is how long an interface on which something was heard isn't listened
-	// to: one frame in that time is enough to know.
-	earRest = 250 * time.Millisecond
-	// quiet is how long nothing is heard before neighbours are asked so often, to
-	// make them speak.
+	// to: one frame in that time is enough to know, and each begins and ends with a
+	// filter that the kernel has to translate.
+	earRest = 2 * time.Second
+	// quiet is how long nothing is heard where it is listened before neighbours are
+	// asked so often, to make them speak.
 	quiet = 500 * time.Millisecond
 	// askUnknown is how often they are asked while a node's hardware address isn't
 	// known, and askAround otherwise: a node may have a new card.
@@ -38,7 +39,7 @@ func (e *ear) heard() time.Time {
 
 // Heard is when a frame of another host was last seen on the interface of the
 // token's addresses, on the one with the longest silence if they are on several.
-// It is up to 0.3 s too early, never too late, and zero if nothing was seen since
+// It is up to 2.1 s too early, never too late, and zero if nothing was seen since
 // the carrier came: a switch that doesn't forward yet says much, but only of its
 // own (bridge protocols), and that doesn't count. Where it is quiet, the other
 // nodes and the gateway are asked for, twice a second, so that they are heard. While
@@ -109,7 +110,7 @@ func (h *Hands) hear(now time.Time) (next time.Time) {
 
 // patience is how long after one question around the next may be due.
 func (h *Hands) patience(v *view, index int, now time.Time) time.Duration {
-	if now.Sub(h.hearing[index].heard()) >= quiet {
+	if now.Sub(h.hearing[index].heard()) >= earRest+quiet {
 		return quiet
 	}
 	if h.expects(v, index) {

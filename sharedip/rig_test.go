@@ -73,7 +73,7 @@ func newWorld(t testing.TB, sets ...Set) *world {
 func (w *world) open() (h *Hands) {
 	w.t.Helper()
 	err := w.node.Do(func() (err error) {
-		h, err = Open(Options{Own: nodeIPs, Peers: peerIPs, Interval: 50 * time.Millisecond, Owns: w.ask, Event: w.record})
+		h, err = Open(Options{Own: nodeIPs, Peers: peerIPs, Owns: w.ask, Event: w.record})
 		return err
 	})
 	if err != nil {

@@ -26,8 +26,9 @@ const (
 	// refreshGap is the least time between two looks at the whole host, however
 	// fast it changes.
 	refreshGap = 2 * time.Millisecond
-	// rulesEvery is how often settings that the kernel tells no change of are looked at.
-	rulesEvery = time.Second
+	// rulesEvery is how often the carriers are looked at where no Glance comes before, and
+	// settings that the kernel tells no change of: a change is to be known within a second.
+	rulesEvery = 800 * time.Millisecond
 )
 
 // notice is one piece of news from the kernel.
@@ -219,7 +220,7 @@ func (w *watcher) work() (next time.Time) {
 	return earlier(next, h.retune(now))
 }
 
-// poll looks at the carriers themselves.
+// poll looks at the carriers themselves, and now and then at what else is told by no news.
 func (w *watcher) poll(now time.Time) {
 	all := now.Sub(w.rules) >= rulesEvery
 	if all {
@@ -229,11 +230,10 @@ func (w *watcher) poll(now time.Time) {
 		w.stale = true
 		w.heat(now)
 	}
-	interval := min(4*w.hands.options.Interval, rulesEvery) // Glance is earlier where it is needed
+	w.pollAt = w.rules.Add(rulesEvery) // Glance is earlier where it is needed
 	if now.Before(w.hotUntil) {
-		interval = min(interval, hotInterval)
+		w.pollAt = earlier(w.pollAt, now.Add(hotInterval))
 	}
-	w.pollAt = now.Add(interval)
 }
 
 // unseen reports whether the host has to be looked at again.

@@ -303,7 +303,7 @@ func deadmanIn(t testing.TB, h *rig.Host, layer lease.Layer) (d *deadman) {
 		}
 		d = newDeadman(leases, time.Second, slog.New(slog.DiscardHandler))
 		d.renew = func(id uint64) { d.write([]expiry{{id, bootNow().Add(time.Minute)}}) }
-		d.Hands, err = sharedip.Open(sharedip.Options{Own: []netip.Addr{netip.MustParseAddr("192.0.2.11")}, Interval: interval, Lifetime: backstop,
+		d.Hands, err = sharedip.Open(sharedip.Options{Own: []netip.Addr{netip.MustParseAddr("192.0.2.11")}, Lifetime: backstop,
 			Owns: func(string, uint64) bool { return true }, Event: func(sharedip.Event) {}, Guard: d.guard})
 		if err != nil {
 			return err

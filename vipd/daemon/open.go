@@ -104,7 +104,7 @@ func (d *Daemon) openHands() error {
 		return errors.Join(err, d.deadman.leases.Close())
 	}
 	hands, err := sharedip.Open(sharedip.Options{
-		Own: c.self.Addresses, Peers: c.others(), Interval: c.settings.Heartbeat.Interval, Lifetime: d.deadman.lifetime(),
+		Own: c.self.Addresses, Peers: c.others(), Lifetime: d.deadman.lifetime(),
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
 		Event: func(e sharedip.Event) { d.felt(e) },
 		Guard: d.deadman.guard,
