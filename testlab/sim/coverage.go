@@ -15,7 +15,8 @@ type Coverage struct {
 	Classes  [classes]int
 	Faults   [kinds]int
 	Extras   [len(extraNames)]int // plans
-	Moves    [4][4]int            // of a token's phase: from, to
+	Shapes   [shapes]int
+	Moves    [4][4]int // of a token's phase: from, to
 	Causes   [token.UnitFailed + 1]int
 	Verbs    [token.Yield + 1]int
 	States   [heartbeat.Restarting + 1]int
@@ -32,6 +33,7 @@ func (c *Coverage) Add(o *Coverage) {
 	add(c.Classes[:], o.Classes[:])
 	add(c.Faults[:], o.Faults[:])
 	add(c.Extras[:], o.Extras[:])
+	add(c.Shapes[:], o.Shapes[:])
 	for i := range c.Moves {
 		add(c.Moves[i][:], o.Moves[i][:])
 	}
@@ -68,6 +70,9 @@ func (c *Coverage) reached() (list []named) {
 	}
 	for i, n := range c.Extras {
 		list = append(list, named{"plan with " + extraNames[i], n, 1 << i})
+	}
+	for i, n := range c.Shapes {
+		list = append(list, named{"plan: " + Shape(i).String(), n, 0})
 	}
 	for _, m := range moves {
 		list = append(list, named{fmt.Sprintf("%v→%v", m[0], m[1]), c.Moves[m[0]][m[1]], 0})

@@ -88,8 +88,7 @@ func (w *World) end(f Fault) {
 		h.sick = false
 		h.judge()
 	case Suspension:
-		h.order(node.Command{ID: w.random.uint64(), Verb: node.Resume, Node: h.Slot})
-		h.disk.suspended = false
+		h.endSuspension(node.Command{ID: w.random.uint64(), Verb: node.Resume, Node: h.Slot})
 	case MoveTo:
 		for i := range w.Hosts {
 			w.Hosts[i].order(node.Command{ID: w.random.uint64(), Verb: node.Unpin, Token: f.Amount})
@@ -116,6 +115,16 @@ func (w *World) end(f Fault) {
 		}
 		w.disturbNetwork(f, false)
 	}
+}
+
+// endSuspension has an operator end a suspension, of a daemon that is frozen as soon as it
+// runs again.
+func (h *Host) endSuspension(c node.Command) {
+	if h.frozen {
+		h.late = append(h.late, func() { h.order(c) })
+	}
+	h.order(c)
+	h.disk.suspended = false
 }
 
 // revive brings the host and its daemon back, once the daemon is gone: one that

@@ -176,10 +176,10 @@ func (h *Host) say(s heartbeat.Say) {
 	}
 	h.world.check.speaking(h)
 	for page, more := 0, true; more; page++ {
-		var m heartbeat.Message
-		m, more = h.sender.Compose(s, page, now, h.wallNow())
+		d := h.world.datagram(h)
+		d.message, more = h.sender.Compose(s, page, now, h.wallNow())
 		h.sender.Renew(h.write)
-		h.world.send(h, s, &m)
+		h.world.send(h, s, d)
 	}
 }
 

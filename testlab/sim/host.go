@@ -78,16 +78,25 @@ type disk struct {
 // stamp names one sealed datagram.
 type stamp struct{ session, counter uint64 }
 
-type packet struct {
-	from  *Host
-	start uint64
-	stamp
-	path    uint8
+// datagram is what a host says at a time, to all whom it says it to.
+type datagram struct {
+	from    *Host
+	session uint64
+	start   uint64 // of the session
 	sent    int64
+	message heartbeat.Message
+}
+
+// packet is one that goes to one host on one path: each has a counter of its own.
+type packet struct {
+	*datagram
+	counter uint64
 	arrived int64
-	message *heartbeat.Message
+	path    uint8
 	blank   bool // it has the host step, and says nothing to it
 }
+
+func (p *packet) stamp() stamp { return stamp{p.session, p.counter} }
 
 // now is the host's boot clock.
 func (h *Host) now() clock.Instant {
@@ -267,10 +276,10 @@ func (h *Host) receive(p packet) {
 		if len(h.socket) < 256 {
 			h.socket = append(h.socket, p)
 		}
-	case !h.opened.has(p.stamp):
+	case !h.opened.has(p.stamp()):
 		known := h.machine.Beats().Peer(p.from.Slot)
 		if p.start == 0 || p.start >= known.Start { // the seal does not open others, the machine refuses them again
-			h.opened.add(p.stamp)
+			h.opened.add(p.stamp())
 		}
 		t := p.arrived - h.boot
 		from := p.from.Slot
@@ -278,7 +287,7 @@ func (h *Host) receive(p packet) {
 			from = h.Slot
 		}
 		h.step(heartbeat.Received{From: from, Session: p.session, Start: p.start, Path: p.path,
-			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: h.wallAt(p.arrived), Message: p.message})
+			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: h.wallAt(p.arrived), Message: &p.message})
 		h.confirm(p)
 	}
 }

@@ -71,7 +71,9 @@ func (q *queue) pop() happening {
 		q.sink(last)
 	}
 	h := q.slab[place]
-	q.slab[place] = happening{}
+	if h.do != nil {
+		q.slab[place].do = nil
+	}
 	q.free = append(q.free, place)
 	return h
 }

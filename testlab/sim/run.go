@@ -84,5 +84,10 @@ func (w *World) result(simulated time.Duration) Result {
 	for i := range r.Coverage.Extras {
 		r.Coverage.Extras[i] += int(w.Plan.Extras >> i & 1)
 	}
+	for s := range shapes {
+		if w.Plan.has(s) {
+			r.Coverage.Shapes[s]++
+		}
+	}
 	return r
 }

@@ -42,7 +42,7 @@ func TestSchedules(t *testing.T) {
 	}
 	r := runner{on: on, first: *first, left: *schedules, stop: *stop}
 	r.run()
-	t.Logf("%d schedules, %d steps, %v simulated in %v%v", r.played, r.total.Steps, r.total.Simulated.Round(time.Second), r.wall.Round(time.Millisecond), &r.total.Coverage)
+	t.Logf("%d schedules, %d seeds left out, %d steps, %v simulated in %v%v", r.played, r.passed, r.total.Steps, r.total.Simulated.Round(time.Second), r.wall.Round(time.Millisecond), &r.total.Coverage)
 	for i, f := range r.failed {
 		if i == 20 {
 			t.Errorf("and %d more", len(r.failed)-i)
@@ -112,6 +112,7 @@ type runner struct {
 	left   int
 	stop   bool
 	played int
+	passed int // seeds left out
 	total  Result
 	failed []Result
 	wall   time.Duration
@@ -123,7 +124,11 @@ func (r *runner) run() {
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for seed, ok := r.next(); ok; seed, ok = r.next() {
-				r.take(Run(Draw(seed, r.on), nil))
+				if p := Draw(seed, r.on); p.Sampled() {
+					r.take(Run(p, nil))
+				} else {
+					r.pass()
+				}
 			}
 		})
 	}
@@ -140,6 +145,14 @@ func (r *runner) next() (seed uint64, ok bool) {
 	r.left--
 	r.first++
 	return r.first - 1, true
+}
+
+// pass leaves out a seed, for which another one is played.
+func (r *runner) pass() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left++
+	r.passed++
 }
 
 func (r *runner) take(x Result) {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/bits"
 	"time"
 
 	"vipd/heartbeat"
@@ -185,10 +186,8 @@ func (e *echoes) of(session uint64) *echo {
 }
 
 func (c *checker) reasons(r token.Reason) {
-	for i := range c.Reasons {
-		if r>>i&1 != 0 {
-			c.Reasons[i]++
-		}
+	for ; r != 0; r &= r - 1 {
+		c.Reasons[bits.TrailingZeros32(uint32(r))]++
 	}
 }
 

@@ -24,6 +24,7 @@ type World struct {
 	recording bool // somebody replays in this plan
 	mute      bool // but what is sent says nothing
 	tape      []packet
+	datagrams []datagram // not yet used
 	thief     random
 
 	proxies [][]uint8 // by token: hosts in whose place something answers
@@ -154,7 +155,7 @@ func (w *World) happen(h happening) {
 }
 
 // send puts a message on the wire, on every path or on the one of an answer.
-func (w *World) send(from *Host, s heartbeat.Say, m *heartbeat.Message) {
+func (w *World) send(from *Host, s heartbeat.Say, d *datagram) {
 	for _, to := range w.Hosts {
 		if to == from || s.To != 0 && to.Slot != s.To {
 			continue
@@ -163,15 +164,16 @@ func (w *World) send(from *Host, s heartbeat.Say, m *heartbeat.Message) {
 			if s.Kind == heartbeat.Answer && !s.Whole && path != int(s.Path) {
 				continue
 			}
-			w.transmit(from, to, path, m)
+			w.transmit(d, to, path)
 		}
 		if lan := w.Plan.Paths; w.Plan.lans() > 0 && w.carries(from, to) && (s.LAN || s.Kind == heartbeat.Answer && int(s.Path) == lan) {
-			w.transmit(from, to, lan, m)
+			w.transmit(d, to, lan)
 		}
 	}
 }
 
-func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
+func (w *World) transmit(d *datagram, to *Host, path int) {
+	from := d.from
 	l := &w.links[from.Slot-1][to.Slot-1][path]
 	if l.cut > 0 || l.loss > 0 && w.random.below(1000) < l.loss {
 		return
@@ -181,7 +183,7 @@ func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
 		copies = 2
 	}
 	from.sealed++
-	p := packet{from: from, start: from.start, stamp: stamp{from.session, from.sealed}, path: uint8(path), sent: w.Now, message: m}
+	p := packet{datagram: d, counter: from.sealed, path: uint8(path)}
 	w.record(p)
 	for i := range copies {
 		delay := max(w.Plan.Delay, 20*time.Microsecond)
@@ -194,6 +196,20 @@ func (w *World) transmit(from, to *Host, path int, m *heartbeat.Message) {
 		w.queue.push(happening{at: w.Now + int64(delay), kind: arrival, host: to, packet: p})
 	}
 }
+
+// datagram returns an empty one of the host's. Room is made for many at a time.
+func (w *World) datagram(from *Host) *datagram {
+	if len(w.datagrams) == 0 {
+		w.datagrams = make([]datagram, datagramsAtOnce)
+	}
+	d := &w.datagrams[0]
+	w.datagrams = w.datagrams[1:]
+	d.from, d.session, d.start, d.sent = from, from.session, from.start, w.Now
+	return d
+}
+
+// datagramsAtOnce is for how many datagrams room is made.
+const datagramsAtOnce = 16
 
 // arrive delivers unless the direction was cut meanwhile.
 func (w *World) arrive(h happening) {

@@ -29,6 +29,8 @@ func (m *Machine) concerned() []int {
 				c.bound = append(c.bound, i)
 			}
 		}
+	} else if len(c.fresh) == 0 {
+		c.list = append(c.list, c.bound...)
 	} else {
 		c.list = append(append(c.list, c.bound...), c.fresh...)
 		slices.Sort(c.list)
