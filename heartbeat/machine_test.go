@@ -408,7 +408,9 @@ func TestPages(t *testing.T) {
 }
 
 func TestSender(t *testing.T) {
-	s := NewSender(config, at(0))
+	second := config
+	second.Self, second.Peers = 2, []uint8{1}
+	s := NewSender(second, at(0))
 	whole := Say{Kind: Beat, Whole: true}
 	s.SetPayload(Words{State: Up, Edition: 3, Claims: make([]Claim, PageSize(2)+1)})
 	if !s.Due(at(0)) || s.Due(at(49*ms)) || !s.Due(at(130*ms)) || s.Next() != at(180*ms) { // late: no second beat at once

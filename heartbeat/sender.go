@@ -34,6 +34,7 @@ type Words struct {
 type Sender struct {
 	interval, dead time.Duration
 	page           int // claims that fit one message
+	place          place
 
 	payload Words
 	stepped clock.Instant
@@ -45,7 +46,7 @@ type Sender struct {
 // NewSender returns a sender whose first beat is due at now.
 func NewSender(c Config, now clock.Instant) *Sender {
 	return &Sender{
-		interval: c.Interval, dead: c.Dead, page: PageSize(len(c.Peers) + 1),
+		interval: c.Interval, dead: c.Dead, page: PageSize(len(c.Peers) + 1), place: placeOf(c),
 		payload: Words{State: Starting}, stepped: now, next: now,
 	}
 }
@@ -75,9 +76,9 @@ func (s *Sender) Due(now clock.Instant) bool {
 	if now < s.next {
 		return false
 	}
-	s.next = s.next.Add(s.interval)
+	s.next = s.next.Add(s.every())
 	if s.next <= now {
-		s.next = now.Add(s.interval)
+		s.next = now.Add(s.every())
 	}
 	return true
 }

@@ -15,6 +15,8 @@ import (
 type alarm interface {
 	// wait returns at the instant, or false when it was stopped.
 	wait(at clock.Instant) bool
+	// move sets another instant while somebody waits.
+	move(at clock.Instant)
 	stop()
 }
 
@@ -46,6 +48,8 @@ func (a *bootAlarm) wait(at clock.Instant) bool {
 	setTimer(a.fd, at)
 	return a.raw.Read(a.read) == nil
 }
+
+func (a *bootAlarm) move(at clock.Instant) { setTimer(a.fd, at) }
 
 func (a *bootAlarm) stop() { a.file.Close() }
 

@@ -194,6 +194,21 @@ func (b *beater) beat() {
 	}
 }
 
+// follow beats at once, on the caller's thread, if the peer's beat that has just been
+// answered brings the own one forward. The beater's own thread sleeps on.
+func (b *beater) follow() {
+	b.mu.Lock()
+	due := b.sender.Follow(b.boot())
+	if due {
+		b.alarm.move(b.sender.Next())
+	}
+	b.mu.Unlock()
+	if due {
+		b.send(b.nextBeat())
+		b.beaten()
+	}
+}
+
 // nextBeat is how the beat is to be sent.
 func (b *beater) nextBeat() heartbeat.Say {
 	b.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/token"
+	"vipd/vipd/node"
 )
 
 // ear keeps what a beater says.
@@ -151,6 +152,31 @@ func TestWholePages(t *testing.T) {
 		}
 		if claims != 100 || len(heard.said) < 2 {
 			t.Errorf("%d claims in %d messages", claims, len(heard.said))
+		}
+	})
+}
+
+// The second of two nodes beats when a beat of the first brings its own forward, and then not
+// again before an interval has passed.
+func TestBeatAfterThePeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, heard, k := newTestBeater(t, nil)
+		b.sender = node.NewSender(heartbeat.Config{Self: 2, Peers: []uint8{1}, Interval: interval, Dead: dead, Lease: leaseTime}, k.boot())
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go b.run(ctx)
+		synctest.Wait()
+		for i, c := range []struct {
+			after time.Duration
+			beats int
+		}{{interval / 4, 1}, {interval / 2, 2}, {interval / 4, 2}, {interval * 3 / 4, 3}} {
+			time.Sleep(c.after)
+			b.stepped(k.boot())
+			b.follow()
+			synctest.Wait()
+			if n := heard.count(); n != c.beats {
+				t.Errorf("after beat %d of the peer: %d beats, want %d", i+1, n, c.beats)
+			}
 		}
 	})
 }

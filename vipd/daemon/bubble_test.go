@@ -36,4 +36,7 @@ func (b *bubble) next(deadline clock.Instant) any {
 	}
 }
 
+// move leaves the wait as it is: a beater that wakes early finds nothing due.
+func (b *bubble) move(clock.Instant) {}
+
 func (b *bubble) wait(at clock.Instant) bool { return b.next(at) != nil }

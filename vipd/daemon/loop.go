@@ -177,6 +177,7 @@ func (l *loop) handle(ev any) {
 		l.step(ev)
 		l.confirm(ev)
 		l.noteKeys(ev)
+		l.follow(ev)
 	default:
 		l.step(ev)
 	}
@@ -305,6 +306,13 @@ func (l *loop) confirm(r heartbeat.Received) {
 	if l.opener.Confirm(r.From, r.Session) {
 		l.confirmed[r.From] = r.Session
 		l.keeper.ask(peerStart{r.From, l.opener.Confirmed(r.From)})
+	}
+}
+
+// follow beats after a peer whose beat has just been heard, and counted.
+func (l *loop) follow(r heartbeat.Received) {
+	if p := l.machine.Beats().Peer(r.From); r.Message.Kind == heartbeat.Beat && p != nil && p.Session == r.Session {
+		l.beater.follow()
 	}
 }
 
