@@ -23,7 +23,7 @@ type Config struct {
 	Interval time.Duration
 	Dead     time.Duration
 	Lease    time.Duration
-	Paths    uint8 // the ordinary paths, numbered from 0; read only where LANs is not 0
+	Paths    uint8 // the ordinary paths, numbered from 0; 0 if they are not known, and then LANs is 0 and no copies are spared
 	LANs     uint8 // the paths over the clients' network, numbered on; used only in trouble
 }
 
@@ -58,6 +58,7 @@ type Say struct {
 	To    uint8
 	Path  uint8 // for an Answer
 	LAN   bool  // over the clients' network too
+	Spare bool  // without a copy to the group
 	Whole bool  // every page of the claims, for the peer lacks some
 }
 
@@ -118,6 +119,7 @@ type Machine struct {
 	thawed  clock.Instant // newest thaw
 	told    uint64        // the greatest start of ours that a peer counts, our own at least
 	actions []Action
+	sparing sparing
 
 	pendings []Heard            // scratch of Heard
 	word     Word               // of this step
@@ -231,6 +233,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 		m.receive(now, r)
 	}
 	m.watchPaths(now)
+	m.watchCopies(now)
 	m.ask(now)
 	m.schedule(now)
 	return m.actions

@@ -77,6 +77,7 @@ func (p *Peer) learn(list []MAC) {
 type Path struct {
 	Heard     clock.Instant // newest message that came this way
 	RoundTrip time.Duration // of the newest answer
+	answered  clock.Instant // when that came
 	seq       uint64
 	window    uint64        // bit i: seq−i came this way
 	beat      clock.Instant // the newest beat that came this way was sent then, on the peer's clock

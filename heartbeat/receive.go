@@ -38,6 +38,9 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	if first && r.Message.Kind != Answer {
 		m.answer(p, r.Path, r.Message.Want)
 	}
+	if first && r.Message.Kind == Answer {
+		p.Paths[r.Path].answered = now
+	}
 	if first && (r.Message.Kind == Answer || word.New) { // the clocks are compared before anything moves to a peer
 		m.measure(p, r)
 	}

@@ -12,7 +12,8 @@ type Words struct {
 	State    State
 	Synced   bool
 	Leased   bool
-	LAN      bool // a peer is not heard both ways on an ordinary path: beats go over the clients' network too
+	LAN      bool          // a peer is not heard both ways on an ordinary path: beats go over the clients' network too
+	Spare    clock.Instant // until then a beat may leave without a copy to the group
 	Want     bool
 	Hold     time.Duration
 	Digest   uint64
@@ -41,6 +42,7 @@ type Sender struct {
 	next    clock.Instant
 	seq     uint64
 	sent    clock.Instant
+	grouped clock.Instant // newest beat with a copy to the group
 }
 
 // NewSender returns a sender whose first beat is due at now.

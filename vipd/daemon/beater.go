@@ -213,7 +213,9 @@ func (b *beater) follow() {
 func (b *beater) nextBeat() heartbeat.Say {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.sender.Beat()
+	s := b.sender.Beat()
+	s.Spare = b.sender.Spares(b.boot())
+	return s
 }
 
 // send says one message, or all of its pages: stamp, send, then write the

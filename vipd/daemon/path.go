@@ -163,8 +163,8 @@ type outbox struct {
 	sealed []byte
 }
 
-// send sends the message on every path to the group and to each peer, or to one
-// peer; an answer on the path alone on which the question came, unless it has all claims:
+// send sends the message on every path to each peer and, unless that is spared, to the
+// group, or to one peer; an answer on the path alone on which the question came, unless it has all claims:
 // those are sent seldom, and that path may work one way only. Every copy is
 // sealed anew, so that one is no replay of another.
 func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
@@ -178,7 +178,7 @@ func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
 		}
 		m.Path = uint8(p.number)
 		o.plain = m.Append(o.plain[:0])
-		if s.To == 0 {
+		if s.To == 0 && !s.Spare {
 			o.sealed = o.sealer.Seal(o.sealed[:0], o.plain)
 			p.send(true, o.sealed, netip.AddrPort{})
 		}

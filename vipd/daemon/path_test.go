@@ -63,6 +63,7 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 	})
 	hear(t, ctx, out, inlet)
 	late(t, out, inlet)
+	spared(t, ctx, out, inlet)
 
 	if link, err := b.Handle().LinkByName("eth0"); err != nil || b.Handle().LinkDel(link) != nil {
 		t.Fatalf("can't take the interface away: %v", err)
@@ -104,6 +105,27 @@ func late(t *testing.T, out *outbox, in *inlet) {
 	time.Sleep(20 * time.Millisecond) // it crosses the wire
 	if ev, ok := in.next(1).(heartbeat.Received); !ok {
 		t.Errorf("%v comes before what was heard", ev)
+	}
+}
+
+// spared sends a beat whose copy to the group is spared, and one as usual behind it: the first
+// comes once.
+func spared(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
+	t.Helper()
+	const first = 1 << 21
+	for in.next(1) != (node.Tick{}) { // what was left
+	}
+	before, came := in.inbox.repeated, map[uint64]int{}
+	for seq := range uint64(2) {
+		out.send(heartbeat.Say{Kind: heartbeat.Beat, Spare: seq == 0}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: first + seq})
+		for ctx.Err() == nil && (came[first+seq] == 0 || seq == 1 && in.inbox.repeated == before) {
+			if r, message := in.next(bootNow().Add(50 * time.Millisecond)).(heartbeat.Received); message {
+				came[r.Message.Seq]++
+			}
+		}
+	}
+	if came[first] != 1 || came[first+1] != 1 || in.inbox.repeated != before+1 {
+		t.Errorf("came %v, and %d second copies", came, in.inbox.repeated-before)
 	}
 }
 

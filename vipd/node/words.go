@@ -131,7 +131,7 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 
 // same reports whether both say the same; claims differ only by their edition.
 func same(a, b *heartbeat.Words) bool {
-	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.LAN == b.LAN && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
+	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.LAN == b.LAN && a.Spare == b.Spare && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
 		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Starts, b.Starts) &&
 		slices.Equal(a.MACs, b.MACs) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
 }
@@ -140,7 +140,7 @@ func same(a, b *heartbeat.Words) bool {
 func (m *Machine) words(now clock.Instant) heartbeat.Words {
 	m.heard, m.starts = m.beats.Heard(now, m.heard[:0]), m.beats.Starts(now, m.starts[:0])
 	w := heartbeat.Words{
-		State: m.State(), Synced: m.synced, Leased: m.config.Leased, LAN: m.beats.LAN(now), Want: m.beats.Want(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
+		State: m.State(), Synced: m.synced, Leased: m.config.Leased, LAN: m.beats.LAN(now), Spare: m.beats.Spare(now), Want: m.beats.Want(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
 		Heard: m.heard, Starts: m.starts, MACs: m.local.MACs,
 		Edition: m.tokens.Edition(), Claims: m.claims,
 	}
