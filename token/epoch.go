@@ -92,10 +92,10 @@ func (e *epochs) answer(now clock.Instant, r Reserved) {
 
 // reserve asks the disk for more counters when they run low, or when those that follow
 // the clock are to run ahead of it.
-func (m *Machine) reserve(now clock.Instant) {
+func (m *Machine) reserve(q *query) {
 	e := &m.epochs
-	need := e.after(now, m.highest())
-	timed := e.follows(now, need)
+	need := e.after(q.now, m.highest())
+	timed := e.follows(q.now, need)
 	ahead := uint64(reserveAhead)
 	if timed {
 		ahead = timedAhead
@@ -103,7 +103,7 @@ func (m *Machine) reserve(now clock.Instant) {
 	if need-1+ahead/2 <= e.reserved.HighWater && (timed || !e.reserved.Timed) || need > maxCounter {
 		return
 	}
-	if e.retry != 0 && !m.reached(now, e.retry) || e.asked.HighWater >= need-1+ahead/2 && e.asked.Timed == timed && e.retry == 0 {
+	if e.retry != 0 && !q.reached(e.retry) || e.asked.HighWater >= need-1+ahead/2 && e.asked.Timed == timed && e.retry == 0 {
 		return
 	}
 	e.most = min(max(need-1+ahead, e.reserved.HighWater, e.most), maxCounter)

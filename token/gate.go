@@ -63,26 +63,26 @@ func (m *Machine) gated(t *state, i int) bool {
 
 // throughGate asks, and clears the peer at the instant at or when the asks
 // after it have shown that nobody renews.
-func (m *Machine) throughGate(now clock.Instant, t *state, i int, at clock.Instant) clearance {
+func (m *Machine) throughGate(q *query, t *state, i int, at clock.Instant) clearance {
 	p, g := &m.peers[i], &t.gate
 	g.begin(max(p.heard, p.sounded()))
-	m.askFor(now, t, at)
-	if !m.reached(now, at) {
+	m.askFor(q, t, at)
+	if !q.reached(at) {
 		return blocked
 	}
-	if m.reached(now, at.Add(UnprovedFor)) { // not from g.at: a third node's words move that on and on
+	if q.reached(at.Add(UnprovedFor)) { // not from g.at: a third node's words move that on and on
 		return bySilence
 	}
-	if m.rivalAsks(now, t, i) {
+	if m.rivalAsks(q, t, i) {
 		return blocked
 	}
-	if p.renews != 0 && !m.reached(now, p.renews.Add(m.config.Dead)) {
+	if p.renews != 0 && !q.reached(p.renews.Add(m.config.Dead)) {
 		return blocked
 	}
 	if !g.answered && (g.early >= asksNeeded || g.row > asksNeeded) { // the newest may still be answered
 		return bySilence
 	}
-	if g.row >= asksNeeded && m.reached(now, g.eighth.Add(m.patience(g))) {
+	if g.row >= asksNeeded && q.reached(g.eighth.Add(m.patience(g))) {
 		return bySilence
 	}
 	return blocked
@@ -99,14 +99,14 @@ func (m *Machine) patience(g *gate) time.Duration {
 }
 
 // askEarly asks for what a peer has that is silent for D/2 but not yet for W.
-func (m *Machine) askEarly(now clock.Instant, t *state, i int) {
+func (m *Machine) askEarly(q *query, t *state, i int) {
 	p := &m.peers[i]
 	at := p.silentAt(t.spec.Orderly, max(m.config.Dead, p.dead))
-	if t.lasting() || !m.gated(t, i) || !m.came(now, p, t.ofSilence(early, earlyOrderly)) {
+	if t.lasting() || !m.gated(t, i) || !m.came(q, p, t.ofSilence(early, earlyOrderly)) {
 		return
 	}
 	t.gate.begin(max(p.heard, p.sounded()))
-	m.askFor(now, t, at)
+	m.askFor(q, t, at)
 }
 
 // begin forgets what was asked before the newest word.
@@ -124,7 +124,7 @@ func (m *Machine) askAhead() time.Duration {
 // askFor asks when it is time to: every D/20 from D/2 of silence, or early enough for
 // one more than are needed before W; every askLate from the end of a lease that was
 // seen to last, and from W, until eight have been sent in a row; then every D/20 again.
-func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
+func (m *Machine) askFor(q *query, t *state, at clock.Instant) {
 	g := &t.gate
 	if g.at < at {
 		g.at, g.row, g.eighth = at, 0, 0
@@ -132,27 +132,27 @@ func (m *Machine) askFor(now clock.Instant, t *state, at clock.Instant) {
 	at = g.at
 	every := max(m.config.Dead/20, askLeast)
 	from := at.Add(-m.askAhead())
-	if g.row < asksNeeded && (m.reached(now, at) || g.answered && m.reached(now, at.Add(-m.config.Dead/5))) {
+	if g.row < asksNeeded && (q.reached(at) || g.answered && q.reached(at.Add(-m.config.Dead/5))) {
 		every = min(every, askLate, m.config.Dead/30)
 	}
-	if !m.reached(now, max(from, g.asked.Add(every))) || !m.question(now, t) {
+	if !q.reached(max(from, g.asked.Add(every))) || !m.question(q, t) {
 		return
 	}
-	g.asked = now
-	m.next = clock.Min(m.next, now.Add(every))
-	if now < at {
+	g.asked = q.now
+	q.check(q.now.Add(every))
+	if q.now < at {
 		g.early++
 	}
 	if g.row++; g.row == asksNeeded {
-		g.eighth = now
+		g.eighth = q.now
 	}
 }
 
 // rivalAsks reports whether a node that comes before us is about to take: its
 // own ask was seen within D. What it last said of its fitness may be void, and
 // what it believes of ours; so both go by what the configuration says.
-func (m *Machine) rivalAsks(now clock.Instant, t *state, i int) bool {
-	return t.gate.rival != 0 && m.precedes(t, i) && !m.reached(now, t.gate.rival.Add(m.config.Dead))
+func (m *Machine) rivalAsks(q *query, t *state, i int) bool {
+	return t.gate.rival != 0 && m.precedes(t, i) && !q.reached(t.gate.rival.Add(m.config.Dead))
 }
 
 // answered takes an answer. One to an ask sent before W may come from a lease that

@@ -10,14 +10,14 @@ import (
 // taken. Break before make, and it can be called off until the release.
 
 // give starts or continues handing the token to a better or an ordered node.
-func (m *Machine) give(now clock.Instant, i int) {
+func (m *Machine) give(q *query, i int) {
 	t := &m.tokens[i]
 	if t.handover.verb == Offer {
-		m.offered(now, i)
+		m.offered(q, i)
 		return
 	}
-	if j := m.best(now, t); j >= 0 {
-		m.offer(now, t, m.peers[j].slot, m.whyGive(t), false)
+	if j := m.best(q, t); j >= 0 {
+		m.offer(q.now, t, m.peers[j].slot, m.whyGive(t), false)
 	}
 }
 
@@ -36,7 +36,7 @@ func (m *Machine) offer(now clock.Instant, t *state, to uint8, c Cause, pinned b
 }
 
 // offered looks what became of the offer.
-func (m *Machine) offered(now clock.Instant, i int) {
+func (m *Machine) offered(q *query, i int) {
 	t := &m.tokens[i]
 	h := &t.handover
 	j := m.place(h.peer)
@@ -47,18 +47,18 @@ func (m *Machine) offered(now clock.Instant, i int) {
 	p, v := &m.peers[j], &t.views[j]
 	answered := p.known && v.To == m.config.Self && v.About == h.number
 	switch {
-	case answered && v.Verb == Accept && m.proven(now, p):
+	case answered && v.Verb == Accept && m.proven(q.now, p):
 		h.verb = Release
 		if h.cause == Priority {
-			t.moves = append(t.moves, now)
+			t.moves = append(t.failbacks(q.now), q.now)
 		}
 		m.drop(i, h.cause)
-	case answered && v.Verb == Decline, m.reached(now, h.until), !m.alive(now, p):
+	case answered && v.Verb == Decline, q.reached(h.until), !m.alive(q, p):
 		if h.pinned {
 			m.do(Refused{Token: i, Why: NotTaken})
 		}
 		*h = handover{decline: h.decline}
-		t.reoffer = now.Add(giveAgain)
+		t.reoffer = q.now.Add(giveAgain)
 	}
 }
 
@@ -68,14 +68,14 @@ const giveAgain = time.Second
 // best returns the place of the fit peer that should have the token instead of
 // us, or −1: any fit one while a soft reason speaks against us, else one of
 // higher priority if failback is on and its gates are open.
-func (m *Machine) best(now clock.Instant, t *state) int {
+func (m *Machine) best(q *query, t *state) int {
 	best := -1
-	if t.reoffer != 0 && !m.reached(now, t.reoffer) {
+	if t.reoffer != 0 && !q.reached(t.reoffer) {
 		return best
 	}
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
-		if v.fitAt == 0 || v.Phase != Idle || !m.alive(now, p) || !m.proven(now, p) || !m.wants(now, t, j) {
+		if v.fitAt == 0 || v.Phase != Idle || !m.alive(q, p) || !m.proven(q.now, p) || !m.wants(q, t, j) {
 			continue
 		}
 		if best < 0 || m.before(t, j, best) {
@@ -86,7 +86,7 @@ func (m *Machine) best(now clock.Instant, t *state) int {
 }
 
 // wants reports whether policy prefers the fit peer over us.
-func (m *Machine) wants(now clock.Instant, t *state, j int) bool {
+func (m *Machine) wants(q *query, t *state, j int) bool {
 	if !t.fitness.Fit() {
 		return true
 	}
@@ -94,19 +94,22 @@ func (m *Machine) wants(now clock.Instant, t *state, j int) bool {
 	if !t.counts(j) || t.spec.Bits&AutoFailback == 0 || t.pinned || p.closed || t.theirRank(j).priority <= t.ownRank().priority {
 		return false
 	}
-	return m.reached(now, v.fitAt.Add(t.spec.FailbackDelay)) && m.underCap(now, t)
+	return q.reached(v.fitAt.Add(t.spec.FailbackDelay)) && m.underCap(q, t)
 }
 
 // underCap reports whether another failback is allowed within the hour.
-func (m *Machine) underCap(now clock.Instant, t *state) bool {
-	for len(t.moves) > 0 && now.Sub(t.moves[0]) >= time.Hour {
-		t.moves = t.moves[1:]
+func (m *Machine) underCap(q *query, t *state) bool {
+	moves := t.failbacks(q.now)
+	return t.spec.FailbackCap == 0 || len(moves) < t.spec.FailbackCap || q.reached(moves[0].Add(time.Hour))
+}
+
+// failbacks returns when the token went to a better node within the hour before now.
+func (t *state) failbacks(now clock.Instant) []clock.Instant {
+	list := t.moves
+	for len(list) > 0 && now.Sub(list[0]) >= time.Hour {
+		list = list[1:]
 	}
-	if t.spec.FailbackCap == 0 || len(t.moves) < t.spec.FailbackCap {
-		return true
-	}
-	m.next = clock.Min(m.next, t.moves[0].Add(time.Hour))
-	return false
+	return list
 }
 
 // before orders two peers of equal fitness.
@@ -115,7 +118,7 @@ func (m *Machine) before(t *state, a, b int) bool {
 }
 
 // move starts what an operator ordered; only the holder can.
-func (m *Machine) move(now clock.Instant, e Move) {
+func (m *Machine) move(q *query, e Move) {
 	t := &m.tokens[e.Token]
 	j := m.place(e.To)
 	switch {
@@ -127,23 +130,23 @@ func (m *Machine) move(now clock.Instant, e Move) {
 		m.do(Refused{Token: e.Token, Why: UnderWay})
 	case j < 0 || !t.counts(j):
 		m.do(Refused{Token: e.Token, Why: NoSuchNode})
-	case !m.alive(now, &m.peers[j]):
+	case !m.alive(q, &m.peers[j]):
 		m.do(Refused{Token: e.Token, Why: NotHeard})
 	case t.views[j].Reasons.level() == 0:
 		m.do(Refused{Token: e.Token, Why: NotFit})
 	default:
-		m.offer(now, t, e.To, Operator, true)
+		m.offer(q.now, t, e.To, Operator, true)
 	}
 }
 
 // answer is the taker's side: it accepts an offer made to it, or declines that
 // number for good; and the giver's: it stops saying that it gave when the
 // taker has it, or has let W pass.
-func (m *Machine) answer(now clock.Instant, t *state) {
+func (m *Machine) answer(q *query, t *state) {
 	h := &t.handover
 	if h.verb == Release {
 		j := m.place(h.peer)
-		if v := &t.views[max(j, 0)]; j < 0 || v.Phase != Idle || v.Verb == Decline && v.About == h.number || m.reached(now, h.until) {
+		if v := &t.views[max(j, 0)]; j < 0 || v.Phase != Idle || v.Verb == Decline && v.About == h.number || q.reached(h.until) {
 			*h = handover{decline: h.decline}
 		}
 		return
@@ -151,7 +154,7 @@ func (m *Machine) answer(now clock.Instant, t *state) {
 	*h = handover{decline: h.decline}
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
-		if !p.known || v.To != m.config.Self || v.Verb != Offer && v.Verb != Release || !m.alive(now, p) {
+		if !p.known || v.To != m.config.Self || v.Verb != Offer && v.Verb != Release || !m.alive(q, p) {
 			continue
 		}
 		h.verb, h.peer, h.number, h.pinned = Accept, p.slot, v.About, v.Pinned

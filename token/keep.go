@@ -15,30 +15,30 @@ const (
 
 // keep applies the holder's rules: it keeps the token until a hard reason, the
 // end of the lease, a lost meeting, or a hand-over that the taker accepted.
-func (m *Machine) keep(now clock.Instant, i int) {
+func (m *Machine) keep(q *query, i int) {
 	t := &m.tokens[i]
 	if t.fitness.level() == 0 {
 		m.drop(i, causeOf(t.fitness))
 		return
 	}
-	switch m.renewLease(now, i) {
+	switch m.renewLease(q, i) {
 	case over:
 		m.drop(i, LeaseExpired)
 		return
 	case lapsed:
-		if !m.meet(now, i) && m.rival(now, t) {
+		if !m.meet(q, i) && m.rival(q, t) {
 			t.rivalled = true // it may be gone before the lease is back
 		}
 		return
 	}
-	m.syncRecord(now, i)
-	if t.bits&AllowMultiple != 0 || m.meet(now, i) {
+	m.syncRecord(q, i)
+	if t.bits&AllowMultiple != 0 || m.meet(q, i) {
 		return
 	}
-	m.afterMeeting(now, i)
+	m.afterMeeting(q, i)
 	if t.phase == Holding {
-		m.tellAlone(now, i)
-		m.give(now, i)
+		m.tellAlone(q, i)
+		m.give(q, i)
 	}
 }
 

@@ -36,12 +36,12 @@ const askedFor = 500 * time.Millisecond
 
 // pairLimit returns until when the peer lets the token live; Never if it binds
 // nothing now.
-func (m *Machine) pairLimit(now clock.Instant, t *state, i int) clock.Instant {
+func (m *Machine) pairLimit(q *query, t *state, i int) clock.Instant {
 	p, v := &m.peers[i], &t.views[i]
 	if p.quiet {
 		return clock.Never
 	}
-	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, m.unfitBound(p, v), m.deafBound(now, t, i))
+	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, m.unfitBound(p, v), m.deafBound(q, t, i))
 }
 
 // unfitBound is until when a peer that last said that it neither holds nor can lets
@@ -55,8 +55,8 @@ func (m *Machine) unfitBound(p *peer, v *view) clock.Instant {
 }
 
 // deafBound is until when a rival that does not hear us lets the token live.
-func (m *Machine) deafBound(now clock.Instant, t *state, i int) clock.Instant {
-	if !m.deafRival(now, t, i) {
+func (m *Machine) deafBound(q *query, t *state, i int) clock.Instant {
+	if !m.deafRival(q, t, i) {
 		return 0
 	}
 	return m.peers[i].parted.Add(aloneEvery + askTrip)
@@ -66,9 +66,9 @@ func (m *Machine) deafBound(now clock.Instant, t *state, i int) clock.Instant {
 // healed in its direction alone. Both hold already, so that there is nothing to lose
 // by going on a little; who went at once would leave clients behind that the peer,
 // knowing nothing of it, tells only once a second where the address is.
-func (m *Machine) deafRival(now clock.Instant, t *state, i int) bool {
+func (m *Machine) deafRival(q *query, t *state, i int) bool {
 	p, v := &m.peers[i], &t.views[i]
-	return t.spec.Askable && p.known && v.holds() && p.crossed() && !m.reached(now, p.parted.Add(aloneEvery+askTrip))
+	return t.spec.Askable && p.known && v.holds() && p.crossed() && !q.reached(p.parted.Add(aloneEvery+askTrip))
 }
 
 // crossed reports whether the peer came back from a silence and has echoed nothing since.
@@ -76,23 +76,24 @@ func (p *peer) crossed() bool { return p.heard >= p.parted && p.parted > p.echo 
 
 // echoLimit is pairLimit for a lease that has run out: only an echo, or the word
 // of a peer that can't take, brings it back.
-func (m *Machine) echoLimit(now clock.Instant, t *state, i int) clock.Instant {
+func (m *Machine) echoLimit(t *state, i int) clock.Instant {
 	p := &m.peers[i]
 	return max(p.echo.Add(m.config.Lease), m.unfitBound(p, &t.views[i]))
 }
 
 // leaseLimit returns until when the token may be held without news.
-func (m *Machine) leaseLimit(now clock.Instant, t *state) clock.Instant {
-	limit, pair := clock.Never, m.pairLimit
+func (m *Machine) leaseLimit(q *query, t *state) clock.Instant {
+	limit := clock.Never
 	if t.bits&AllowMultiple != 0 {
 		return limit
 	}
-	if t.lapsed != 0 {
-		pair = m.echoLimit
-	}
 	for i := range m.peers {
-		if t.counts(i) && !t.waitsForWord(i) {
-			limit = clock.Min(limit, pair(now, t, i))
+		switch {
+		case !t.counts(i) || t.waitsForWord(i):
+		case t.lapsed != 0:
+			limit = clock.Min(limit, m.echoLimit(t, i))
+		default:
+			limit = clock.Min(limit, m.pairLimit(q, t, i))
 		}
 	}
 	return limit
@@ -108,14 +109,14 @@ const (
 )
 
 // renewLease tells a changed limit and says what became of the lease.
-func (m *Machine) renewLease(now clock.Instant, i int) renewal {
+func (m *Machine) renewLease(q *query, i int) renewal {
 	t := &m.tokens[i]
-	if t.lapsed == 0 && now >= t.limit { // it ran out while this node did not look
+	if t.lapsed == 0 && q.now >= t.limit { // it ran out while this node did not look
 		t.lapsed = t.limit.Add((m.config.Dead - m.config.Lease) / 2)
 	}
-	limit := m.leaseLimit(now, t)
-	if m.runsOut(now, limit) || t.lapsed != 0 && m.rival(now, t) {
-		return m.lapse(now, i, limit)
+	limit := m.leaseLimit(q, t)
+	if q.expired(limit) || t.lapsed != 0 && m.rival(q, t) {
+		return m.lapse(q, i, limit)
 	}
 	if limit != t.limit || t.lapsed != 0 {
 		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch, Again: t.lapsed != 0})
@@ -144,16 +145,16 @@ func (m *Machine) ended(now clock.Instant, e Ended) {
 // D moves nothing. One that ran out as it was, since the first echo after a cut or a
 // freeze came too late for it, is kept until halfway to the instant at which the peer
 // may take: there the hands remove it in time also where no kernel is told.
-func (m *Machine) lapse(now clock.Instant, i int, limit clock.Instant) renewal {
+func (m *Machine) lapse(q *query, i int, limit clock.Instant) renewal {
 	t := &m.tokens[i]
 	if t.lapsed == 0 {
-		t.lapsed = now.Add(m.config.Interval)
+		t.lapsed = q.now.Add(m.config.Interval)
 	}
-	if limit < t.limit && now < t.limit { // one that ran out has ended already, and no earlier
+	if limit < t.limit && q.now < t.limit { // one that ran out has ended already, and no earlier
 		t.limit = limit
 		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
 	}
-	if t.phase != Holding || m.reached(now, t.lapsed) {
+	if t.phase != Holding || q.reached(t.lapsed) {
 		return over
 	}
 	return lapsed
@@ -167,7 +168,7 @@ const (
 )
 
 // tellAlone announces while a peer that was heard in this run is silent.
-func (m *Machine) tellAlone(now clock.Instant, i int) {
+func (m *Machine) tellAlone(q *query, i int) {
 	t := &m.tokens[i]
 	alone := false
 	for j := range m.peers {
@@ -178,11 +179,11 @@ func (m *Machine) tellAlone(now clock.Instant, i int) {
 		t.alone = 0
 		return
 	case t.alone == 0:
-		t.alone, t.announce = now, now.Add(aloneEvery)
+		t.alone, t.announce = q.now, q.now.Add(aloneEvery)
 	}
-	if now.Sub(t.alone) < aloneFor && m.reached(now, t.announce) {
-		t.announce = now.Add(aloneEvery)
-		m.next = clock.Min(m.next, t.announce)
+	if q.now.Sub(t.alone) < aloneFor && q.reached(t.announce) {
+		t.announce = q.now.Add(aloneEvery)
+		q.check(t.announce)
 		m.do(Announce{Token: i, Epoch: t.epoch})
 	}
 }
@@ -192,21 +193,21 @@ func (m *Machine) tellAlone(now clock.Instant, i int) {
 // heard it yet: it ran late, and steps by something else before it reads its sockets. So
 // the silence must have been long enough by the step before a Tick, which says that
 // nothing was left to read since that step.
-func (m *Machine) listen(now clock.Instant, tick bool) {
-	if now > m.stepped {
-		m.earlier, m.stepped = m.stepped, now
+func (m *Machine) listen(q *query, tick bool) {
+	if q.now > m.stepped {
+		m.earlier, m.stepped = m.stepped, q.now
 	}
 	for i := range m.peers {
 		p := &m.peers[i]
 		if p.quiet {
 			continue
 		}
-		switch at := m.quietAt(now, p); {
-		case !m.reached(now, at):
+		switch at := m.quietAt(q.now, p); {
+		case !q.reached(at):
 		case tick && at <= m.earlier:
 			p.quiet = true
 		default:
-			m.next = clock.Min(m.next, now+1)
+			q.check(q.now + 1)
 		}
 	}
 }

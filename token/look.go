@@ -45,7 +45,7 @@ func (m *Machine) Pinned(i int) bool { return m.tokens[i].pinned }
 func (m *Machine) Look(now clock.Instant, i int) View {
 	t := &m.tokens[i]
 	v := View{Spec: t.spec, Phase: t.phase, Epoch: t.epoch, Seen: t.seen, Tenure: t.tenure(now), Cause: t.cause,
-		Pinned: t.pinned, Reasons: t.fitness, Limit: m.limitOf(i), Moves: len(t.moves)}
+		Pinned: t.pinned, Reasons: t.fitness, Limit: m.limitOf(i), Moves: len(t.failbacks(now))}
 	if a, ok := m.answerer(now, t); ok {
 		v.Blocked = &a
 	}

@@ -22,7 +22,7 @@ type Machine struct {
 	epochs    epochs
 	stepped   clock.Instant // the newest step
 	earlier   clock.Instant // the newest step at another instant than that
-	next      clock.Instant // earliest instant consulted that lies ahead
+	deadline  clock.Instant // of the next Tick
 	settled   settled
 	actions   []Action
 }
@@ -60,7 +60,7 @@ type state struct {
 	handover handover
 	reoffer  clock.Instant   // no new offer until then
 	vouched  clock.Instant   // until then an operator answers for who is not heard
-	moves    []clock.Instant // failbacks within the hour
+	moves    []clock.Instant // failbacks, of the hour before the newest
 	yield    yield
 	gate     gate
 
@@ -101,7 +101,7 @@ type yield struct {
 
 // New returns the machine of a node that has just begun to listen.
 func New(c Config, now clock.Instant) *Machine {
-	m := &Machine{config: c, listens: true, start: now, edition: 1, next: now}
+	m := &Machine{config: c, listens: true, start: now, edition: 1, deadline: now}
 	m.epochs = epochs{reserved: Reserve{HighWater: c.HighWater, Timed: c.Timed}, floor: c.Clock, floorAt: now}
 	if m.config.Sample == 0 {
 		m.config.Sample = usualSample
@@ -145,53 +145,54 @@ func (m *Machine) fresh(spec Spec, now clock.Instant) state {
 func (m *Machine) Edition() uint32 { return m.edition }
 
 // Deadline is when the machine wants its next Tick.
-func (m *Machine) Deadline() clock.Instant { return m.next }
+func (m *Machine) Deadline() clock.Instant { return m.deadline }
 
 // Step takes what happened at now and returns what to do, valid until the next
 // Step. The actions are in the order in which they must be done.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions = m.actions[:0]
-	m.next = clock.Never
 	m.settled.turn = m.settled.turn[:0]
 	m.settled.renew(len(m.tokens), len(m.peers))
-	m.handle(now, ev)
+	q := queryAt(now)
+	m.handle(&q, ev)
 	_, tick := ev.(Tick)
-	m.listen(now, tick)
-	m.reserve(now)
+	m.listen(&q, tick)
+	m.reserve(&q)
 	m.notice(now)
-	m.renewShared(now)
-	m.decideDue(now)
+	m.renewShared(&q)
+	m.decideDue(&q)
 	m.ask()
 	m.restate()
-	m.soonest(now)
+	m.soonest(&q)
+	m.deadline = q.next
 	return m.actions
 }
 
-func (m *Machine) handle(now clock.Instant, ev Event) {
+func (m *Machine) handle(q *query, ev Event) {
 	m.mark(ev)
 	switch ev := ev.(type) {
 	case Word:
-		m.hear(now, ev)
+		m.hear(q, ev)
 	case Audible:
 		if p := m.peer(ev.Peer); p != nil {
-			m.sound(now, p, ev.Later)
+			m.sound(q.now, p, ev.Later)
 		}
 	case Stall:
 		if p := m.peer(ev.Peer); p != nil {
-			p.unread = now
+			p.unread = q.now
 		}
 	case Foreign:
 		if m.foreign == 0 {
-			m.foreign = now
+			m.foreign = q.now
 		}
 	case Up:
-		m.up(now, ev)
+		m.up(q.now, ev)
 	case Failed:
-		m.failed(now, ev)
+		m.failed(q.now, ev)
 	case Down:
 		m.down(ev.Token)
 	case Ended:
-		m.ended(now, ev)
+		m.ended(q.now, ev)
 	case Fitness:
 		m.tokens[ev.Token].reasons = ev.Reasons
 	case Standing:
@@ -201,9 +202,9 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 			p.closed = ev.Closed
 		}
 	case Move:
-		m.move(now, ev)
+		m.move(q, ev)
 	case Vouch:
-		m.tokens[ev.Token].vouched = now.Add(vouchFor)
+		m.tokens[ev.Token].vouched = q.now.Add(vouchFor)
 	case Unpin:
 		m.tokens[ev.Token].pinned = false
 	case SetBits:
@@ -211,64 +212,64 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		t.spec.Bits = ev.Bits
 		t.bits = t.applied()
 	case Adopt:
-		m.adopt(now, ev)
+		m.adopt(q.now, ev)
 	case Recall:
-		m.recall(now, ev)
+		m.recall(q.now, ev)
 		t := &m.tokens[ev.Token]
 		t.seen = max(t.seen, ev.Seen)
 	case Booted:
 		m.config.Booting = false
 	case Recorded:
-		m.recorded(now, ev)
+		m.recorded(q.now, ev)
 	case Reserved:
-		m.epochs.answer(now, ev)
+		m.epochs.answer(q.now, ev)
 	case ClockFloor:
-		m.epochs.floor, m.epochs.floorAt = ev, now
+		m.epochs.floor, m.epochs.floorAt = ev, q.now
 	case Restate:
 		m.stale = true
 	case Reconfigure:
-		m.reconfigure(now, ev.Tokens)
+		m.reconfigure(q.now, ev.Tokens)
 	case Answered:
-		m.answered(now, ev)
+		m.answered(q.now, ev)
 	case Proved:
 		if t := &m.tokens[ev.Token]; t.epoch == ev.Epoch {
 			t.proved = true
 		}
 	case PeerAsks:
-		m.peerAsks(now, ev)
+		m.peerAsks(q.now, ev)
 	case Thaw:
-		m.thaw(now)
+		m.thaw(q.now)
 	case Several:
 		for _, one := range ev {
-			m.handle(now, one)
+			m.handle(q, one)
 		}
 	}
 }
 
 // decide brings one token to where the rules want it.
-func (m *Machine) decide(now clock.Instant, i int) {
+func (m *Machine) decide(q *query, i int) {
 	t := &m.tokens[i]
 	m.rely(t)
 	t.bits = t.applied()
-	fitness := m.reasons(now, t)
+	fitness := m.reasons(q, t)
 	if fitness.level() > t.fitness.level() {
-		t.fitAt = now
+		t.fitAt = q.now
 	}
 	t.fitness = fitness
 	switch t.phase {
 	case Idle:
-		m.syncRecord(now, i)
-		m.answer(now, t)
-		m.consider(now, i)
+		m.syncRecord(q, i)
+		m.answer(q, t)
+		m.consider(q, i)
 	case Taking, Holding:
-		m.keep(now, i)
+		m.keep(q, i)
 	case Dropping:
-		m.settle(now, i)
+		m.settle(q, i)
 	}
 }
 
 // reasons returns everything that speaks against this node for the token now.
-func (m *Machine) reasons(now clock.Instant, t *state) Reason {
+func (m *Machine) reasons(q *query, t *state) Reason {
 	r := m.own | t.reasons
 	if t.mine == nil {
 		r |= Unconfigured
@@ -276,28 +277,19 @@ func (m *Machine) reasons(now clock.Instant, t *state) Reason {
 	if t.spec.Bits&ReleaseRequested != 0 {
 		r |= Released
 	}
-	if t.retry != 0 && !m.reached(now, t.retry) {
+	if t.retry != 0 && !q.reached(t.retry) {
 		r |= HandsFailed
 	}
-	if t.phase == Idle && m.starting(now) {
+	if t.phase == Idle && m.starting(q) {
 		r |= Starting
 	}
-	if !m.epochs.left(now, t.seen) && t.phase == Idle {
+	if !m.epochs.left(q.now, t.seen) && t.phase == Idle {
 		r |= NoEpoch
 	}
-	if m.oneWay(now, t) {
+	if m.oneWay(q, t) {
 		r |= OneWay
 	}
 	return r
-}
-
-// reached reports whether at is past; if not, the machine wakes up for it.
-func (m *Machine) reached(now, at clock.Instant) bool {
-	if now >= at {
-		return true
-	}
-	m.next = clock.Min(m.next, at)
-	return false
 }
 
 func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }

@@ -256,10 +256,12 @@ func TestFailbackCap(t *testing.T) {
 	m := New(config(s), at(0))
 	n := &m.tokens[0]
 	n.moves = []clock.Instant{at(0)}
-	if m.underCap(at(time.Hour-1), n) {
-		t.Error("a second failback within the hour")
+	q := queryAt(at(time.Hour - 1))
+	if m.underCap(&q, n) || q.next != at(time.Hour) {
+		t.Errorf("a second failback within the hour, next check %v", q.next)
 	}
-	if !m.underCap(at(time.Hour), n) || len(n.moves) != 0 {
+	q = queryAt(at(time.Hour))
+	if !m.underCap(&q, n) || m.Look(q.now, 0).Moves != 0 {
 		t.Error("none after the hour")
 	}
 }

@@ -2,14 +2,12 @@ package token
 
 import (
 	"time"
-
-	"vipd/heartbeat/clock"
 )
 
 // rival reports whether a peer that we hear claims to hold the token too.
-func (m *Machine) rival(now clock.Instant, t *state) bool {
+func (m *Machine) rival(q *query, t *state) bool {
 	for i := range m.peers {
-		if p := &m.peers[i]; p.known && t.views[i].holds() && m.present(now, t, p) {
+		if p := &m.peers[i]; p.known && t.views[i].holds() && m.present(q, t, p) {
 			return true
 		}
 	}
@@ -17,21 +15,21 @@ func (m *Machine) rival(now clock.Instant, t *state) bool {
 }
 
 // present reports whether the peer is heard, and not only until we took on its silence.
-func (m *Machine) present(now clock.Instant, t *state, p *peer) bool {
-	return m.alive(now, p) && (p.heard >= t.since || m.speaks(now, t, p))
+func (m *Machine) present(q *query, t *state, p *peer) bool {
+	return m.alive(q, p) && (p.heard >= t.since || m.speaks(q, t, p))
 }
 
 // meet settles with every other holder who stays, and reports whether we went.
 // Nobody yields to a one-way word. One node decides, the lower slot, from a
 // beat of the other that knows its claim; the other does as it is told.
-func (m *Machine) meet(now clock.Instant, i int) (gone bool) {
+func (m *Machine) meet(q *query, i int) (gone bool) {
 	t := &m.tokens[i]
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
-		if !p.known || v.Phase == Idle || !m.present(now, t, p) || !m.proven(now, p) {
+		if !p.known || v.Phase == Idle || !m.present(q, t, p) || !m.proven(q.now, p) {
 			continue
 		}
-		if v.Verb == Yield && v.To == m.config.Self && v.About == t.epoch || m.decides(t, j) && m.loses(now, t, j) {
+		if v.Verb == Yield && v.To == m.config.Self && v.About == t.epoch || m.decides(t, j) && m.loses(q, t, j) {
 			m.drop(i, ConflictLost)
 			return true
 		}
@@ -51,16 +49,16 @@ func (m *Machine) decides(t *state, j int) bool {
 
 // afterMeeting is for when no other holder is heard any more: the epoch goes
 // above the other's, and the neighbours hear whose the resource is.
-func (m *Machine) afterMeeting(now clock.Instant, i int) {
+func (m *Machine) afterMeeting(q *query, i int) {
 	t := &m.tokens[i]
-	if m.rival(now, t) {
+	if m.rival(q, t) {
 		t.rivalled = true
 		return
 	}
 	t.yield = yield{}
 	switch {
-	case t.phase == Holding && !t.writing && t.seen > t.epoch && m.epochs.left(now, t.seen) && m.gaveUp(now, t, Granter(t.seen)):
-		m.grant(now, t)
+	case t.phase == Holding && !t.writing && t.seen > t.epoch && m.epochs.left(q.now, t.seen) && m.gaveUp(q, t, Granter(t.seen)):
+		m.grant(q.now, t)
 		if t.lasting() {
 			m.keepRecord(i, m.wanted(t))
 		}
@@ -75,25 +73,25 @@ func (m *Machine) afterMeeting(now clock.Instant, i int) {
 // gaveUp reports whether the node that granted a higher epoch is heard and holds
 // nothing. One that is silent may hold beyond a cut, where a race for the higher
 // epoch, told across by a third node, would never end.
-func (m *Machine) gaveUp(now clock.Instant, t *state, granter uint8) bool {
+func (m *Machine) gaveUp(q *query, t *state, granter uint8) bool {
 	j := m.place(granter)
-	return j < 0 || m.alive(now, &m.peers[j]) && m.peers[j].known && !t.views[j].holds()
+	return j < 0 || m.alive(q, &m.peers[j]) && m.peers[j].known && !t.views[j].holds()
 }
 
 // loses decides a meeting: the unfit loses; else, with Auto Failback and open
 // gates, the lower rank; else the shorter unbroken tenure, so that a short cut
 // moves nothing; else the name.
-func (m *Machine) loses(now clock.Instant, t *state, j int) bool {
+func (m *Machine) loses(q *query, t *state, j int) bool {
 	p, v := &m.peers[j], &t.views[j]
 	mine, theirs := t.ownRank(), t.theirRank(j)
 	if a, b := t.fitness.level(), v.Reasons.level(); a != b {
 		return a < b
 	}
-	if t.spec.Bits&AutoFailback != 0 && t.spec.FailbackDelay == 0 && !p.closed && !t.pinned && !v.Pinned && m.underCap(now, t) && mine.priority != theirs.priority {
+	if t.spec.Bits&AutoFailback != 0 && t.spec.FailbackDelay == 0 && !p.closed && !t.pinned && !v.Pinned && m.underCap(q, t) && mine.priority != theirs.priority {
 		return mine.priority < theirs.priority
 	}
 	const alike = 2 * time.Millisecond // tenures travel in milliseconds
-	own, other := t.tenure(now), v.Tenure+now.Sub(v.at)
+	own, other := t.tenure(q.now), v.Tenure+q.now.Sub(v.at)
 	if (own - other).Abs() > alike {
 		return own < other
 	}

@@ -68,31 +68,31 @@ func (m *Machine) place(slot uint8) int {
 }
 
 // hear takes a peer's word.
-func (m *Machine) hear(now clock.Instant, w Word) {
+func (m *Machine) hear(q *query, w Word) {
 	i := m.place(w.Peer)
 	if i < 0 {
 		return
 	}
 	p := &m.peers[i]
 	if m.foreign == 0 {
-		m.foreign = now
+		m.foreign = q.now
 	}
 	if w.New {
 		m.allDue()
-		until := m.standsUntil(now, p)
-		m.renew(now, p, i)
+		until := m.standsUntil(q.now, p)
+		m.renew(q.now, p, i)
 		p.grace = until
 	}
 	p.echo = max(p.echo, w.Echoed)
 	if !w.Fresh {
 		return
 	}
-	back := m.endSolo(now, p, w)
-	m.refresh(now, p, i, w)
+	back := m.endSolo(q.now, p, w)
+	m.refresh(q.now, p, i, w)
 	if w.Changed {
 		p.proof, p.knows = 0, 0
 		for j := range m.tokens {
-			m.read(now, j, i, w.Claims[j])
+			m.read(q.now, j, i, w.Claims[j])
 		}
 	}
 	p.known = w.Current && (p.known || w.Changed)
@@ -261,13 +261,13 @@ func (p *peer) silentAt(orderly bool, d time.Duration) clock.Instant {
 }
 
 // alive reports whether the peer was heard within D.
-func (m *Machine) alive(now clock.Instant, p *peer) bool {
-	return p.ever && !m.came(now, p, notAlive)
+func (m *Machine) alive(q *query, p *peer) bool {
+	return p.ever && !m.came(q, p, notAlive)
 }
 
 // speaks reports whether the peer's silence is shorter than D as far as the token goes.
-func (m *Machine) speaks(now clock.Instant, t *state, p *peer) bool {
-	return p.ever && !m.came(now, p, t.ofSilence(silent, silentOrderly))
+func (m *Machine) speaks(q *query, t *state, p *peer) bool {
+	return p.ever && !m.came(q, p, t.ofSilence(silent, silentOrderly))
 }
 
 // proven reports whether what the peer claims came with a fresh echo of ours.
@@ -279,13 +279,13 @@ func (m *Machine) proven(now clock.Instant, p *peer) bool {
 // not heard us for a dead time. Others can't rely on us then; with Disable
 // Inheritance nothing depends on it. A peer that has fallen silent since is dead
 // rather than deaf.
-func (m *Machine) oneWay(now clock.Instant, t *state) bool {
+func (m *Machine) oneWay(q *query, t *state) bool {
 	if t.bits&AllowMultiple != 0 {
 		return false
 	}
 	for i := range m.peers {
 		p, v := &m.peers[i], &t.views[i]
-		if t.waitsForWord(i) || !m.alive(now, p) || v.unfitAt != 0 || t.phase == Holding && m.deafRival(now, t, i) {
+		if t.waitsForWord(i) || !m.alive(q, p) || v.unfitAt != 0 || t.phase == Holding && m.deafRival(q, t, i) {
 			continue
 		}
 		if m.deaf(p) {
@@ -302,22 +302,22 @@ func (m *Machine) deaf(p *peer) bool {
 
 // starting reports whether the node still listens: until a peer is known both
 // ways, or a link has forwarded for W with nobody there, or after StartWait.
-func (m *Machine) starting(now clock.Instant) bool {
+func (m *Machine) starting(q *query) bool {
 	if !m.listens {
 		return false
 	}
 	heard, ready := false, true
 	for i := range m.peers {
-		if p := &m.peers[i]; m.alive(now, p) {
+		if p := &m.peers[i]; m.alive(q, p) {
 			heard = true
-			ready = ready && m.proven(now, p)
+			ready = ready && m.proven(q.now, p)
 		}
 	}
 	from := m.start.Add(m.config.StartWait)
 	if m.foreign != 0 {
 		from = m.foreign
 	}
-	if heard && ready || m.reached(now, from.Add(m.config.Dead)) {
+	if heard && ready || q.reached(from.Add(m.config.Dead)) {
 		m.listens = false
 		return false
 	}

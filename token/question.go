@@ -61,14 +61,13 @@ func (m *Machine) crowd(t *state) (c crowd, ok bool) {
 // question has the network asked for the token, or for others of its crowd, at the end
 // of this step. It is false if too much is asked just now; then the machine wakes up
 // when there is room.
-func (m *Machine) question(now clock.Instant, t *state) bool {
-	q := &m.questions
+func (m *Machine) question(q *query, t *state) bool {
 	c, ok := m.crowd(t)
 	if !ok {
 		c = crowd{-1 - t.number, 0} // a crowd of its own
 	}
-	w := q.of(c)
-	if len(w.tokens) < m.config.Sample && !m.room(now) {
+	w := m.questions.of(c)
+	if len(w.tokens) < m.config.Sample && !m.room(q) {
 		return false
 	}
 	w.tokens = append(w.tokens, t.number)
@@ -76,16 +75,16 @@ func (m *Machine) question(now clock.Instant, t *state) bool {
 }
 
 // room counts one more question, if there may be one.
-func (m *Machine) room(now clock.Instant) bool {
-	q := &m.questions
-	if now >= q.since.Add(time.Millisecond) {
-		q.since, q.count = now, 0
+func (m *Machine) room(q *query) bool {
+	asked := &m.questions
+	if q.now >= asked.since.Add(time.Millisecond) {
+		asked.since, asked.count = q.now, 0
 	}
-	if q.count >= askRate {
-		m.next = clock.Min(m.next, q.since.Add(time.Millisecond))
+	if asked.count >= askRate {
+		q.check(asked.since.Add(time.Millisecond))
 		return false
 	}
-	q.count++
+	asked.count++
 	return true
 }
 

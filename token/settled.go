@@ -57,13 +57,10 @@ type settled struct {
 	turn   []int           // the tokens that are decided in this step
 	node   nodeStanding
 	peers  []standing
-	seen   uint64        // the highest epoch of any token
-	stirs  bool          // it may be another
-	again  bool          // the rules read more of the token under decision than is noticed here
-	end    clock.Instant // of its lease
-	asks   []uint8
-	asking bool  // a token is under decision: asks has its moments, by peer
-	asked  []ask // how many tokens ask for each moment, by peer
+	seen   uint64  // the highest epoch of any token
+	stirs  bool    // it may be another
+	asks   []uint8 // the moments that the token under decision rests on, by peer
+	asked  []ask   // how many tokens rest on each moment, by peer
 	shared shared
 }
 
@@ -161,29 +158,27 @@ func (m *Machine) notice(now clock.Instant) {
 }
 
 // decideDue asks the rules of every token that is due, in the order of their numbers.
-func (m *Machine) decideDue(now clock.Instant) {
+func (m *Machine) decideDue(q *query) {
 	s := &m.settled
 	for i := range s.due {
-		if s.all || s.due[i] || now >= s.wake[i] {
+		if s.all || s.due[i] || q.now >= s.wake[i] {
 			m.unshare(i)
 			s.turn = append(s.turn, i)
 		}
 	}
-	outer := m.next
 	for _, i := range s.turn {
 		t := &m.tokens[i]
 		before := t.progress()
-		m.next, s.end, s.again, s.asking = clock.Never, clock.Never, false, true
-		m.decide(now, i)
-		s.asking = false
+		look := queryAt(q.now)
+		look.moments = s.asks
+		m.decide(&look, i)
 		m.countMoments(t)
-		outer = clock.Min(outer, s.end)
-		if s.wake[i] = m.next; !m.share(i) {
-			s.wake[i] = clock.Min(m.next, s.end)
+		q.check(look.lease)
+		if s.wake[i] = look.next; !m.share(&look, i) {
+			s.wake[i] = clock.Min(look.next, look.lease)
 		}
-		s.due[i] = s.again || !t.settled() || t.progress() != before
+		s.due[i] = look.again || !t.settled() || t.progress() != before
 	}
-	m.next = outer
 	s.all, s.stirs = false, s.stirs || len(s.turn) > 0
 }
 
@@ -205,15 +200,15 @@ type progress struct {
 func (t *state) progress() progress { return progress{t.phase, t.bits, t.writing, t.record, t.gate} }
 
 // soonest moves the deadline to the earliest instant that any token has asked for.
-func (m *Machine) soonest(now clock.Instant) {
+func (m *Machine) soonest(q *query) {
 	s := &m.settled
 	for _, at := range s.wake {
-		m.next = clock.Min(m.next, at)
+		q.check(at)
 	}
 	for i := range m.peers {
 		for k := range moments {
-			if at := m.at(&m.peers[i], k); s.asked[i][k] > 0 && at > now {
-				m.next = clock.Min(m.next, at)
+			if at := m.at(&m.peers[i], k); s.asked[i][k] > 0 && at > q.now {
+				q.check(at)
 			}
 		}
 	}

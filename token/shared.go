@@ -35,14 +35,14 @@ type shared struct {
 const own = -1
 
 // share has the token, which was just decided, share its limit, and reports whether it can.
-func (m *Machine) share(i int) bool {
+func (m *Machine) share(q *query, i int) bool {
 	t := &m.tokens[i]
 	if t.phase == Idle || t.phase == Dropping || t.bits&AllowMultiple != 0 || m.config.DecideAll {
 		return false
 	}
 	by, ok := m.binding(t)
 	if !ok || !t.settled() {
-		m.settled.again = true
+		q.again = true
 		return false
 	}
 	place, with := m.settled.shared.find(by)
@@ -50,7 +50,7 @@ func (m *Machine) share(i int) bool {
 		with.limit = t.limit
 	}
 	if with.limit != t.limit {
-		m.settled.again = true
+		q.again = true
 		return false
 	}
 	m.settled.shared.of[i], with.stale = place, true
@@ -107,15 +107,15 @@ func (m *Machine) limitOf(i int) clock.Instant {
 
 // renewShared tells the shared limits that have moved. Where such a lease has run out, or
 // is about to, its tokens are due.
-func (m *Machine) renewShared(now clock.Instant) {
+func (m *Machine) renewShared(q *query) {
 	m.listShared()
 	for _, with := range m.settled.shared.limits {
 		list := with.leases.List
 		if len(list) == 0 {
 			continue
 		}
-		switch limit := m.leaseLimit(now, &m.tokens[list[0].Token]); {
-		case now >= with.limit || m.reached(now, limit):
+		switch limit := m.leaseLimit(q, &m.tokens[list[0].Token]); {
+		case q.now >= with.limit || q.reached(limit):
 			for i := range list {
 				m.due(list[i].Token)
 			}
@@ -127,15 +127,6 @@ func (m *Machine) renewShared(now clock.Instant) {
 			m.do(&with.leases)
 		}
 	}
-}
-
-// runsOut is reached for the end of a lease: where it is shared the machine wakes up for
-// the limit of all.
-func (m *Machine) runsOut(now, limit clock.Instant) bool {
-	if now < limit {
-		m.settled.end = limit
-	}
-	return now >= limit
 }
 
 // listShared makes the lists anew that are stale.

@@ -59,9 +59,9 @@ func (m *Machine) wanted(t *state) Record {
 // syncRecord has the disk know whether this node holds a token that no node takes on
 // silence, and what was promised about it, also where a new configuration or a peer's word
 // has changed that.
-func (m *Machine) syncRecord(now clock.Instant, i int) {
+func (m *Machine) syncRecord(q *query, i int) {
 	t := &m.tokens[i]
-	if t.phase == Taking || t.writing || t.rewrite != 0 && !m.reached(now, t.rewrite) {
+	if t.phase == Taking || t.writing || t.rewrite != 0 && !q.reached(t.rewrite) {
 		return
 	}
 	want := m.wanted(t)
@@ -73,13 +73,13 @@ func (m *Machine) syncRecord(now clock.Instant, i int) {
 
 // lastLease is for what goes down in order. Once the lease has run out, or another
 // holder is heard, it is over: a peer may have taken, and no echo brings it back.
-func (m *Machine) lastLease(now clock.Instant, t *state) {
+func (m *Machine) lastLease(q *query, t *state) {
 	if t.limit == 0 {
 		return
 	}
-	limit := m.leaseLimit(now, t)
+	limit := m.leaseLimit(q, t)
 	switch {
-	case now >= t.limit, m.reached(now, limit), t.bits&AllowMultiple == 0 && m.rival(now, t):
+	case q.now >= t.limit, q.reached(limit), t.bits&AllowMultiple == 0 && m.rival(q, t):
 		m.endLease(t)
 	case limit != t.limit:
 		t.limit = limit
@@ -88,10 +88,10 @@ func (m *Machine) lastLease(now clock.Instant, t *state) {
 }
 
 // settle finishes a drop when the hands have confirmed and the disk knows.
-func (m *Machine) settle(now clock.Instant, i int) {
+func (m *Machine) settle(q *query, i int) {
 	t := &m.tokens[i]
-	m.lastLease(now, t)
-	if !t.removed || t.writing || t.rewrite != 0 && !m.reached(now, t.rewrite) {
+	m.lastLease(q, t)
+	if !t.removed || t.writing || t.rewrite != 0 && !q.reached(t.rewrite) {
 		return
 	}
 	if t.lasting() && (t.record.Holder || t.rewrite != 0) {
@@ -106,7 +106,7 @@ func (m *Machine) settle(now clock.Instant, i int) {
 	}
 	t.phase, t.pinned, t.removed = Idle, false, false
 	if t.handover.verb == Release {
-		t.handover.until = now.Add(m.config.Dead)
+		t.handover.until = q.now.Add(m.config.Dead)
 	}
 }
 

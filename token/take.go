@@ -21,33 +21,33 @@ const (
 )
 
 // consider takes an idle token if every peer allows it.
-func (m *Machine) consider(now clock.Instant, i int) {
+func (m *Machine) consider(q *query, i int) {
 	t := &m.tokens[i]
 	if t.fitness.level() == 0 || t.handover.verb == Release || m.config.Booting || t.writing {
 		return
 	}
-	cause, ok := m.cleared(now, t)
+	cause, ok := m.cleared(q, t)
 	if !ok {
 		return
 	}
-	if m.leaseLimit(now, t) <= now {
-		m.settled.again = true // until an echo
+	if m.leaseLimit(q, t) <= q.now {
+		q.again = true // until an echo
 		return
 	}
-	m.take(now, i, cause)
+	m.take(q, i, cause)
 }
 
 // take grants the next epoch and asks the hands to put the resource up, with
 // the lease in force before.
-func (m *Machine) take(now clock.Instant, i int, c Cause) {
+func (m *Machine) take(q *query, i int, c Cause) {
 	t := &m.tokens[i]
 	t.from = Granter(t.seen)
-	m.grant(now, t)
-	t.phase, t.since, t.cause = Taking, now, c
+	m.grant(q.now, t)
+	t.phase, t.since, t.cause = Taking, q.now, c
 	t.pinned = t.handover.verb == Accept && t.handover.pinned
 	t.gate, t.proved, t.vouched = gate{}, false, 0
 	t.handover = handover{decline: t.handover.decline}
-	t.limit = m.leaseLimit(now, t)
+	t.limit = m.leaseLimit(q, t)
 	m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
 	if t.lasting() {
 		m.keepRecord(i, m.wanted(t))
@@ -57,7 +57,7 @@ func (m *Machine) take(now clock.Instant, i int, c Cause) {
 }
 
 // cleared asks every peer; the cause says what decided.
-func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
+func (m *Machine) cleared(q *query, t *state) (Cause, bool) {
 	if t.bits&AllowMultiple != 0 {
 		return Priority, true
 	}
@@ -69,7 +69,7 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 		if !t.counts(i) {
 			continue
 		}
-		switch m.clears(now, t, i) {
+		switch m.clears(q, t, i) {
 		case blocked:
 			ok = false // the others are asked all the same: they may set the next deadline
 		case bySilence:
@@ -83,12 +83,12 @@ func (m *Machine) cleared(now clock.Instant, t *state) (Cause, bool) {
 	return cause, ok
 }
 
-func (m *Machine) clears(now clock.Instant, t *state, i int) clearance {
-	if m.speaks(now, t, &m.peers[i]) {
-		m.askEarly(now, t, i)
-		return m.clearsByWord(now, t, i)
+func (m *Machine) clears(q *query, t *state, i int) clearance {
+	if m.speaks(q, t, &m.peers[i]) {
+		m.askEarly(q, t, i)
+		return m.clearsByWord(q, t, i)
 	}
-	return m.clearsBySilence(now, t, i)
+	return m.clearsBySilence(q, t, i)
 }
 
 // clearsByWord: the peer is heard. It must not hold, must not be the one to
@@ -96,18 +96,18 @@ func (m *Machine) clears(now clock.Instant, t *state, i int) clearance {
 // saying for W, while we were fit, that it is unfit and holds nothing: it would
 // wait W itself before it took on silence, and so do we, for both may become
 // fit at the same moment.
-func (m *Machine) clearsByWord(now clock.Instant, t *state, i int) clearance {
+func (m *Machine) clearsByWord(q *query, t *state, i int) clearance {
 	p, v := &m.peers[i], &t.views[i]
 	if !p.known || v.holds() {
 		return blocked
 	}
-	if v.Verb == Release && v.To != m.config.Self || m.outranks(t, i) && !m.given(now, t) {
+	if v.Verb == Release && v.To != m.config.Self || m.outranks(t, i) && !m.given(q, t) {
 		return blocked
 	}
-	if m.proven(now, p) && p.knows >= t.changed && m.claim(t) == t.said {
+	if m.proven(q.now, p) && p.knows >= t.changed && m.claim(t) == t.said {
 		return byWord
 	}
-	if v.unfitAt != 0 && !t.lasting() && m.current(now, p) && m.reached(now, max(v.unfitAt, t.fitAt).Add(m.config.Dead)) {
+	if v.unfitAt != 0 && !t.lasting() && m.current(q.now, p) && q.reached(max(v.unfitAt, t.fitAt).Add(m.config.Dead)) {
 		return bySilence
 	}
 	return blocked
@@ -120,12 +120,12 @@ func (m *Machine) current(now clock.Instant, p *peer) bool {
 }
 
 // given reports whether a former holder says that the token is ours.
-func (m *Machine) given(now clock.Instant, t *state) bool {
+func (m *Machine) given(q *query, t *state) bool {
 	if t.handover.verb != Accept {
 		return false
 	}
 	j := m.place(t.handover.peer)
-	return j >= 0 && m.peers[j].known && t.views[j].Verb == Release && t.views[j].To == m.config.Self && m.alive(now, &m.peers[j])
+	return j >= 0 && m.peers[j].known && t.views[j].Verb == Release && t.views[j].To == m.config.Self && m.alive(q, &m.peers[j])
 }
 
 // clearsBySilence: nothing was heard for W, and for longer where the last word
@@ -133,9 +133,9 @@ func (m *Machine) given(now clock.Instant, t *state) bool {
 // has just become fit waits W, for until then it bound nobody's lease; and so
 // does one that had heard nobody: the silence of the others may have been
 // its own.
-func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance {
+func (m *Machine) clearsBySilence(q *query, t *state, i int) clearance {
 	p, v := &m.peers[i], &t.views[i]
-	if t.lasting() && m.reached(now, t.vouched) {
+	if t.lasting() && q.reached(t.vouched) {
 		return blocked
 	}
 	wait := max(m.config.Dead, p.dead) + t.spec.Linger
@@ -147,9 +147,9 @@ func (m *Machine) clearsBySilence(now clock.Instant, t *state, i int) clearance 
 	}
 	at := max(p.silentAt(t.spec.Orderly, wait), p.sounded().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
 	if m.gated(t, i) {
-		return m.throughGate(now, t, i, at)
+		return m.throughGate(q, t, i, at)
 	}
-	if m.reached(now, at) {
+	if q.reached(at) {
 		return bySilence
 	}
 	return blocked
