@@ -65,7 +65,7 @@ func (m *Machine) gated(t *state, i int) bool {
 // after it have shown that nobody renews.
 func (m *Machine) throughGate(q *query, t *state, i int, at clock.Instant) clearance {
 	p, g := &m.peers[i], &t.gate
-	g.begin(max(p.heard, p.sounded()))
+	g.begin(max(p.heard, p.unproved()))
 	m.askFor(q, t, at)
 	if !q.reached(at) {
 		return blocked
@@ -105,7 +105,7 @@ func (m *Machine) askEarly(q *query, t *state, i int) {
 	if t.lasting() || !m.gated(t, i) || !m.came(q, p, t.ofSilence(early, earlyOrderly)) {
 		return
 	}
-	t.gate.begin(max(p.heard, p.sounded()))
+	t.gate.begin(max(p.heard, p.unproved()))
 	m.askFor(q, t, at)
 }
 
@@ -161,7 +161,7 @@ func (m *Machine) rivalAsks(q *query, t *state, i int) bool {
 func (m *Machine) answered(now clock.Instant, e Answered) {
 	t := &m.tokens[e.Token]
 	p := m.peer(e.Peer)
-	if p == nil || e.Asked <= max(p.heard, p.sounded()) {
+	if p == nil || e.Asked <= max(p.heard, p.unproved()) {
 		return // it has spoken since
 	}
 	if t.phase != Idle {

@@ -11,37 +11,14 @@ import (
 // after the newest that it heard. A peer that can't take binds nothing: one
 // that is silent both ways, and one that says it is unfit.
 
-// quietAt is when the peer counts as silent both ways: it has not echoed for
-// 1.5 I, and nothing at all was heard of it for half an interval although it
-// was asked every L/20 since 1.2 I. Did it hear us it would have answered; did
-// it not, it would ask us as often, and we would hear that; but for its first
-// 1.2 I a new session asks nothing. A session of it that has not proved itself may be
-// deaf, and is heard at least every interval; where this run has not heard the peer yet,
-// it is silent after a dead time, for then no more sound of it counts. When the peer has been
-// in trouble for so long that both have stopped asking, beats alone count.
-func (m *Machine) quietAt(now clock.Instant, p *peer) clock.Instant {
-	i := m.config.Interval
-	patience, deaf := i/2, i*6/5
-	if p.ever && now.Sub(p.echo) > askedFor {
-		patience = i * 6 / 5
-	}
-	if !p.ever && p.audible != 0 {
-		deaf = m.config.Dead
-	}
-	return max(p.echo.Add(i*3/2), p.began.Add(i*3/2), max(p.heard, p.unread).Add(patience), p.audible.Add(deaf))
-}
-
-// askedFor is less than what a silent peer is asked at full rate.
-const askedFor = 500 * time.Millisecond
-
 // pairLimit returns until when the peer lets the token live; Never if it binds
 // nothing now.
 func (m *Machine) pairLimit(q *query, t *state, i int) clock.Instant {
 	p, v := &m.peers[i], &t.views[i]
-	if p.quiet {
+	if p.link.silent {
 		return clock.Never
 	}
-	return max(p.echo.Add(m.config.Lease), p.grace, v.grace, m.unfitBound(p, v), m.deafBound(q, t, i))
+	return max(p.link.boundUntil, v.grace, m.unfitBound(p, v), m.deafBound(q, t, i))
 }
 
 // unfitBound is until when a peer that last said that it neither holds nor can lets
@@ -59,7 +36,7 @@ func (m *Machine) deafBound(q *query, t *state, i int) clock.Instant {
 	if !m.deafRival(q, t, i) {
 		return 0
 	}
-	return m.peers[i].parted.Add(aloneEvery + askTrip)
+	return m.peers[i].link.parted.Add(aloneEvery + askTrip)
 }
 
 // deafRival reports whether the peer holds the address too, beyond a cut that has
@@ -68,17 +45,14 @@ func (m *Machine) deafBound(q *query, t *state, i int) clock.Instant {
 // knowing nothing of it, tells only once a second where the address is.
 func (m *Machine) deafRival(q *query, t *state, i int) bool {
 	p, v := &m.peers[i], &t.views[i]
-	return t.spec.Askable && p.known && v.holds() && p.crossed() && !q.reached(p.parted.Add(aloneEvery+askTrip))
+	return t.spec.Askable && p.known && v.holds() && p.crossed() && !q.reached(p.link.parted.Add(aloneEvery+askTrip))
 }
-
-// crossed reports whether the peer came back from a silence and has echoed nothing since.
-func (p *peer) crossed() bool { return p.heard >= p.parted && p.parted > p.echo }
 
 // echoLimit is pairLimit for a lease that has run out: only an echo, or the word
 // of a peer that can't take, brings it back.
 func (m *Machine) echoLimit(t *state, i int) clock.Instant {
 	p := &m.peers[i]
-	return max(p.echo.Add(m.config.Lease), m.unfitBound(p, &t.views[i]))
+	return max(p.link.echo.Add(m.config.Lease), m.unfitBound(p, &t.views[i]))
 }
 
 // leaseLimit returns until when the token may be held without news.
@@ -172,7 +146,7 @@ func (m *Machine) tellAlone(q *query, i int) {
 	t := &m.tokens[i]
 	alone := false
 	for j := range m.peers {
-		alone = alone || m.peers[j].quiet && m.peers[j].ever && !t.waitsForWord(j)
+		alone = alone || m.peers[j].link.silent && m.peers[j].ever && !t.waitsForWord(j)
 	}
 	switch {
 	case !alone:
@@ -185,29 +159,5 @@ func (m *Machine) tellAlone(q *query, i int) {
 		t.announce = q.now.Add(aloneEvery)
 		q.check(t.announce)
 		m.do(Announce{Token: i, Epoch: t.epoch})
-	}
-}
-
-// listen finds the peers that have become silent both ways. Each stays so until its next
-// word, and binds nothing until then. A peer may have spoken although this node has not
-// heard it yet: it ran late, and steps by something else before it reads its sockets. So
-// the silence must have been long enough by the step before a Tick, which says that
-// nothing was left to read since that step.
-func (m *Machine) listen(q *query, tick bool) {
-	if q.now > m.stepped {
-		m.earlier, m.stepped = m.stepped, q.now
-	}
-	for i := range m.peers {
-		p := &m.peers[i]
-		if p.quiet {
-			continue
-		}
-		switch at := m.quietAt(q.now, p); {
-		case !q.reached(at):
-		case tick && at <= m.earlier:
-			p.quiet = true
-		default:
-			q.check(q.now + 1)
-		}
 	}
 }

@@ -175,7 +175,7 @@ func (m *Machine) handle(q *query, ev Event) {
 		m.hear(q, ev)
 	case Audible:
 		if p := m.peer(ev.Peer); p != nil {
-			m.sound(q.now, p, ev.Later)
+			m.pend(q.now, p, ev.Later)
 		}
 	case Stall:
 		if p := m.peer(ev.Peer); p != nil {

@@ -13,24 +13,19 @@ type peer struct {
 	heard   clock.Instant // newest fresh word, or the start of listening
 	spoke   clock.Instant // the same, of those that were no answers: its lease counts from no other
 	ever    bool          // heard since then
-	audible clock.Instant // a session that has not proved itself, but may be its present one, was heard then
+	pending clock.Instant // a session that has not proved itself, but may be its present one, was heard then
 	unread  clock.Instant // words may wait unread since
 	arrived clock.Instant // when the newest fresh word reached this host
 	hold    time.Duration
 	dead    time.Duration // its own dead time: it may rely on a longer one than ours
-	since   clock.Instant // heard without a gap of D since
-	resumed clock.Instant // first word after it was taken to be silent
-	parted  clock.Instant // first word after it could have taken what we hold
 	began   clock.Instant // its session, as far as we know
-	echo    clock.Instant // our newest send that it has echoed
 	proof   clock.Instant // the same, by a word that its present claims go with
 	knows   uint32        // edition of ours that it knew when it said its present claims
 	known   bool          // its claims are those it has now
-	grace   clock.Instant // a lease given while it was silent stands until here
-	quiet   bool          // silent both ways, until its next word
 	closed  bool          // no automatic move to it
 	leased  bool          // its kernel silences what it holds when its daemon dies
 	renews  clock.Instant // newest answer of its kernel to an ask sent after W: its daemon lives
+	link    link
 }
 
 // view is what a peer says of one token.
@@ -79,15 +74,14 @@ func (m *Machine) hear(q *query, w Word) {
 	}
 	if w.New {
 		m.allDue()
-		until := m.standsUntil(q.now, p)
+		p.link.boundUntil = p.link.bound(q.now, m.config.Lease)
 		m.renew(q.now, p, i)
-		p.grace = until
 	}
-	p.echo = max(p.echo, w.Echoed)
+	p.link.echoed(w.Echoed, m.config.Lease)
 	if !w.Fresh {
 		return
 	}
-	back := m.endSolo(q.now, p, w)
+	back := p.link.resume(q.now, w.Silence > m.config.Dead, m.config.Lease)
 	m.refresh(q.now, p, i, w)
 	if w.Changed {
 		p.proof, p.knows = 0, 0
@@ -102,52 +96,6 @@ func (m *Machine) hear(q *query, w Word) {
 	if back || w.New {
 		m.reannounce(i)
 	}
-}
-
-// sound is for a session of the peer that has not proved itself, but began after all that
-// have: it has started anew and may not hear us. Then it takes after W, and our lease must
-// have ended; and it may hold by a lease that it adopted, so we take W after its last sound.
-// One that an earlier run of ours knew may hold and not hear us; but once it has been silent
-// since our start, that is more likely to be a recording.
-func (m *Machine) sound(now clock.Instant, p *peer, later bool) {
-	if p.quiet && !later {
-		return
-	}
-	if p.quiet {
-		p.grace, p.quiet = m.standsUntil(now, p), false
-		if now.Sub(p.heard) > m.config.Dead {
-			p.parted = now
-		}
-	}
-	p.audible = now
-}
-
-// sounded is when the peer was last there by what is no word of it.
-func (p *peer) sounded() clock.Instant { return max(p.audible, p.unread) }
-
-// standsUntil returns until when a lease that the peer lets live may be in force: L
-// from now if it was renewed alone, else as its echoes had it.
-func (m *Machine) standsUntil(now clock.Instant, p *peer) clock.Instant {
-	if p.quiet {
-		return now.Add(m.config.Lease)
-	}
-	return max(p.echo.Add(m.config.Lease), p.grace)
-}
-
-// endSolo applies the first word after a silence to the lease. What was
-// renewed alone is void, be it in the past, for the peer may have counted from
-// the last send that it heard; unless the silence was so long that it took
-// long ago, or it has just started: then the lease stands as it is, and only
-// echoes renew it.
-func (m *Machine) endSolo(now clock.Instant, p *peer, w Word) (back bool) {
-	back = p.quiet && w.Silence > m.config.Dead
-	if back {
-		p.grace, p.parted = m.standsUntil(now, p), now
-	}
-	if p.quiet {
-		p.quiet, p.resumed = false, now
-	}
-	return back
 }
 
 // reannounce tells the neighbours anew whose the held tokens are: after a
@@ -167,7 +115,7 @@ func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
 		if p.ever && !m.company(now) {
 			m.rejoined = now
 		}
-		p.since = now
+		p.link.back = now
 		for j := range m.tokens {
 			m.tokens[j].views[i].restart(now)
 		}
@@ -182,7 +130,7 @@ func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
 // renew forgets what an earlier session of the peer said.
 func (m *Machine) renew(now clock.Instant, p *peer, i int) {
 	p.began = now
-	p.echo, p.proof, p.knows, p.known = 0, 0, 0, false
+	p.link.echo, p.proof, p.knows, p.known = 0, 0, 0, false
 	for j := range m.tokens {
 		t := &m.tokens[j]
 		old := &t.views[i]
@@ -297,7 +245,7 @@ func (m *Machine) oneWay(q *query, t *state) bool {
 
 // deaf reports whether the peer still spoke to us when it had not heard us for D.
 func (m *Machine) deaf(p *peer) bool {
-	return p.heard.Sub(max(p.since, p.resumed, p.echo)) > m.config.Dead
+	return p.heard.Sub(max(p.link.back, p.link.echo)) > m.config.Dead
 }
 
 // starting reports whether the node still listens: until a peer is known both

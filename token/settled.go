@@ -23,7 +23,7 @@ type standing struct {
 // usual reports whether the peer is heard and hears us, and has been so for as long as any
 // rule asks.
 func (s *standing) usual() bool {
-	return s.ever && s.known && !s.quiet && s.reached == 0 && s.proven && s.current && !s.deaf && !s.crossed
+	return s.ever && s.known && !s.link.silent && s.reached == 0 && s.proven && s.current && !s.deaf && !s.crossed
 }
 
 // standingOf returns what the rules read of the peer at now.
@@ -35,7 +35,8 @@ func (m *Machine) standingOf(now clock.Instant, p *peer) standing {
 		}
 	}
 	if s.usual() {
-		s.heard, s.spoke, s.arrived, s.echo, s.proof = 0, 0, 0, 0, 0
+		s.heard, s.spoke, s.arrived, s.proof = 0, 0, 0, 0
+		s.link.echo, s.link.boundUntil = 0, 0
 	}
 	return s
 }

@@ -77,7 +77,7 @@ func (m *Machine) binding(t *state) (by binding, ok bool) {
 		switch {
 		case !t.counts(i) || t.waitsForWord(i):
 			continue
-		case i >= 64, !p.quiet && (v.holds() || v.grace > max(p.echo.Add(m.config.Lease), p.grace)):
+		case i >= 64, !p.link.silent && (v.holds() || v.grace > p.link.boundUntil):
 			return by, false
 		}
 		by.peers |= 1 << i

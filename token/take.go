@@ -116,7 +116,7 @@ func (m *Machine) clearsByWord(q *query, t *state, i int) clearance {
 // current reports whether the peer's claims are of now: heard within D, whatever
 // absence it announced, and no newer session has spoken since.
 func (m *Machine) current(now clock.Instant, p *peer) bool {
-	return p.heard >= p.sounded() && now.Sub(p.heard) <= m.config.Dead
+	return p.heard >= p.unproved() && now.Sub(p.heard) <= m.config.Dead
 }
 
 // given reports whether a former holder says that the token is ours.
@@ -145,7 +145,7 @@ func (m *Machine) clearsBySilence(q *query, t *state, i int) clearance {
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	at := max(p.silentAt(t.spec.Orderly, wait), p.sounded().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
+	at := max(p.silentAt(t.spec.Orderly, wait), p.unproved().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
 	if m.gated(t, i) {
 		return m.throughGate(q, t, i, at)
 	}
