@@ -185,7 +185,7 @@ func TestLeaseThatRanOutUnseen(t *testing.T) {
 			t.Errorf("at %v it was granted until %v", late.Sub(at(0)), l.Limit.Sub(at(0)))
 		}
 	}
-	if m.tokens[0].lapsed == 0 {
+	if m.tokens[0].lease.state != muted {
 		t.Error("it did not lapse")
 	}
 }

@@ -21,11 +21,11 @@ func (m *Machine) keep(q *query, i int) {
 		m.drop(i, causeOf(t.fitness))
 		return
 	}
-	switch m.renewLease(q, i) {
+	switch m.renewLease(q, t) {
 	case over:
 		m.drop(i, LeaseExpired)
 		return
-	case lapsed:
+	case muted:
 		if !m.meet(q, i) && m.rival(q, t) {
 			t.rivalled = true // it may be gone before the lease is back
 		}
@@ -64,9 +64,9 @@ func causeOf(r Reason) Cause {
 // then, unless it has run out.
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
-	ended := t.lapsed != 0 || c == LeaseExpired || c == SelfStalled
+	ended := t.lease.state != running || c == LeaseExpired || c == SelfStalled
 	t.phase, t.cause, t.held, t.removed = Dropping, c, true, false
-	t.yield, t.rivalled, t.lapsed = yield{}, false, 0
+	t.yield, t.rivalled = yield{}, false
 	if t.handover.verb == Offer {
 		t.handover = handover{decline: t.handover.decline}
 	}
@@ -74,11 +74,6 @@ func (m *Machine) drop(i int, c Cause) {
 		m.endLease(t)
 	}
 	m.do(Drop{Token: i, Epoch: t.epoch, Cause: c})
-}
-
-func (m *Machine) endLease(t *state) {
-	t.limit = 0
-	m.do(Lease{Token: t.number})
 }
 
 // up notes that the resource is up and announced.
@@ -120,10 +115,6 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	m.listens = false
 	t.phase, t.epoch, t.seen, t.pinned = Holding, e.Epoch, e.Epoch, e.Pinned
 	t.since, t.cause = now.Add(-e.Tenure), Restarted
-	t.limit = clock.Min(e.Expiry, now.Add(m.config.Lease))
-	for i := range t.views {
-		t.views[i].grace = t.limit
-	}
-	m.do(Lease{Token: e.Token, Limit: t.limit, Epoch: e.Epoch})
+	m.adoptLease(t, clock.Min(e.Expiry, now.Add(m.config.Lease)))
 	m.do(Announce{Token: e.Token, Epoch: e.Epoch})
 }

@@ -64,7 +64,7 @@ func (m *Machine) leaseLimit(q *query, t *state) clock.Instant {
 	for i := range m.peers {
 		switch {
 		case !t.counts(i) || t.waitsForWord(i):
-		case t.lapsed != 0:
+		case t.lease.state == muted:
 			limit = clock.Min(limit, m.echoLimit(t, i))
 		default:
 			limit = clock.Min(limit, m.pairLimit(q, t, i))
@@ -73,30 +73,87 @@ func (m *Machine) leaseLimit(q *query, t *state) clock.Instant {
 	return limit
 }
 
-// renewal is what became of a lease.
-type renewal uint8
+// lease is a token's lease as the rules see it; Term is what the thread that beats makes
+// of it.
+//
+//	       start              runs out, or a send too late
+//	over ────────► running ───────────────────────────────► muted
+//	 ▲              │   ▲                                      │
+//	 │     end      │   └───────── revive: an echo ────────────┤
+//	 └──────────────┴──────── too long, or a rival: end ───────┘
+type lease struct {
+	state leaseState
+	limit clock.Instant // as last told, 0 if over
+	until clock.Instant // muted: the token is kept until here
+}
+
+// leaseState names how a lease is.
+type leaseState uint8
 
 const (
-	over renewal = iota
-	lapsed
-	stands
+	over    leaseState = iota // there is none: the resource goes down, or is not up
+	running                   // the resource answers
+	muted                     // the kernel has silenced the resource; the token is kept, for an echo may bring it back
 )
 
-// renewLease tells a changed limit and says what became of the lease.
-func (m *Machine) renewLease(q *query, i int) renewal {
-	t := &m.tokens[i]
-	if t.lapsed == 0 && q.now >= t.limit { // it ran out while this node did not look
-		t.lapsed = t.limit.Add((m.config.Dead - m.config.Lease) / 2)
+// startLease begins a lease, or lets it begin anew for another grant.
+func (m *Machine) startLease(t *state, limit clock.Instant) {
+	t.lease = lease{state: running, limit: limit}
+	m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch})
+}
+
+// adoptLease begins the lease of what an earlier run left up. It stands towards every peer.
+func (m *Machine) adoptLease(t *state, limit clock.Instant) {
+	for i := range t.views {
+		t.views[i].grace = limit
+	}
+	m.startLease(t, limit)
+}
+
+// extendLease moves the limit of a lease, which stays what it is.
+func (m *Machine) extendLease(t *state, limit clock.Instant) {
+	if limit != t.lease.limit {
+		t.lease.limit = limit
+		m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch})
+	}
+}
+
+// mute is for a running lease that has run out: the token is kept until the instant.
+func (l *lease) mute(until clock.Instant) {
+	if l.state == running {
+		l.state, l.until = muted, until
+	}
+}
+
+// reviveLease has a muted lease run again: an echo, or the word of a peer that can't take, says
+// that no peer has taken.
+func (m *Machine) reviveLease(t *state, limit clock.Instant) {
+	t.lease = lease{state: running, limit: limit}
+	m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch, Again: true})
+}
+
+// endLease ends the lease: from now on the resource may live nowhere here.
+func (m *Machine) endLease(t *state) {
+	t.lease = lease{}
+	m.do(Lease{Token: t.number})
+}
+
+// renewLease brings the lease of a token that is held to what the peers let it be. One
+// that ran out while this node did not look is muted first, whatever else is so.
+func (m *Machine) renewLease(q *query, t *state) leaseState {
+	if q.now >= t.lease.limit {
+		t.lease.mute(t.lease.limit.Add((m.config.Dead - m.config.Lease) / 2))
 	}
 	limit := m.leaseLimit(q, t)
-	if q.expired(limit) || t.lapsed != 0 && m.rival(q, t) {
-		return m.lapse(q, i, limit)
+	switch {
+	case q.expired(limit) || t.lease.state == muted && m.rival(q, t):
+		return m.lapse(q, t, limit)
+	case t.lease.state == muted:
+		m.reviveLease(t, limit)
+	default:
+		m.extendLease(t, limit)
 	}
-	if limit != t.limit || t.lapsed != 0 {
-		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch, Again: t.lapsed != 0})
-	}
-	t.limit, t.lapsed = limit, 0
-	return stands
+	return running
 }
 
 // ended is for a lease that ran out because this node was late with its sends. A
@@ -104,9 +161,9 @@ func (m *Machine) renewLease(q *query, i int) renewal {
 // they do when its lease lapses.
 func (m *Machine) ended(now clock.Instant, e Ended) {
 	switch t := &m.tokens[e.Token]; {
-	case t.epoch != e.Epoch || t.lapsed != 0:
+	case t.epoch != e.Epoch || t.lease.state == muted:
 	case t.phase == Holding:
-		t.lapsed = now.Add(m.config.Interval)
+		t.lease.mute(now.Add(m.config.Interval))
 	case t.phase == Taking:
 		m.drop(e.Token, LeaseExpired)
 	}
@@ -119,19 +176,15 @@ func (m *Machine) ended(now clock.Instant, e Ended) {
 // D moves nothing. One that ran out as it was, since the first echo after a cut or a
 // freeze came too late for it, is kept until halfway to the instant at which the peer
 // may take: there the hands remove it in time also where no kernel is told.
-func (m *Machine) lapse(q *query, i int, limit clock.Instant) renewal {
-	t := &m.tokens[i]
-	if t.lapsed == 0 {
-		t.lapsed = q.now.Add(m.config.Interval)
+func (m *Machine) lapse(q *query, t *state, limit clock.Instant) leaseState {
+	t.lease.mute(q.now.Add(m.config.Interval))
+	if limit < t.lease.limit && q.now < t.lease.limit { // one that ran out has ended already, and no earlier
+		m.extendLease(t, limit)
 	}
-	if limit < t.limit && q.now < t.limit { // one that ran out has ended already, and no earlier
-		t.limit = limit
-		m.do(Lease{Token: i, Limit: limit, Epoch: t.epoch})
-	}
-	if t.phase != Holding || q.reached(t.lapsed) {
+	if t.phase != Holding || q.reached(t.lease.until) {
 		return over
 	}
-	return lapsed
+	return muted
 }
 
 // Alone, the neighbours are told once a second for a minute: a peer beyond the

@@ -120,10 +120,10 @@ func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
 func (m *Machine) Awaited(now clock.Instant, edition uint32) bool {
 	for i := range m.tokens {
 		t := &m.tokens[i]
-		if t.limit == 0 || t.bits&AllowMultiple != 0 {
+		if t.lease.state == over || t.bits&AllowMultiple != 0 {
 			continue
 		}
-		if _, holders := m.Holder(now, i); t.lapsed != 0 || holders > 1 {
+		if _, holders := m.Holder(now, i); t.lease.state == muted || holders > 1 {
 			return false
 		}
 		for j := range m.peers {

@@ -37,9 +37,8 @@ type state struct {
 	seen     uint64 // highest epoch granted or seen
 	since    clock.Instant
 	cause    Cause
-	from     uint8         // who had it before
-	limit    clock.Instant // of the lease, as last told
-	lapsed   clock.Instant // the lease has run out; what is held may come back until then; 0 if not
+	from     uint8 // who had it before
+	lease    lease
 	pinned   bool
 	proved   bool          // to a neighbour, since it was taken
 	held     bool          // gave it up in this run: an ex-holder

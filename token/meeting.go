@@ -62,7 +62,7 @@ func (m *Machine) afterMeeting(q *query, i int) {
 		if t.lasting() {
 			m.keepRecord(i, m.wanted(t))
 		}
-		m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
+		m.startLease(t, t.lease.limit)
 		m.do(Announce{Token: i, Epoch: t.epoch})
 	case t.rivalled && t.phase == Holding:
 		m.do(Announce{Token: i, Epoch: t.epoch})

@@ -121,8 +121,8 @@ func TestGoneTokenIsBoundByWhoSaidNothing(t *testing.T) {
 	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
 	m.Step(at(0), Adopt{Token: 0, Epoch: 5<<8 | 1, Expiry: at(100 * ms)})
 	m.Step(at(1*ms), Reconfigure{})
-	if m.Step(at(2*ms), Tick{}); m.Phase(0) != Dropping || m.tokens[0].limit != at(100*ms) {
-		t.Errorf("%v, with a lease until %v", m.Phase(0), m.tokens[0].limit.Sub(at(0)))
+	if m.Step(at(2*ms), Tick{}); m.Phase(0) != Dropping || m.tokens[0].lease.limit != at(100*ms) {
+		t.Errorf("%v, with a lease until %v", m.Phase(0), m.tokens[0].lease.limit.Sub(at(0)))
 	}
 }
 
@@ -180,8 +180,8 @@ func TestLastLeaseStaysOver(t *testing.T) {
 	s.Orderly = true
 	m := holder(t, s)
 	m.Step(at(2*ms), Fitness{Token: 0, Reasons: LinkDown})
-	if m.Phase(0) != Dropping || m.tokens[0].limit != at(121*ms) {
-		t.Fatalf("%v, with a lease until %v", m.Phase(0), m.tokens[0].limit.Sub(at(0)))
+	if m.Phase(0) != Dropping || m.tokens[0].lease.limit != at(121*ms) {
+		t.Fatalf("%v, with a lease until %v", m.Phase(0), m.tokens[0].lease.limit.Sub(at(0)))
 	}
 	if got := limit(m, at(125*ms), idle(m, at(124*ms))); got != 0 {
 		t.Errorf("it goes on until %v", got.Sub(at(0)))

@@ -186,7 +186,7 @@ func (m *Machine) decideDue(q *query) {
 // settled reports whether the rules read no more of the token's surroundings than is
 // noticed: it is held or free, or is being put up, and nothing else is under way.
 func (t *state) settled() bool {
-	return t.phase != Dropping && t.lapsed == 0 && !t.rivalled && t.yield.peer == 0 && t.handover.verb == Silent
+	return t.phase != Dropping && t.lease.state != muted && !t.rivalled && t.yield.peer == 0 && t.handover.verb == Silent
 }
 
 // progress is what a decision may change of the token that the next one reads.

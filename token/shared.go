@@ -47,9 +47,9 @@ func (m *Machine) share(q *query, i int) bool {
 	}
 	place, with := m.settled.shared.find(by)
 	if with.stale && len(with.leases.List) == 0 {
-		with.limit = t.limit
+		with.limit = t.lease.limit
 	}
-	if with.limit != t.limit {
+	if with.limit != t.lease.limit {
 		q.again = true
 		return false
 	}
@@ -93,7 +93,7 @@ func (m *Machine) unshare(i int) {
 	s := &m.settled.shared
 	if s.of[i] != own {
 		with := s.limits[s.of[i]]
-		m.tokens[i].limit, with.stale, s.of[i] = with.limit, true, own
+		m.tokens[i].lease.limit, with.stale, s.of[i] = with.limit, true, own
 	}
 }
 
@@ -102,7 +102,7 @@ func (m *Machine) limitOf(i int) clock.Instant {
 	if s := &m.settled.shared; i < len(s.of) && s.of[i] != own {
 		return s.limits[s.of[i]].limit
 	}
-	return m.tokens[i].limit
+	return m.tokens[i].lease.limit
 }
 
 // renewShared tells the shared limits that have moved. Where such a lease has run out, or

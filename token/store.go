@@ -74,16 +74,15 @@ func (m *Machine) syncRecord(q *query, i int) {
 // lastLease is for what goes down in order. Once the lease has run out, or another
 // holder is heard, it is over: a peer may have taken, and no echo brings it back.
 func (m *Machine) lastLease(q *query, t *state) {
-	if t.limit == 0 {
+	if t.lease.state == over {
 		return
 	}
 	limit := m.leaseLimit(q, t)
 	switch {
-	case q.now >= t.limit, q.reached(limit), t.bits&AllowMultiple == 0 && m.rival(q, t):
+	case q.now >= t.lease.limit, q.reached(limit), t.bits&AllowMultiple == 0 && m.rival(q, t):
 		m.endLease(t)
-	case limit != t.limit:
-		t.limit = limit
-		m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch})
+	default:
+		m.extendLease(t, limit)
 	}
 }
 
@@ -101,7 +100,7 @@ func (m *Machine) settle(q *query, i int) {
 		m.keepRecord(i, given)
 		return
 	}
-	if t.limit != 0 {
+	if t.lease.state != over {
 		m.endLease(t)
 	}
 	t.phase, t.pinned, t.removed = Idle, false, false
@@ -123,10 +122,7 @@ func (m *Machine) recall(now clock.Instant, e Recall) {
 	}
 	m.listens = false
 	t.seen = e.Record.Epoch
-	t.phase, t.epoch, t.since, t.cause, t.limit = Taking, e.Record.Epoch, now, Restarted, now.Add(m.config.Lease)
-	for i := range t.views {
-		t.views[i].grace = t.limit
-	}
-	m.do(Lease{Token: e.Token, Limit: t.limit, Epoch: t.epoch})
+	t.phase, t.epoch, t.since, t.cause = Taking, e.Record.Epoch, now, Restarted
+	m.adoptLease(t, now.Add(m.config.Lease))
 	m.do(Acquire{Token: e.Token, Epoch: t.epoch, Cause: Restarted, From: m.config.Self})
 }

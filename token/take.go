@@ -47,8 +47,7 @@ func (m *Machine) take(q *query, i int, c Cause) {
 	t.pinned = t.handover.verb == Accept && t.handover.pinned
 	t.gate, t.proved, t.vouched = gate{}, false, 0
 	t.handover = handover{decline: t.handover.decline}
-	t.limit = m.leaseLimit(q, t)
-	m.do(Lease{Token: i, Limit: t.limit, Epoch: t.epoch})
+	m.startLease(t, m.leaseLimit(q, t))
 	if t.lasting() {
 		m.keepRecord(i, m.wanted(t))
 		return
