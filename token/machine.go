@@ -156,6 +156,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.handle(&q, ev)
 	_, tick := ev.(Tick)
 	m.listen(&q, tick)
+	m.endStart(&q)
 	m.reserve(&q)
 	m.notice(now)
 	m.renewShared(&q)
@@ -279,7 +280,7 @@ func (m *Machine) reasons(q *query, t *state) Reason {
 	if t.retry != 0 && !q.reached(t.retry) {
 		r |= HandsFailed
 	}
-	if t.phase == Idle && m.starting(q) {
+	if t.phase == Idle && m.listens {
 		r |= Starting
 	}
 	if !m.epochs.left(q.now, t.seen) && t.phase == Idle {

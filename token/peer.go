@@ -248,11 +248,11 @@ func (m *Machine) deaf(p *peer) bool {
 	return p.heard.Sub(max(p.link.back, p.link.echo)) > m.config.Dead
 }
 
-// starting reports whether the node still listens: until a peer is known both
-// ways, or a link has forwarded for W with nobody there, or after StartWait.
-func (m *Machine) starting(q *query) bool {
+// endStart ends the node's listening: when a peer is known both ways, or a link has
+// forwarded for W with nobody there, or after StartWait.
+func (m *Machine) endStart(q *query) {
 	if !m.listens {
-		return false
+		return
 	}
 	heard, ready := false, true
 	for i := range m.peers {
@@ -265,11 +265,7 @@ func (m *Machine) starting(q *query) bool {
 	if m.foreign != 0 {
 		from = m.foreign
 	}
-	if heard && ready || q.reached(from.Add(m.config.Dead)) {
-		m.listens = false
-		return false
-	}
-	return true
+	m.listens = !(heard && ready || q.reached(from.Add(m.config.Dead)))
 }
 
 // thaw starts over as at boot: for longer than D nobody has heard of us.
