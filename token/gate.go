@@ -61,12 +61,10 @@ func (m *Machine) gated(t *state, i int) bool {
 	return t.spec.Askable && (p.leased || !p.ever)
 }
 
-// throughGate asks, and clears the peer at the instant at or when the asks
-// after it have shown that nobody renews.
-func (m *Machine) throughGate(q *query, t *state, i int, at clock.Instant) clearance {
+// gateClears clears the peer, whose silence counts from the instant at on, when the asks
+// have shown that nobody renews.
+func (m *Machine) gateClears(q *query, t *state, i int, at clock.Instant) clearance {
 	p, g := &m.peers[i], &t.gate
-	g.begin(max(p.heard, p.unproved()))
-	m.askFor(q, t, at)
 	if !q.reached(at) {
 		return blocked
 	}
@@ -98,15 +96,30 @@ func (m *Machine) patience(g *gate) time.Duration {
 	return min(most, askPatience*g.trip+time.Millisecond)
 }
 
-// askEarly asks for what a peer has that is silent for D/2 but not yet for W.
-func (m *Machine) askEarly(q *query, t *state, i int) {
-	p := &m.peers[i]
-	at := p.silentAt(t.spec.Orderly, max(m.config.Dead, p.dead))
-	if t.lasting() || !m.gated(t, i) || !m.came(q, p, t.ofSilence(early, earlyOrderly)) {
-		return
+// askNetwork asks for the token where a peer's silence counts, or is about to: from D/2 of
+// it on.
+func (m *Machine) askNetwork(q *query, t *state) {
+	for i := range m.peers {
+		p := &m.peers[i]
+		if t.bits&AllowMultiple != 0 || !t.counts(i) || !m.gated(t, i) {
+			continue
+		}
+		if at, due := m.asksBefore(q, t, i); due {
+			t.gate.begin(max(p.heard, p.unproved()))
+			m.askFor(q, t, at)
+		}
 	}
-	t.gate.begin(max(p.heard, p.unproved()))
-	m.askFor(q, t, at)
+}
+
+// asksBefore returns from when on a gated peer's silence counts, and whether it is time to
+// ask for what it may have.
+func (m *Machine) asksBefore(q *query, t *state, i int) (at clock.Instant, due bool) {
+	p := &m.peers[i]
+	if !m.speaks(q, t, p) {
+		return m.silenceCounts(t, i), !t.lasting() || !q.reached(t.vouched)
+	}
+	due = !t.lasting() && m.came(q, p, t.ofSilence(early, earlyOrderly))
+	return p.silentAt(t.spec.Orderly, max(m.config.Dead, p.dead)), due
 }
 
 // begin forgets what was asked before the newest word.

@@ -26,6 +26,7 @@ func (m *Machine) consider(q *query, i int) {
 	if t.fitness.level() == 0 || t.handover.verb == Release || m.config.Booting || t.writing {
 		return
 	}
+	m.askNetwork(q, t)
 	cause, ok := m.cleared(q, t)
 	if !ok {
 		return
@@ -70,7 +71,7 @@ func (m *Machine) cleared(q *query, t *state) (Cause, bool) {
 		}
 		switch m.clears(q, t, i) {
 		case blocked:
-			ok = false // the others are asked all the same: they may set the next deadline
+			ok = false // the others are looked at all the same: each may set the next check
 		case bySilence:
 			cause = PeerSilent
 		case byWord:
@@ -84,7 +85,6 @@ func (m *Machine) cleared(q *query, t *state) (Cause, bool) {
 
 func (m *Machine) clears(q *query, t *state, i int) clearance {
 	if m.speaks(q, t, &m.peers[i]) {
-		m.askEarly(q, t, i)
 		return m.clearsByWord(q, t, i)
 	}
 	return m.clearsBySilence(q, t, i)
@@ -133,10 +133,22 @@ func (m *Machine) given(q *query, t *state) bool {
 // does one that had heard nobody: the silence of the others may have been
 // its own.
 func (m *Machine) clearsBySilence(q *query, t *state, i int) clearance {
-	p, v := &m.peers[i], &t.views[i]
 	if t.lasting() && q.reached(t.vouched) {
 		return blocked
 	}
+	at := m.silenceCounts(t, i)
+	if m.gated(t, i) {
+		return m.gateClears(q, t, i, at)
+	}
+	if q.reached(at) {
+		return bySilence
+	}
+	return blocked
+}
+
+// silenceCounts is from when on the peer's silence allows a take.
+func (m *Machine) silenceCounts(t *state, i int) clock.Instant {
+	p, v := &m.peers[i], &t.views[i]
 	wait := max(m.config.Dead, p.dead) + t.spec.Linger
 	if t.lasting() {
 		wait = max(wait, ForceAfter)
@@ -144,14 +156,7 @@ func (m *Machine) clearsBySilence(q *query, t *state, i int) clearance {
 	if p.ever && p.known && !v.holds() && v.Reasons.level() > 0 {
 		wait += m.courtesy(t, i)
 	}
-	at := max(p.silentAt(t.spec.Orderly, wait), p.unproved().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
-	if m.gated(t, i) {
-		return m.throughGate(q, t, i, at)
-	}
-	if q.reached(at) {
-		return bySilence
-	}
-	return blocked
+	return max(p.silentAt(t.spec.Orderly, wait), p.unproved().Add(wait), m.rejoined.Add(m.config.Dead), t.fitAt.Add(m.config.Dead))
 }
 
 // ForceAfter is the silence after which a token that nobody takes on silence is taken by
