@@ -47,7 +47,7 @@ func (m *Machine) offered(q *query, i int) {
 	p, v := &m.peers[j], &t.views[j]
 	answered := p.known && v.To == m.config.Self && v.About == h.number
 	switch {
-	case answered && v.Verb == Accept && m.proven(q.now, p):
+	case answered && v.Verb == Accept && m.proven(q, p):
 		h.verb = Release
 		if h.cause == Priority {
 			t.moves = append(t.failbacks(q.now), q.now)
@@ -75,7 +75,7 @@ func (m *Machine) best(q *query, t *state) int {
 	}
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
-		if v.fitAt == 0 || v.Phase != Idle || !m.alive(q, p) || !m.proven(q.now, p) || !m.wants(q, t, j) {
+		if v.fitAt == 0 || v.Phase != Idle || !m.alive(q, p) || !m.proven(q, p) || !m.wants(q, t, j) {
 			continue
 		}
 		if best < 0 || m.before(t, j, best) {

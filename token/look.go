@@ -127,7 +127,7 @@ func (m *Machine) Awaited(now clock.Instant, edition uint32) bool {
 			return false
 		}
 		for j := range m.peers {
-			if p := &m.peers[j]; t.counts(j) && !t.waitsForWord(j) && !(m.proven(now, p) && p.knows >= edition) {
+			if p := &m.peers[j]; t.counts(j) && !t.waitsForWord(j) && !(p.known && now < m.at(p, proofOld) && p.knows >= edition) {
 				return false
 			}
 		}

@@ -26,7 +26,7 @@ func (m *Machine) meet(q *query, i int) (gone bool) {
 	t := &m.tokens[i]
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
-		if !p.known || v.Phase == Idle || !m.present(q, t, p) || !m.proven(q.now, p) {
+		if !p.known || v.Phase == Idle || !m.present(q, t, p) || !m.proven(q, p) {
 			continue
 		}
 		if v.Verb == Yield && v.To == m.config.Self && v.About == t.epoch || m.decides(t, j) && m.loses(q, t, j) {

@@ -219,8 +219,8 @@ func (m *Machine) speaks(q *query, t *state, p *peer) bool {
 }
 
 // proven reports whether what the peer claims came with a fresh echo of ours.
-func (m *Machine) proven(now clock.Instant, p *peer) bool {
-	return p.known && p.proof != 0 && now.Sub(p.proof) <= m.config.Dead
+func (m *Machine) proven(q *query, p *peer) bool {
+	return p.known && p.proof != 0 && !m.came(q, p, proofOld)
 }
 
 // oneWay reports whether a peer, fit or holding, still spoke to us when it had
@@ -258,7 +258,7 @@ func (m *Machine) endStart(q *query) {
 	for i := range m.peers {
 		if p := &m.peers[i]; m.alive(q, p) {
 			heard = true
-			ready = ready && m.proven(q.now, p)
+			ready = ready && m.proven(q, p)
 		}
 	}
 	from := m.start.Add(m.config.StartWait)

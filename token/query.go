@@ -50,6 +50,8 @@ const (
 	silentOrderly               // the same, for what goes down in order
 	early                       // the network is to be asked, for W is near
 	earlyOrderly
+	proofOld // has echoed nothing with its present claims for longer than D
+	wordOld  // not heard for longer than D, whatever absence it announced
 	moments
 )
 
@@ -60,6 +62,10 @@ func (m *Machine) at(p *peer, k moment) clock.Instant {
 		return p.heard.Add(p.hold + m.config.Dead)
 	case silent, silentOrderly:
 		return p.silentAt(k == silentOrderly, m.config.Dead)
+	case proofOld:
+		return p.proof.Add(m.config.Dead + 1)
+	case wordOld:
+		return p.heard.Add(m.config.Dead + 1)
 	}
 	return p.silentAt(k == earlyOrderly, max(m.config.Dead, p.dead)).Add(-m.askAhead())
 }

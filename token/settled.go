@@ -16,19 +16,19 @@ import "vipd/heartbeat/clock"
 // about the instants that each of its words moves, so those are left out.
 type standing struct {
 	peer
-	reached                        uint8 // the moments that are past, one bit each
-	proven, current, deaf, crossed bool
+	reached       uint8 // the moments that are past, one bit each
+	deaf, crossed bool
 }
 
 // usual reports whether the peer is heard and hears us, and has been so for as long as any
 // rule asks.
 func (s *standing) usual() bool {
-	return s.ever && s.known && !s.link.silent && s.reached == 0 && s.proven && s.current && !s.deaf && !s.crossed
+	return s.ever && s.known && !s.link.silent && s.reached == 0 && s.heard >= s.unproved() && !s.deaf && !s.crossed
 }
 
 // standingOf returns what the rules read of the peer at now.
 func (m *Machine) standingOf(now clock.Instant, p *peer) standing {
-	s := standing{peer: *p, proven: m.proven(now, p), current: m.current(now, p), deaf: m.deaf(p), crossed: p.crossed()}
+	s := standing{peer: *p, deaf: m.deaf(p), crossed: p.crossed()}
 	for k := range moments {
 		if now >= m.at(p, k) {
 			s.reached |= 1 << k

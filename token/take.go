@@ -103,10 +103,10 @@ func (m *Machine) clearsByWord(q *query, t *state, i int) clearance {
 	if v.Verb == Release && v.To != m.config.Self || m.outranks(t, i) && !m.given(q, t) {
 		return blocked
 	}
-	if m.proven(q.now, p) && p.knows >= t.changed && m.claim(t) == t.said {
+	if m.proven(q, p) && p.knows >= t.changed && m.claim(t) == t.said {
 		return byWord
 	}
-	if v.unfitAt != 0 && !t.lasting() && m.current(q.now, p) && q.reached(max(v.unfitAt, t.fitAt).Add(m.config.Dead)) {
+	if v.unfitAt != 0 && !t.lasting() && m.current(q, p) && q.reached(max(v.unfitAt, t.fitAt).Add(m.config.Dead)) {
 		return bySilence
 	}
 	return blocked
@@ -114,8 +114,8 @@ func (m *Machine) clearsByWord(q *query, t *state, i int) clearance {
 
 // current reports whether the peer's claims are of now: heard within D, whatever
 // absence it announced, and no newer session has spoken since.
-func (m *Machine) current(now clock.Instant, p *peer) bool {
-	return p.heard >= p.unproved() && now.Sub(p.heard) <= m.config.Dead
+func (m *Machine) current(q *query, p *peer) bool {
+	return p.heard >= p.unproved() && !m.came(q, p, wordOld)
 }
 
 // given reports whether a former holder says that the token is ours.
