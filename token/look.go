@@ -145,6 +145,14 @@ func (m *Machine) Idle() bool {
 	return true
 }
 
+// Link returns the state of the link to the peer.
+func (m *Machine) Link(now clock.Instant, slot uint8) LinkState {
+	if p := m.peer(slot); p != nil {
+		return m.linkState(now, p)
+	}
+	return SilentBothWays
+}
+
 // Listening reports whether the node has not found out yet who is there.
 func (m *Machine) Listening() bool { return m.listens }
 

@@ -16,7 +16,7 @@ func pair() Status {
 				Clock: ClockStatus{OffsetMS: f(0), DoubtMS: f(0), Verdict: ClockWithin, Synchronised: new(true)},
 			},
 			{
-				Name: "hist-b", Slot: 2, State: NodeUp, Priority: 100, HeardAgeMS: f(24.5), Version: "1.0.0", ConfigDigest: "3f2a91c0",
+				Name: "hist-b", Slot: 2, State: NodeUp, Priority: 100, HeardAgeMS: f(24.5), Link: "fresh", Version: "1.0.0", ConfigDigest: "3f2a91c0",
 				Paths: []PathStatus{
 					{Local: "192.0.2.11", Remote: "192.0.2.12", Up: true, LossRatio: 0.008, RoundTripMS: f(0.3), HeardAgeMS: f(24.5)},
 					{Local: "198.51.100.1", Remote: "198.51.100.2", Up: false, LossRatio: 1},

@@ -40,6 +40,7 @@ type NodeStatus struct {
 	State        string       `json:"state"`         // one of the Node… constants
 	Priority     int          `json:"priority"`      // higher wins
 	HeardAgeMS   *float64     `json:"heard_age_ms"`  // since its last heartbeat, ms; null for self and when never heard
+	Link         string       `json:"link"`          // the way there and back: fresh, querying, pending or silent; "" for self
 	Version      string       `json:"version"`       // of its program; "" until heard
 	ConfigDigest string       `json:"config_digest"` // of its file; "" until heard
 	Keys         []string     `json:"keys"`          // ids of the keys that it opens with, the one it seals with first; none until heard

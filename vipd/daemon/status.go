@@ -101,7 +101,8 @@ func stateWord(s heartbeat.State) string {
 func (d *Daemon) peerStatus(now clock.Instant, p *heartbeat.Peer) control.NodeStatus {
 	name := d.cluster().node(p.Slot)
 	n, _ := d.cluster().settings.Node(name)
-	s := control.NodeStatus{Name: name, Slot: p.Slot, State: control.NodeUnknown, Priority: n.Priority, Clock: clockStatus(now, p)}
+	s := control.NodeStatus{Name: name, Slot: p.Slot, State: control.NodeUnknown, Priority: n.Priority, Clock: clockStatus(now, p),
+		Link: d.loop.machine.Tokens().Link(now, p.Slot).String()}
 	if p.Session != 0 {
 		s.State, s.Version, s.ConfigDigest = stateWord(p.State), p.Build, fmt.Sprintf("%016x", p.Digest)
 		s.Keys = texts(d.loop.peerKeys[p.Slot])

@@ -31,7 +31,7 @@ func TestStatusOfAPair(t *testing.T) {
 				t.Errorf("held since %v ms", *s.SinceMS)
 			}
 		}
-		if n := b.Nodes[1]; n.Name != "hist-a" || n.State != control.NodeUp || n.HeardAgeMS == nil || *n.HeardAgeMS > 50 || n.ConfigDigest != b.ConfigDigest {
+		if n := b.Nodes[1]; n.Name != "hist-a" || n.State != control.NodeUp || n.Link != "fresh" || n.HeardAgeMS == nil || *n.HeardAgeMS > 50 || n.ConfigDigest != b.ConfigDigest {
 			t.Errorf("hist-a as hist-b sees it: %+v", n)
 		}
 		if n := b.Nodes[1]; len(n.Paths) != 1 || !n.Paths[0].Up || n.Paths[0].Local != "192.0.2.12" || n.Paths[0].Remote != "192.0.2.11" || n.Paths[0].LossRatio != 0 {
@@ -52,7 +52,7 @@ func TestAlarms(t *testing.T) {
 		p.a.kill()
 		time.Sleep(time.Second)
 		s := p.b.d.Status()
-		if s.Nodes[1].State != control.NodeSilent || !strings.Contains(alarms(p.b), "hist-a is not heard") {
+		if s.Nodes[1].State != control.NodeSilent || s.Nodes[1].Link != "silent" || !strings.Contains(alarms(p.b), "hist-a is not heard") {
 			t.Errorf("hist-a is %s; alarms: %s", s.Nodes[1].State, alarms(p.b))
 		}
 		if e := tokenOf(s, front).Eligible[0]; e.Fit || !slices.Equal(e.Reasons, []string{"not heard"}) {
