@@ -16,4 +16,7 @@
 // holder's lease ends L after the newest of its beats and asks that the peer has
 // echoed, and the peer takes no earlier than D = 1.25 L after it last heard one.
 // lease.go and take.go are the two halves of it.
+//
+// The rules have numbers (H1, T4), which docs/tokens.md explains in order; the function
+// that keeps a rule names it.
 package token

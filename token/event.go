@@ -39,7 +39,7 @@ type Audible struct {
 	Later bool // it began after all that have proved themselves
 }
 
-// Stall says that the node ran late: words of the peer may wait unread, so it is not silent.
+// Stall (rule T1) says that the node ran late: words of the peer may wait unread, so it is not silent.
 type Stall struct{ Peer uint8 }
 
 // Foreign says that a frame of another host was seen: the link forwards.

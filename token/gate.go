@@ -6,7 +6,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// The gate: before a node takes an address on silence it asks the network that
+// The gate (rule T5): before a node takes an address on silence it asks the network that
 // the clients are on. If the peer's kernel still answers after every lease has
 // ended, the peer's daemon lives and renews, and only the heartbeats are lost.
 //

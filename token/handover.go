@@ -6,7 +6,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// The planned move: offer → accept → (lease ended, resource removed) release →
+// The planned move (rule K3): offer → accept → (lease ended, resource removed) release →
 // taken. Break before make, and it can be called off until the release.
 
 // give starts or continues handing the token to a better or an ordered node.
@@ -85,7 +85,7 @@ func (m *Machine) best(q *query, t *state) int {
 	return best
 }
 
-// wants reports whether policy prefers the fit peer over us.
+// wants (rule K2) reports whether policy prefers the fit peer over us.
 func (m *Machine) wants(q *query, t *state, j int) bool {
 	if !t.fitness.Fit() {
 		return true

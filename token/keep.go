@@ -6,14 +6,14 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Hands that failed are tried again after a second, then after twice as long
+// Rule K4: hands that failed are tried again after a second, then after twice as long
 // each time, up to half a minute.
 const (
 	retryFirst = time.Second
 	retryMost  = 30 * time.Second
 )
 
-// keep applies the holder's rules: it keeps the token until a hard reason, the
+// keep (rule K1) applies the holder's rules: it keeps the token until a hard reason, the
 // end of the lease, a lost meeting, or a hand-over that the taker accepted.
 func (m *Machine) keep(q *query, i int) {
 	t := &m.tokens[i]
@@ -83,7 +83,7 @@ func (m *Machine) up(now clock.Instant, e Up) {
 	}
 }
 
-// failed notes that the resource could not be put up, or ended by itself: somebody
+// failed (rules G2, K4) notes that the resource could not be put up, or ended by itself: somebody
 // else may try.
 func (m *Machine) failed(now clock.Instant, e Failed) {
 	t := &m.tokens[e.Token]

@@ -21,7 +21,7 @@ func (m *Machine) pairLimit(q *query, t *state, i int) clock.Instant {
 	return max(p.link.boundUntil, v.grace, m.unfitBound(p, v), m.deafBound(q, t, i))
 }
 
-// unfitBound is until when a peer that last said that it neither holds nor can lets
+// unfitBound (rule H3) is until when a peer that last said that it neither holds nor can lets
 // the token live: it would wait W after it has become fit, so its word is good for an
 // interval and a half after it reached this host.
 func (m *Machine) unfitBound(p *peer, v *view) clock.Instant {
@@ -31,7 +31,7 @@ func (m *Machine) unfitBound(p *peer, v *view) clock.Instant {
 	return p.arrived.Add(m.config.Interval * 3 / 2)
 }
 
-// deafBound is until when a rival that does not hear us lets the token live.
+// deafBound (rule H7) is until when a rival that does not hear us lets the token live.
 func (m *Machine) deafBound(q *query, t *state, i int) clock.Instant {
 	if !m.deafRival(q, t, i) {
 		return 0
@@ -102,7 +102,7 @@ func (m *Machine) startLease(t *state, limit clock.Instant) {
 	m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch})
 }
 
-// adoptLease begins the lease of what an earlier run left up. It stands towards every peer.
+// adoptLease (rule H10) begins the lease of what an earlier run left up. It stands towards every peer.
 func (m *Machine) adoptLease(t *state, limit clock.Instant) {
 	for i := range t.views {
 		t.views[i].grace = limit
@@ -156,7 +156,7 @@ func (m *Machine) renewLease(q *query, t *state) leaseState {
 	return running
 }
 
-// ended is for a lease that ran out because this node was late with its sends. A
+// ended (rule H5) is for a lease that ran out because this node was late with its sends. A
 // token that nobody takes on silence is held on; of another, peers may think what
 // they do when its lease lapses.
 func (m *Machine) ended(now clock.Instant, e Ended) {
@@ -169,7 +169,7 @@ func (m *Machine) ended(now clock.Instant, e Ended) {
 	}
 }
 
-// lapse is for a lease that has just gone back into the past, as the first word of
+// lapse (rules H4, H6) is for a lease that has just gone back into the past, as the first word of
 // a peer ended what was renewed alone, or that ran out. The kernel is told, but the token
 // is kept for an interval: as a rule the peer has not taken it, and its next echo
 // says so; or it has just taken, and the meeting says who goes. So a cut of about

@@ -115,7 +115,7 @@ func (m *Machine) listen(q *query, tick bool) {
 	}
 }
 
-// fallSilent: the peer has echoed nothing for 1.5 I, and nothing that may be of it was
+// fallSilent (rule H2): the peer has echoed nothing for 1.5 I, and nothing that may be of it was
 // heard for as long as it takes to answer. It binds no lease.
 func (l *link) fallSilent() { l.silent = true }
 
@@ -128,14 +128,14 @@ func (l *link) bound(now clock.Instant, lease time.Duration) clock.Instant {
 	return l.boundUntil
 }
 
-// echoed: the peer has heard what was sent at the instant, so it takes no earlier than D
+// echoed (rule H1): the peer has heard what was sent at the instant, so it takes no earlier than D
 // from then, and a lease may last L.
 func (l *link) echoed(sent clock.Instant, lease time.Duration) {
 	l.echo = max(l.echo, sent)
 	l.boundUntil = max(l.boundUntil, l.echo.Add(lease))
 }
 
-// resume is for a fresh word; it reports whether the peer may have taken since the word
+// resume (rule H4) is for a fresh word; it reports whether the peer may have taken since the word
 // before. What was renewed alone is void, be it in the past, for the peer may have counted
 // from the last send that it heard; unless the silence was so long that it took long ago:
 // then the lease stands as it is, and only echoes renew it.
@@ -150,7 +150,7 @@ func (l *link) resume(now clock.Instant, long bool, lease time.Duration) (mayHav
 	return long
 }
 
-// pend is for a session of the peer that has not proved itself, but began after all that
+// pend (rule H8) is for a session of the peer that has not proved itself, but began after all that
 // have: it has started anew and may not hear us. Then it takes after W, and our lease must
 // have ended; and it may hold by a lease that it adopted, so we take W after its last sound.
 // One that an earlier run of ours knew may hold and not hear us; but once it has been silent

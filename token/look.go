@@ -113,7 +113,7 @@ func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
 	return true
 }
 
-// Awaited reports whether every node that could take on silence what is held
+// Awaited (rule H9) reports whether every node that could take on silence what is held
 // knows the edition, by a fresh word that has both ways proven, and no lease is
 // in doubt: then an absence that was announced with the edition will be waited
 // for. A node that was not heard may come back at any time and knows nothing.

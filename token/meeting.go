@@ -40,14 +40,14 @@ func (m *Machine) meet(q *query, i int) (gone bool) {
 	return false
 }
 
-// decides reports whether it is ours to settle with the peer, and it knows that
+// decides (rule M1) reports whether it is ours to settle with the peer, and it knows that
 // we hold.
 func (m *Machine) decides(t *state, j int) bool {
 	p, v := &m.peers[j], &t.views[j]
 	return m.config.Self < p.slot && v.Phase != Dropping && (p.knows >= t.changed || t.said.Verb == Yield)
 }
 
-// afterMeeting is for when no other holder is heard any more: the epoch goes
+// afterMeeting (rule M3) is for when no other holder is heard any more: the epoch goes
 // above the other's, and the neighbours hear whose the resource is.
 func (m *Machine) afterMeeting(q *query, i int) {
 	t := &m.tokens[i]
@@ -78,7 +78,7 @@ func (m *Machine) gaveUp(q *query, t *state, granter uint8) bool {
 	return j < 0 || m.alive(q, &m.peers[j]) && m.peers[j].known && !t.views[j].holds()
 }
 
-// loses decides a meeting: the unfit loses; else, with Auto Failback and open
+// loses (rule M2) decides a meeting: the unfit loses; else, with Auto Failback and open
 // gates, the lower rank; else the shorter unbroken tenure, so that a short cut
 // moves nothing; else the name.
 func (m *Machine) loses(q *query, t *state, j int) bool {

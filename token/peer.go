@@ -248,7 +248,7 @@ func (m *Machine) deaf(p *peer) bool {
 	return p.heard.Sub(max(p.link.back, p.link.echo)) > m.config.Dead
 }
 
-// endStart ends the node's listening: when a peer is known both ways, or a link has
+// endStart (rule T7) ends the node's listening: when a peer is known both ways, or a link has
 // forwarded for W with nobody there, or after StartWait.
 func (m *Machine) endStart(q *query) {
 	if !m.listens {

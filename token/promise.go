@@ -4,11 +4,11 @@ package token
 // that keeps to it. But files change at any moment, and a daemon that starts anew has
 // forgotten what its peers said. So it is a promise:
 //
-//  1. A node promises, on disk first and then in its claims, while its file has the bit or a
+//   - P1: a node promises, on disk first and then in its claims, while its file has the bit or a
 //     peer says that it applies it.
-//  2. A node whose file has the bit relies on a peer that promises, and said so knowing that
+//   - P2: a node whose file has the bit relies on a peer that promises, and said so knowing that
 //     this node applies it. On whom it relies is on disk.
-//  3. A node whose file has the bit no more relies on nobody, has that on disk, and only
+//   - P3: a node whose file has the bit no more relies on nobody, has that on disk, and only
 //     then says that it doesn't apply it any more.
 //
 // So nobody takes a promise back while somebody relies on it, whoever is cut off, starts
@@ -23,7 +23,7 @@ func (s *Slots) Add(slot uint8) { s[slot/64] |= 1 << (slot % 64) }
 // Has reports whether the node is in the set.
 func (s *Slots) Has(slot uint8) bool { return s[slot/64]>>(slot%64)&1 != 0 }
 
-// promises reports whether this node is to take the token on no silence (rule 1). What a
+// promises reports whether this node is to take the token on no silence (rule P1). What a
 // peer has not said since this daemon started is taken to be as it was.
 func (t *state) promises() bool {
 	if t.spec.Bits&DisableInheritance != 0 {
@@ -46,7 +46,7 @@ func (t *state) forbids(i int) bool {
 	return v.told && v.configured() && v.Bits&DisableInheritance != 0 && (t.theirs[i] != nil || t.spec.Members == nil || v.holds())
 }
 
-// rely notes on which peers the lease need not depend (rule 2).
+// rely notes on which peers the lease need not depend (rule P2).
 func (m *Machine) rely(t *state) {
 	for i := range t.views {
 		p, v := &m.peers[i], &t.views[i]
@@ -88,7 +88,7 @@ func (t *state) allWait() bool {
 	return true
 }
 
-// applies reports whether this node says that it applies Disable Inheritance (rule 3).
+// applies reports whether this node says that it applies Disable Inheritance (rule P3).
 func (t *state) applies() bool {
 	return t.spec.Bits&DisableInheritance != 0 || t.record.relies() || t.kept.relies()
 }

@@ -7,7 +7,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Questions go to everybody on a network, and each has an answer's price here too. So
+// Rule T6: questions go to everybody on a network, and each has an answer's price here too. So
 // a few tokens speak for all that their holder has there: it renews all or none. They
 // take turns, so that one which it gave up meanwhile does not speak for long.
 //

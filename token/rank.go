@@ -25,7 +25,7 @@ func (t *state) ownRank() rank {
 	return rank{t.mine.Priority, t.mine.Place}
 }
 
-// theirRank is the peer's. Where two configurations differ, a node's priority is what
+// theirRank (rule F1) is the peer's. Where two configurations differ, a node's priority is what
 // that node says: so both reckon with the same two numbers.
 func (t *state) theirRank(i int) rank {
 	r := rank{place: outsider + 1}
@@ -41,14 +41,14 @@ func (t *state) theirRank(i int) rank {
 // configured reports whether the peer's configuration has the token for it.
 func (v *view) configured() bool { return v.Reasons&Unconfigured == 0 }
 
-// counts reports whether the peer may hold the token, or take it: by our configuration,
+// counts (rule F3) reports whether the peer may hold the token, or take it: by our configuration,
 // or by its own. Of a token that has left our configuration it is not known who may.
 func (t *state) counts(i int) bool {
 	v := &t.views[i]
 	return t.theirs[i] != nil || t.spec.Members == nil || v.told && (v.configured() || v.holds())
 }
 
-// applied returns the token's bits with what the peers say that they apply, and what was
+// applied (rule F2) returns the token's bits with what the peers say that they apply, and what was
 // promised to them: what one node must not inherit no node inherits, and several hold only
 // what all may.
 func (t *state) applied() Bits {

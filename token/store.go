@@ -71,7 +71,7 @@ func (m *Machine) syncRecord(q *query, i int) {
 	}
 }
 
-// lastLease is for what goes down in order. Once the lease has run out, or another
+// lastLease (rule G1) is for what goes down in order. Once the lease has run out, or another
 // holder is heard, it is over: a peer may have taken, and no echo brings it back.
 func (m *Machine) lastLease(q *query, t *state) {
 	if t.lease.state == over {

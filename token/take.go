@@ -90,7 +90,7 @@ func (m *Machine) clears(q *query, t *state, i int) clearance {
 	return m.clearsBySilence(q, t, i)
 }
 
-// clearsByWord: the peer is heard. It must not hold, must not be the one to
+// clearsByWord (rules T2, T3): the peer is heard. It must not hold, must not be the one to
 // take, and must have said so knowing our own newest state; or it has been
 // saying for W, while we were fit, that it is unfit and holds nothing: it would
 // wait W itself before it took on silence, and so do we, for both may become
@@ -127,7 +127,7 @@ func (m *Machine) given(q *query, t *state) bool {
 	return j >= 0 && m.peers[j].known && t.views[j].Verb == Release && t.views[j].To == m.config.Self && m.alive(q, &m.peers[j])
 }
 
-// clearsBySilence: nothing was heard for W, and for longer where the last word
+// clearsBySilence (rule T4): nothing was heard for W, and for longer where the last word
 // makes it likely that the peer is about to take the token itself. A node that
 // has just become fit waits W, for until then it bound nobody's lease; and so
 // does one that had heard nobody: the silence of the others may have been
