@@ -74,12 +74,45 @@ func (k *keeper) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case a := <-k.asks:
-			k.do(a)
+			if next := k.together(a); next != nil {
+				k.do(next)
+			}
 		case <-again.C:
 			if k.full {
 				k.change(func(*stored) {})
 			}
 		}
+	}
+}
+
+// together writes what is asked with one file if it is a record, and with it the records
+// that wait behind: many tokens may change at once. It returns what is asked next, nil if
+// nothing waits.
+func (k *keeper) together(a node.Action) node.Action {
+	var records []named
+	for r, ok := a.(named); ok; r, ok = a.(named) {
+		records = append(records, r)
+		select {
+		case a = <-k.asks:
+		default:
+			a = nil
+		}
+	}
+	if len(records) > 0 {
+		k.write(records)
+	}
+	return a
+}
+
+// write writes the records, and answers for each.
+func (k *keeper) write(records []named) {
+	err := k.change(func(s *stored) {
+		for _, r := range records {
+			s.Records[r.name] = kept(r.Record)
+		}
+	})
+	for _, r := range records {
+		k.answer(token.Recorded{Token: r.Token, OK: err == nil})
 	}
 }
 
@@ -89,9 +122,7 @@ func (k *keeper) run(ctx context.Context) {
 func (k *keeper) do(a node.Action) {
 	switch a := a.(type) {
 	case named:
-		r := a.Store.Record
-		err := k.change(func(s *stored) { s.Records[a.name] = kept(r) })
-		k.answer(token.Recorded{Token: a.Token, OK: err == nil})
+		k.write([]named{a})
 	case token.Reserve:
 		owed := a
 		if k.owed.reserve != nil {

@@ -297,3 +297,32 @@ func TestKeeperTriesAgain(t *testing.T) {
 		}
 	})
 }
+
+// Records that wait together are written together, and what was asked after them comes
+// after them.
+func TestRecordsOfManyTokens(t *testing.T) {
+	dir := t.TempDir()
+	var answers []any
+	k := &keeper{store: open(t, dir), asks: make(chan node.Action, 8), report: func(error) {}}
+	k.answer = func(ev any) {
+		if answers = append(answers, ev); len(open(t, dir).state().Records) != 3 {
+			t.Errorf("at the answer %v the disk has %v", ev, open(t, dir).state().Records)
+		}
+	}
+	record := func(i int) named {
+		return named{fmt.Sprintf("vip:%d", i), token.Store{Token: i, Record: token.Record{Epoch: uint64(i), Promised: true}}}
+	}
+	k.asks <- record(2)
+	k.asks <- record(3)
+	k.asks <- token.Reserve{HighWater: 1000}
+	k.asks <- record(4)
+	if next := k.together(record(1)); next != (token.Reserve{HighWater: 1000}) {
+		t.Errorf("next is %v", next)
+	}
+	if want := []any{token.Recorded{Token: 1, OK: true}, token.Recorded{Token: 2, OK: true}, token.Recorded{Token: 3, OK: true}}; !reflect.DeepEqual(answers, want) {
+		t.Errorf("answers %v", answers)
+	}
+	if len(k.asks) != 1 {
+		t.Errorf("%d wait", len(k.asks))
+	}
+}
