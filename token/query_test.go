@@ -91,7 +91,11 @@ func (l *life) step(r *rand.Rand) {
 		l.tell(Answered{Token: r.IntN(2), Peer: peer, Asked: l.now.Add(-ms), MAC: [6]byte{2}})
 	case 4:
 		l.tell(PeerAsks{Token: r.IntN(2), Peer: peer})
-	case 5, 6, 7:
+	case 5:
+		if r.IntN(4) == 0 {
+			l.tell(Thaw{})
+		}
+	case 6, 7:
 		l.tell(Tick{})
 		l.tell(Tick{})
 	default:
