@@ -33,3 +33,18 @@ func TestCMAC(t *testing.T) {
 		}
 	}
 }
+
+// What is computed for headers without additions is their CMAC.
+func TestHeaderTag(t *testing.T) {
+	h, header := newHeaderKey(make([]byte, 32)), make([]byte, HeaderSize+1)
+	for i := range header {
+		header[i] = byte(7 * i)
+	}
+	for _, size := range []int{HeaderSize, HeaderSize + 1} {
+		got, want := make([]byte, 16), make([]byte, 16)
+		h.sumHeader(got, header[:size])
+		if h.sum(want, header[:atHeaderTag], header[atHeaderTag+headerTagSize:size]); !bytes.Equal(got, want) {
+			t.Errorf("%d octets: %x, want %x", size, got, want)
+		}
+	}
+}
