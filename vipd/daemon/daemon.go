@@ -73,6 +73,7 @@ type Daemon struct {
 	parts          []part
 	spawn          func(*worker)   // starts a token's worker; set by Run
 	ended          <-chan struct{} // nobody takes events any more; set by Run
+	askedLast      asked           // by toSay; of the loop's goroutine
 
 	mu       sync.Mutex
 	trouble  map[string]string // what is wrong now, by what it is about

@@ -17,7 +17,7 @@ import (
 const (
 	refusedBurst = 128
 	refusedEvery = 2 * time.Millisecond
-	longestPause = 2 * time.Millisecond
+	longestPause = 4 * time.Millisecond
 )
 
 // pauseOf is how long a flooded socket is left alone where beats come every interval:

@@ -104,12 +104,27 @@ func (d *Daemon) malformed(node uint8, from sender, err error) {
 	d.loop.machine.Beats().Count(heartbeat.Malformed)
 }
 
+// asked is when toSay was asked of a sender.
+type asked struct {
+	about refusedFrom
+	at    time.Time
+}
+
 // toSay reports whether it is time to say this again, and of which sender: where there is
-// no place for a sender of frames, it is said of all of them on its interface.
+// no place for a sender of frames, it is said of all of them on its interface. Of the sender
+// that it was asked of last it looks again only once a second.
 func (d *Daemon) toSay(about refusedFrom, node uint8) (refusedFrom, bool) {
+	now := time.Now()
+	if about == d.askedLast.about && now.Sub(d.askedLast.at) < time.Second {
+		return about, false
+	}
+	d.askedLast = asked{about, now}
+	return d.findToSay(about, node, now)
+}
+
+func (d *Daemon) findToSay(about refusedFrom, node uint8, now time.Time) (refusedFrom, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
 	before, known := d.named[about]
 	if !known && node == 0 && !d.makeRoom(about.strangers(), now) {
 		if !about.from.framed() {
