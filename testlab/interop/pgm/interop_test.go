@@ -46,6 +46,7 @@ func (l *lan) each(name string, f func(l *lan, i int)) {
 }
 
 func TestGoToOpenPGM(t *testing.T) {
+	t.Parallel()
 	newLAN(t).each("to OpenPGM", func(l *lan, i int) {
 		c := cases[i]
 		ctx, cancel := context.WithTimeout(l.t.Context(), limit)
@@ -66,6 +67,7 @@ func TestGoToOpenPGM(t *testing.T) {
 }
 
 func TestOpenPGMToGo(t *testing.T) {
+	t.Parallel()
 	newLAN(t).each("from OpenPGM", func(l *lan, i int) {
 		c := cases[i]
 		ctx, cancel := context.WithTimeout(l.t.Context(), limit)
@@ -89,6 +91,7 @@ func arg(key string, v int) string { return fmt.Sprintf("%s=%d", key, v) }
 
 // TestBothReceivers sends to one of each kind at once, with loss on both ways.
 func TestBothReceivers(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t)
 	l.sw.Drop(rig.Fault{PerMille: 20})
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -111,6 +114,7 @@ func TestBothReceivers(t *testing.T) {
 
 // TestTwoSenders lets one of each kind send to one group, and both kinds hear.
 func TestTwoSenders(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t)
 	l.sw.Drop(rig.Fault{To: l.ports[3], PerMille: 10})
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -134,6 +138,7 @@ func TestTwoSenders(t *testing.T) {
 
 // TestLateJoinGo joins an OpenPGM sender in the middle: no false loss.
 func TestLateJoinGo(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -155,6 +160,7 @@ func TestLateJoinGo(t *testing.T) {
 
 // TestLateJoinOpenPGM lets OpenPGM join in the middle, with our OPT_JOIN on.
 func TestLateJoinOpenPGM(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t)
 	const count, size = 4000, 200
 	s := l.sender(1, udp4, pgm.SenderOptions{LateJoin: true})
@@ -174,6 +180,7 @@ func TestLateJoinOpenPGM(t *testing.T) {
 // TestStoppedReceiver overruns a small window while our receiver is stopped
 // for two seconds: one event per hole with exact counts, and it goes on.
 func TestStoppedReceiver(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -201,6 +208,7 @@ func TestStoppedReceiver(t *testing.T) {
 
 // TestStoppedOpenPGM does the same the other way; our sender must not mind.
 func TestStoppedOpenPGM(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t)
 	const count, size = 20000, 1000
 	peer := l.openpgm(2, udp4, "recv", arg("count", count), arg("size", size), arg("stop", 1000), arg("sqns", 60000), arg("check", 0))
