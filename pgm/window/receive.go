@@ -127,6 +127,15 @@ func (w *Receive) start(now Instant, start, trail packet.Seq, o *packet.Options)
 	w.seen, w.seenAt, w.hole.First = w.lead, now, start
 }
 
+// joinEarlier lets the window join at data from before the point that an SPM told, as long
+// as no other data has come: that SPM may be the only one that says so.
+func (w *Receive) joinEarlier(n packet.Seq) {
+	if w.joined && w.seen == w.first.Add(-1) && n.Before(w.first) {
+		w.cut(w.seen)
+		w.joined = false
+	}
+}
+
 // Data takes an ODATA or RDATA (section 6.1). The window keeps payload.
 func (w *Receive) Data(now Instant, p *packet.Packet, payload []byte) Verdict {
 	if w.end != nil && (w.ended || p.Seq.After(w.endLead)) {
@@ -149,8 +158,8 @@ func (w *Receive) Data(now Instant, p *packet.Packet, payload []byte) Verdict {
 		w.syn, w.synSeen = p.Seq, true
 	}
 	v := w.store(now, p, payload)
-	if p.Options.Contains(packet.OptFIN) && v == Kept {
-		w.end, w.endLead = &End{}, p.Seq
+	if p.Options.Contains(packet.OptFIN) && v == Kept && w.end == nil {
+		w.finish(p.Seq)
 	}
 	return v
 }
@@ -221,7 +230,9 @@ func (w *Receive) fits(p *packet.Packet, n int) bool {
 // see notes that the source has sent s, and looks after every number up to
 // it: loss detection (section 6.3).
 func (w *Receive) see(now Instant, s packet.Seq) {
-	w.lead = w.lead.Later(s)
+	if s.After(w.lead) {
+		w.lead, w.settled = s, false
+	}
 	w.fill(now)
 }
 
@@ -288,29 +299,63 @@ func (w *Receive) SPM(now Instant, p *packet.Packet) Verdict {
 	w.settled = p.Lead == w.lead
 	switch {
 	case p.Options.Contains(packet.OptRST):
-		w.reset(p.Options.ResetCode)
+		w.cut(p.Lead)
+		w.reset(p.Lead, p.Options.ResetCode)
 	case p.Options.Contains(packet.OptFIN) && w.end == nil:
-		w.end, w.endLead = &End{}, w.lead
+		w.finish(p.Lead)
 	}
 	return Kept
+}
+
+// retract takes back that more than lead was sent, as far as no packet shows it: one packet
+// had told of it.
+func (w *Receive) retract(lead packet.Seq) { w.cut(w.seen.Later(lead)) }
+
+// cut forgets every number after lead that was not handed on.
+func (w *Receive) cut(lead packet.Seq) {
+	for w.edge.After(lead.Add(1)) && w.edge.After(w.next) {
+		w.edge = w.edge.Add(-1)
+		i := w.index(w.edge)
+		if w.slots[i].state == have {
+			w.stored--
+		}
+		w.leave(i)
+		w.slots[i] = slot{}
+	}
+	lead = lead.Later(w.next.Add(-1))
+	for _, n := range []*packet.Seq{&w.lead, &w.seen} {
+		if n.After(lead) {
+			*n = lead
+		}
+	}
+	if w.assembled.After(w.edge) {
+		w.assembled = w.edge
+	}
 }
 
 // End takes the end of the session as told by an earlier packet: its last number, and
 // whether and why it was reset.
 func (w *Receive) End(last packet.Seq, e End) {
 	switch {
-	case w.end != nil || !w.joined:
+	case w.end != nil && (w.end.Reset || !e.Reset) || !w.joined || w.ended:
 	case e.Reset:
-		w.reset(e.Code)
+		w.reset(w.lead, e.Code)
 	default:
-		w.end, w.endLead = &End{}, w.lead.Later(last)
+		w.end, w.endLead, w.ending = &End{}, w.lead.Later(last), ending{}
 	}
 }
 
-// reset ends the session now: what is missing will not come (section 9.8).
-func (w *Receive) reset(code uint8) {
+// finish ends the session after the number last: nothing else was sent.
+func (w *Receive) finish(last packet.Seq) {
+	w.cut(last)
+	w.end, w.endLead, w.ending = &End{}, last, ending{}
+}
+
+// reset ends the session now: what is missing up to the number last, or what is known to
+// have been sent, will not come (section 9.8).
+func (w *Receive) reset(last packet.Seq, code uint8) {
 	w.stop(passed)
-	w.end, w.endLead = &End{Reset: true, Code: code}, w.lead
+	w.end, w.endLead, w.ending = &End{Reset: true, Code: code}, last, ending{}
 }
 
 // Abandon gives the source up: what is missing becomes a hole, and the

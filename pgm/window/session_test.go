@@ -1,6 +1,7 @@
 package window
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -175,6 +176,73 @@ func TestOneForgedPacketEndsNothing(t *testing.T) {
 				t.Errorf("got %q after %d questions", x.got, x.asked)
 			}
 		})
+	}
+}
+
+// TestOneForgedPacketAfterTheEnd: no single packet, whatever it claims, begins another life,
+// moves the end or gives up what a source that has finished still repairs.
+func TestOneForgedPacketAfterTheEnd(t *testing.T) {
+	forged := map[string]func(x *player){
+		"FIN of an SPM ahead":      func(x *player) { x.spm(spmOf(70, 0, 4, packet.OptFIN)) },
+		"FIN with more sent":       func(x *player) { x.spm(spmOf(10, 0, 12, packet.OptFIN)) },
+		"FIN with less sent":       func(x *player) { x.spm(spmOf(10, 0, 2, packet.OptFIN)) },
+		"RST":                      func(x *player) { x.spm(spmOf(10, 0, 4, packet.OptRST)) },
+		"RST of an SPM far ahead":  func(x *player) { x.spm(spmOf(1<<29, 0, 4, packet.OptRST)) },
+		"RST with more sent":       func(x *player) { x.spm(spmOf(10, 0, 40, packet.OptRST)) },
+		"FIN and RST":              func(x *player) { x.spm(spmOf(10, 0, 4, packet.OptFIN, packet.OptRST)) },
+		"FIN on data":              func(x *player) { x.data(1, 0, "b", packet.OptFIN) },
+		"SPM ahead without an end": func(x *player) { x.spm(spmOf(70, 0, 4)) },
+		"SPM with more sent":       func(x *player) { x.spm(spmOf(10, 0, 40)) },
+		"SPM of another life":      func(x *player) { x.spm(spmOf(0, 1<<30, 1<<30)) },
+		"data after the end":       func(x *player) { x.data(5, 0, "x") },
+		"SYN":                      func(x *player) { x.data(1<<30, 1<<30, "x", packet.OptSYN) },
+	}
+	for name, forge := range forged {
+		for _, after := range []int{0, 1, 3} { // packets that tell of the end
+			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
+				x := &player{s: NewSession(ReceiveConfig{Packets: 16}), now: ms}
+				n := packet.Seq(5)
+				answer := func() *packet.Packet { n++; return spmOf(n-1, 0, 4, packet.OptFIN) }
+				x.spm(spmOf(4, 0, 0xFFFFFFFF))
+				for _, i := range []packet.Seq{0, 1, 2, 4} {
+					x.data(i, 0, string("abcde"[i]))
+				}
+				for i := range 4 {
+					if i == after {
+						forge(x)
+					}
+					x.spm(answer())
+				}
+				for range 20 {
+					x.pass(100*time.Millisecond, answer)
+					x.spm(answer())
+				}
+				p := data(3, 0)
+				p.Type, p.Payload = packet.RDATA, []byte("d")
+				x.s.Data(x.now, p, func(b []byte) []byte { return b })
+				x.pass(100*time.Millisecond, answer)
+				if x.got != "abcde." || x.s.Lives() != 1 {
+					t.Errorf("got %q of %d lives after %d questions", x.got, x.s.Lives(), x.asked)
+				}
+			})
+		}
+	}
+}
+
+// TestResetAndOneForgedPacket: a source that resets its session and is gone has told of it
+// three times; one forged packet that tells of more sent changes nothing.
+func TestResetAndOneForgedPacket(t *testing.T) {
+	x := &player{s: NewSession(ReceiveConfig{Packets: 16}), now: ms}
+	x.spm(spmOf(4, 0, 0xFFFFFFFF))
+	x.data(0, 0, "a")
+	x.data(1, 0, "b")
+	x.spm(spmOf(10, 0, 12, packet.OptRST))
+	for i := range packet.Seq(3) {
+		x.spm(spmOf(5+i, 0, 1, packet.OptRST))
+	}
+	x.pass(3*time.Second, nil)
+	if x.got != "ab." {
+		t.Errorf("got %q", x.got)
 	}
 }
 

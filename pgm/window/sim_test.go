@@ -261,6 +261,7 @@ func (w *world) land(f flight) {
 	}
 	if !l.started && l.s.Live().Joined() {
 		l.started, l.pos, l.life = true, l.s.Live().Next(), w.life
+		l.joined = l.pos
 		if l.pos.Before(p.Trail) {
 			w.wrong = fmt.Errorf("receiver %d joined at %d, before the trail %d", f.to, l.pos, p.Trail)
 		}
@@ -391,7 +392,11 @@ func (w *world) check(l *listener, item Item) error {
 		}
 		return w.checkMessage(l, item.Message)
 	case Hole:
-		return w.checkHole(l, item.Loss)
+		err := w.checkHole(l, item.Loss)
+		if r := l.s.live; r.settled && r.next.After(r.lead) {
+			l.afterHole = false // the source had sent no more; what it sends next may be lost too
+		}
+		return err
 	case Restart:
 		return w.checkRestart(l)
 	}
@@ -410,7 +415,9 @@ func (w *world) check(l *listener, item Item) error {
 	if w.now < w.end || item.End.Reset != w.draw.reset || item.End.Reset != (item.End.Code == 2) {
 		return fmt.Errorf("ended with %+v", item.End)
 	}
-	if l.started && l.pos != w.send.Next() {
+	last := w.messages[max(len(w.messages)-1, 0):]
+	begunBefore := l.got+l.lost == 0 && len(last) == 1 && last[0].first.Before(l.joined) // when it joined
+	if l.started && l.pos != w.send.Next() && !begunBefore {
 		return fmt.Errorf("ended at %d, source sent up to %d", l.pos, w.send.Lead())
 	}
 	return nil
