@@ -81,6 +81,12 @@ func NewSender(l Link, o SenderOptions) (*Sender, error) {
 	s.measure()
 	now := s.clock.now()
 	s.tsi = chooseTSI(o, l.Local())
+	if c, ok := l.(claimer); ok {
+		if err := c.claim(s.tsi); err != nil {
+			l.Close()
+			return nil, fmt.Errorf("start pgm session %s: %w", s.tsi, err)
+		}
+	}
 	s.life, s.first, s.spmSeq = rand.Uint64(), o.first(), firstSPM()
 	s.unsent = s.first
 	s.w = window.NewSend(window.SendConfig{Packets: o.Window, MaxPacket: l.MaxPacket(), Keep: o.Keep, Holdoff: time.Millisecond, First: s.first})

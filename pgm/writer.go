@@ -88,7 +88,7 @@ func (s *Sender) waits() bool {
 
 // fail notes an error that ends the session, unless Close caused it; it needs mu.
 func (s *Sender) fail(err error) {
-	if s.failed == nil && !errors.Is(err, net.ErrClosed) {
+	if s.failed == nil && !(s.closed && errors.Is(err, net.ErrClosed)) {
 		s.failed = err
 	}
 	s.wakeSenders()
