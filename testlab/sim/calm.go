@@ -91,7 +91,7 @@ func (c *checker) disorderOf(i int) string {
 		return fmt.Sprintf("%s holds %s, but %d announced last", holder.Name, name, c.announcer[i])
 	}
 	for _, o := range c.w.Hosts {
-		if o.Running() && c.newest[o.Slot-1][i] > holder.kernel[i].epoch && !c.mayGoBack(holder) && !c.forgot(o, i, c.granted[holder.Slot-1][i]) {
+		if o.Running() && c.newest[o.Slot-1][i] > holder.kernel[i].epoch && !c.mayGoBack(holder) && !c.forgot(o, i, c.floors[holder.Slot-1][i]) {
 			return fmt.Sprintf("%s holds %s with epoch %x, below %x", holder.Name, name, holder.kernel[i].epoch, c.newest[o.Slot-1][i])
 		}
 		if c.better(o, holder, i) {

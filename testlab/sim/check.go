@@ -21,6 +21,7 @@ type checker struct {
 	epochs     map[epochKey]uint8
 	newest     [][]uint64 // by host and token
 	granted    [][]int64  // when
+	floors     [][]uint64 // and what the time of day allowed at least
 	announcer  []uint8    // by token
 	holder     []uint8    // by token, as remembered
 	orders     map[uint64]order
@@ -32,11 +33,12 @@ type checker struct {
 	changed    int64     // a file was changed then
 	promised   []bool    // by token: a file that was taken over had it that nobody takes it on silence
 	forgetful  []bool    // by host: it has lost its state, and its clock does not help
-	unpromised []bool    // by host: it has lost its state, and what it has promised with it
+	unpromised [][]bool  // by host and token: it has lost its state, and what it has promised with it
 	stateLost  []int64   // by host: it lost its state file then, 0 never
 	pageLost   []int64   // by host: it lost its lease page then, by a power cut
 	wrongClock bool      // a clock was set wrong
 	grants     [][]grant // by token
+	ahead      uint64    // the time of day by the clock that is ahead of all others
 	replaying  bool      // a step is for a recorded datagram
 	Coverage
 	Trace func(format string, args ...any)
@@ -59,10 +61,11 @@ func newChecker(w *World) *checker {
 		c.halved = append(c.halved, slices.Clone(row))
 		c.strange = append(c.strange, slices.Clone(row))
 		c.newest, c.granted = append(c.newest, make([]uint64, n)), append(c.granted, make([]int64, n))
+		c.floors, c.unpromised = append(c.floors, make([]uint64, n)), append(c.unpromised, make([]bool, n))
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
 	}
-	c.promised, c.unpromised = make([]bool, n), make([]bool, w.Plan.Nodes)
+	c.promised = make([]bool, n)
 	c.forced, c.forgetful, c.grants = make([]bool, n), make([]bool, w.Plan.Nodes), make([][]grant, n)
 	c.stateLost, c.pageLost = make([]int64, w.Plan.Nodes), make([]int64, w.Plan.Nodes)
 	c.groups = newGroupNotes(w)
@@ -157,10 +160,20 @@ func (c *checker) answering(h *Host, i int) {
 
 // lateAndKilled reports whether what is known to be left befell the pair: the peer's daemon
 // was late, so that the holder thought itself alone, and the holder's was killed before it
-// could hear that it is not.
+// could hear that it is not. What it holds lasts for less than two intervals then.
 func (c *checker) lateAndKilled(holder, peer *Host, i int) bool {
-	late := func(l Late) bool { return l.Node == int(peer.Slot-1) }
-	return holder.machine == nil && holder.kernel[i].alone && !c.lasting(i) && slices.ContainsFunc(c.w.Plan.Late, late)
+	k := &holder.kernel[i]
+	return holder.machine == nil && k.alone>>peer.Slot&1 != 0 && !c.lasting(i) && k.expiry.Sub(holder.now()) < 2*c.w.Plan.Interval
+}
+
+// latePeers are those that were late within the last dead time, one bit each.
+func (h *Host) latePeers() (slots uint8) {
+	for _, o := range h.world.Hosts {
+		if o != h && o.lateAt != 0 && h.world.Now-o.lateAt < int64(h.world.Plan.Dead()) {
+			slots |= 1 << o.Slot
+		}
+	}
+	return slots
 }
 
 // Announced says that a host told the LAN that the address is its own.
@@ -188,10 +201,10 @@ func (c *checker) epoch(h *Host, a token.Lease) {
 	c.epochs[key] = h.Slot
 	c.grew(h, a)
 	newest := &c.newest[h.Slot-1][a.Token]
-	if a.Epoch < *newest && !c.mayGoBack(h) && !c.forgot(h, a.Token, c.w.Now) {
+	if a.Epoch < *newest && !c.mayGoBack(h) && !c.forgot(h, a.Token, h.clockFloor()) {
 		c.fail("%s went back from epoch %x to %x of %s", h.Name, *newest, a.Epoch, c.w.specs[a.Token].Name)
 	}
 	if a.Epoch != *newest {
-		*newest, c.granted[h.Slot-1][a.Token] = a.Epoch, c.w.Now
+		*newest, c.granted[h.Slot-1][a.Token], c.floors[h.Slot-1][a.Token] = a.Epoch, c.w.Now, h.clockFloor()
 	}
 }

@@ -100,6 +100,27 @@ func (p *Plan) drawExtras(on Extras) {
 			p.drawExtra(one, r)
 		}
 	}
+	if p.Extras&SlowHands != 0 && p.Class != Storm {
+		p.allowForHands()
+	}
+}
+
+// allowForHands gives slow hands the time that they need, where something is promised at an
+// instant: until all is up, and for each order.
+func (p *Plan) allowForHands() {
+	units, most := 1, 1
+	for i := range p.Groups {
+		units, most = units+p.Groups[i].Units, max(most, p.Groups[i].Units)
+	}
+	late := time.Duration(units) * p.HandsTime
+	for i := range p.Faults {
+		f := &p.Faults[i]
+		f.At += late
+		if f.Kind == MoveTo { // there, and back
+			f.For += 2 * time.Duration(most) * p.HandsTime
+			late += 4 * time.Duration(most) * p.HandsTime
+		}
+	}
 }
 
 func (p *Plan) drawExtra(one Extras, r *random) {
@@ -110,9 +131,6 @@ func (p *Plan) drawExtra(one Extras, r *random) {
 			p.drawGroups(r)
 		}
 	case SlowHands:
-		if p.Class == Errands {
-			return // their orders are to be done within a second
-		}
 		p.HandsTime = max(p.HandsTime, pick(r, 100*time.Millisecond, 200*time.Millisecond, 300*time.Millisecond))
 	case LateLoop:
 		p.drawLate(r)
@@ -196,7 +214,21 @@ func (p *Plan) drawLate(r *random) {
 		}
 		p.Late = append(p.Late, l)
 	}
+	p.drawLater(&random{p.Seed ^ laterSeed})
 	p.limitLate()
+}
+
+// laterSeed parts the chance of daemons that are later from that of all else.
+const laterSeed = 0x6c61746572
+
+// drawLater has some of the daemons that are late for a while be so by up to a dead time and
+// a little more, by which a daemon takes itself to be dead.
+func (p *Plan) drawLater(r *random) {
+	for i := range p.Late {
+		if l := &p.Late[i]; r.chance(3) && l.Until != 0 {
+			l.By = r.upTo(p.Dead() * 6 / 5)
+		}
+	}
 }
 
 // limitLate leaves every echo time to come before the lease's end where daemons are late

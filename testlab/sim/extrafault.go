@@ -50,8 +50,9 @@ func (w *World) endExtra(f Fault) {
 
 // loseDisk empties the disk. What an operator ordered is forgotten too.
 func (h *Host) loseDisk() {
+	h.world.check.losePromises(h)
 	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, broken: h.disk.broken}
-	h.world.check.stateLost[h.Slot-1], h.world.check.unpromised[h.Slot-1] = h.world.Now, true
+	h.world.check.stateLost[h.Slot-1] = h.world.Now
 	if h.unsynced || h.world.check.wrongClock {
 		h.world.check.forgetful[h.Slot-1] = true
 	}
@@ -176,6 +177,7 @@ func (h *Host) lag(d time.Duration, loopOnly bool) {
 		return
 	}
 	life := h.life
+	h.lateAt = h.world.Now + int64(d)
 	if loopOnly {
 		h.busy = true
 	} else {

@@ -46,7 +46,7 @@ func (w *World) begin(f Fault) {
 		w.isolate(f.A, 1<<w.Plan.Paths-1, true, false)
 		w.At(w.Now+int64(muteFor(&w.Plan, f.Amount)), func() { h.Kill(); w.isolate(f.A, 1<<w.Plan.Paths-1, false, false) })
 	case DiskFull:
-		h.disk.broken = true
+		h.disk.broken, h.diskFull = true, true
 	case Reload:
 		h.file.without, h.file.reshape = f.Amount, -1
 		h.reload()

@@ -143,9 +143,25 @@ func (c *checker) lasting(i int) bool {
 // promise to take on no silence, which its own file does not demand and the other relies on.
 func (c *checker) brokePromise(a, b *Host, i int) bool {
 	broke := func(h, o *Host) bool {
-		return c.unpromised[h.Slot-1] && h.file.bits[i]&token.DisableInheritance == 0 && o.file.bits[i]&token.DisableInheritance != 0
+		return c.unpromised[h.Slot-1][i] && h.file.bits[i]&token.DisableInheritance == 0 && o.file.bits[i]&token.DisableInheritance != 0
 	}
 	return broke(a, b) || broke(b, a)
+}
+
+// losePromises notes what the host had promised, whose state file is about to be lost.
+func (c *checker) losePromises(h *Host) {
+	for i := range h.disk.records {
+		lost := &c.unpromised[h.Slot-1][i]
+		*lost = *lost || h.disk.records[i].Promised
+	}
+}
+
+// promises notes that the disk keeps a promise again: what is taken from now on is no more
+// excused by one that was lost.
+func (c *checker) promises(h *Host, i int) {
+	if !h.Answers(i) {
+		c.unpromised[h.Slot-1][i] = false
+	}
 }
 
 // filesChanged notes that a daemon is about to take over another file.

@@ -44,6 +44,9 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 		h.after(w.diskTime(), func() {
 			if !h.disk.broken {
 				h.disk.records[a.Token] = a.Record
+				if a.Record.Promised {
+					w.check.promises(h, a.Token)
+				}
 			}
 			h.step(token.Recorded{Token: a.Token, OK: !h.disk.broken})
 		})

@@ -19,20 +19,23 @@ type Host struct {
 	boot  int64 // world time of its boot: its boot clock began at 0
 	wall  int64 // how far its wall clock is ahead of the world
 
-	alive   bool // the machine has power
-	machine *node.Machine
-	sender  *node.Sender
-	session uint64
-	start   uint64   // of the session
-	sealed  uint64   // counts what was sealed in the session
-	opened  stampSet // what was opened in this life: copies of it are refused
-	life    int      // counts starts of the daemon
-	begun   int64    // when the newest began, world time
-	frozen  bool
-	socket  []packet // what arrived while frozen
-	late    []func() // what the hands would have done while frozen
-	wake    int64    // newest tick scheduled
-	Steps   int
+	alive    bool // the machine has power
+	machine  *node.Machine
+	sender   *node.Sender
+	session  uint64
+	start    uint64              // of the session
+	sealed   uint64              // counts what was sealed in the session
+	opened   stampSet            // what was opened in this life: copies of it are refused
+	life     int                 // counts starts of the daemon
+	begun    int64               // when the newest began, world time
+	thawedAt int64               // when it was frozen last, world time
+	sounds   [maxNodes + 1]sound // by slot of the peer, in this life
+	frozen   bool
+	socket   []packet // what arrived while frozen
+	late     []func() // what the hands would have done while frozen
+	wake     int64    // newest tick scheduled
+	Steps    int
+	ticks    int // of them those that its machine asked for
 
 	kernel   []entry // by token
 	linkOff  []bool
@@ -40,10 +43,13 @@ type Host struct {
 	diskAt   int64 // world time at which it has written all reservations
 	clumsy   bool  // its hands fail
 	unsynced bool  // its kernel does not call its clock synchronised
+	told     told  // the time of day, to the daemon
+	diskFull bool  // its disk has refused to keep something
 	file     file
 	hands    handFaults
 	sick     bool     // a soft reason
 	busy     bool     // its loop is late; the thread that sends is not
+	lateAt   int64    // newest world time at which it was late, of those in the plan
 	waiting  []func() // what its loop has not done yet
 
 	gangs []gang // by group
@@ -60,7 +66,7 @@ type entry struct {
 	page   clock.Instant // the same, as the next daemon finds it
 	since  clock.Instant
 	pinned bool
-	alone  bool // its daemon was killed while no peer bound the lease
+	alone  uint8 // peers, by slot, that were late when its daemon was killed and no peer bound the lease
 }
 
 // disk survives the daemon, and the host's reboot.
@@ -74,29 +80,6 @@ type disk struct {
 	start     uint64               // of the newest session
 	starts    [maxNodes + 1]uint64 // the greatest that each peer has proved
 }
-
-// stamp names one sealed datagram.
-type stamp struct{ session, counter uint64 }
-
-// datagram is what a host says at a time, to all whom it says it to.
-type datagram struct {
-	from    *Host
-	session uint64
-	start   uint64 // of the session
-	sent    int64
-	message heartbeat.Message
-}
-
-// packet is one that goes to one host on one path: each has a counter of its own.
-type packet struct {
-	*datagram
-	counter uint64
-	arrived int64
-	path    uint8
-	blank   bool // it has the host step, and says nothing to it
-}
-
-func (p *packet) stamp() stamp { return stamp{p.session, p.counter} }
 
 // now is the host's boot clock.
 func (h *Host) now() clock.Instant {
@@ -124,6 +107,7 @@ const worldBegins = 1_790_000_000 * int64(time.Second)
 // tellTime tells the daemon the time of day, as it looks every ten seconds.
 func (h *Host) tellTime() {
 	if h.world.Plan.Clocked {
+		h.told.floor, h.told.at = node.Floor(h.wallNow()), h.now()
 		h.step(node.Synced{On: !h.unsynced, Wall: h.wallNow()})
 		h.after(10*time.Second, h.tellTime)
 	}
@@ -150,7 +134,7 @@ func (h *Host) Start() {
 	}
 	h.file.without, h.file.reshape = -1, -1
 	h.frozen, h.busy, h.waiting, h.diskAt = false, false, nil, 0
-	h.session, h.sealed, h.opened = w.random.uint64()|1, 0, stampSet{}
+	h.session, h.sealed, h.opened, h.sounds = w.random.uint64()|1, 0, stampSet{}, [maxNodes + 1]sound{}
 	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()
 	c := node.Config{Self: h.Slot, Session: h.session, Start: h.start, Starts: h.disk.known(), Peers: w.others(h.Slot), Digest: h.file.digest(), Build: "sim", Leased: true, Paths: uint8(w.Plan.Paths), LANs: w.Plan.lans(),
@@ -181,7 +165,10 @@ func (h *Host) floor() token.ClockFloor {
 	if !h.world.Plan.Clocked {
 		return token.ClockFloor{}
 	}
-	return token.ClockFloor{Floor: node.Floor(h.wallNow()), Trusted: !h.unsynced}
+	h.told = told{floor: node.Floor(h.wallNow()), at: h.now()}
+	h.told.start = h.told.floor
+	h.world.check.ahead = max(h.world.check.ahead, h.told.floor)
+	return token.ClockFloor{Floor: h.told.floor, Trusted: !h.unsynced}
 }
 
 // listen tells the daemon of the first foreign frame that comes from now on.
@@ -193,8 +180,12 @@ func (h *Host) listen() {
 
 // Kill ends the daemon at once; the kernel keeps what it has.
 func (h *Host) Kill() {
+	late := h.latePeers()
 	for i := range h.kernel {
-		h.kernel[i].alone = h.machine != nil && len(h.world.Plan.Late) > 0 && h.machine.Tokens().Look(h.now(), i).Limit == clock.Never
+		h.kernel[i].alone = 0
+		if late != 0 && h.machine != nil && h.machine.Tokens().Look(h.now(), i).Limit == clock.Never {
+			h.kernel[i].alone = late
+		}
 	}
 	h.machine, h.crews, h.frozen, h.socket, h.late = nil, nil, false, nil, nil
 	h.busy, h.waiting = false, nil
@@ -233,7 +224,7 @@ func (h *Host) Thaw() {
 	if h.machine == nil || !h.frozen {
 		return
 	}
-	h.frozen = false
+	h.frozen, h.thawedAt = false, h.world.Now
 	waited, late := h.socket, h.late
 	h.socket, h.late = nil, nil
 	if h.world.random.chance(3) {
@@ -266,38 +257,6 @@ func (h *Host) after(d time.Duration, f func()) {
 			f()
 		}
 	})
-}
-
-// receive hands a message to the daemon, or to its socket while it is frozen.
-func (h *Host) receive(p packet) {
-	switch {
-	case h.machine == nil:
-	case h.frozen:
-		if len(h.socket) < 256 {
-			h.socket = append(h.socket, p)
-		}
-	case !h.opened.has(p.stamp()):
-		known := h.machine.Beats().Peer(p.from.Slot)
-		if p.start == 0 || p.start >= known.Start { // the seal does not open others, the machine refuses them again
-			h.opened.add(p.stamp())
-		}
-		t := p.arrived - h.boot
-		from := p.from.Slot
-		if p.blank {
-			from = h.Slot
-		}
-		h.step(heartbeat.Received{From: from, Session: p.session, Start: p.start, Path: p.path,
-			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: h.wallAt(p.arrived), Message: &p.message})
-		h.confirm(p)
-	}
-}
-
-// confirm keeps on the disk which start a peer has proved.
-func (h *Host) confirm(p packet) {
-	if p.start <= h.disk.starts[p.from.Slot] || h.machine == nil || h.disk.broken || p.blank || h.machine.Beats().Peer(p.from.Slot).Session != p.session {
-		return
-	}
-	h.disk.starts[p.from.Slot] = p.start
 }
 
 // reserveStart takes the next start counter. A disk that lost it has one from the time
@@ -349,6 +308,9 @@ func (h *Host) step(ev node.Event) {
 func (h *Host) decide(ev node.Event) {
 	now := h.now()
 	h.Steps++
+	if _, tick := ev.(node.Tick); tick {
+		h.ticks++
+	}
 	actions := h.machine.Step(now, ev) // doing them never steps the machine again
 	h.sender.Stepped(now)
 	h.world.check.stepped(h, now)

@@ -70,7 +70,7 @@ func (w *World) old(h *Host, p packet) bool {
 	age := time.Duration(w.Now - p.sent)
 	switch {
 	case known.Session == 0 && p.start > 0 && p.start >= h.disk.starts[p.from.Slot]:
-		return false // the session that an earlier run knew counts as there from the start on
+		return age > 2*w.Plan.Dead() && h.sounds[p.from.Slot].covers(p, h) // the session that an earlier run knew counts as there from the start on
 	case known.Session == 0:
 		return p.sent < h.begun && age > 2*w.Plan.Dead() // what is younger may have come by a slow way
 	case known.Session == p.session:
@@ -80,6 +80,36 @@ func (w *World) old(h *Host, p packet) bool {
 		return false // the first copy to come of what is on its way; a start of 0 ranks no session
 	}
 	return p.start <= known.Start
+}
+
+// sound is what a run of a daemon has heard of a peer while no session of it has proved
+// itself: the session that began last.
+type sound struct {
+	session, start, seq uint64
+	at                  int64 // of the newest, world time
+}
+
+// hear notes a datagram that is not replayed.
+func (s *sound) hear(p *packet, at int64) {
+	switch {
+	case p.start == 0 || p.start < s.start:
+	case p.session != s.session:
+		*s = sound{p.session, p.start, p.message.Seq, at}
+	case p.message.Seq > s.seq:
+		s.seq, s.at = p.message.Seq, at
+	}
+}
+
+// covers reports whether the datagram says nothing new to the host, which no session of the
+// peer has proved itself to: it is of an earlier session than was heard, or an earlier or the
+// same message of that; or the peer was silent for a dead time since the host's start, and
+// its session is the one that an earlier run knew.
+func (s *sound) covers(p packet, h *Host) bool {
+	if p.start < s.start || p.session == s.session && p.message.Seq <= s.seq {
+		return true
+	}
+	since := max(h.begun, h.thawedAt, s.at)
+	return p.start == h.disk.starts[p.from.Slot] && time.Duration(h.world.Now-since) > 2*h.world.Plan.Dead()
 }
 
 // What a lost state leaves of the start counter.
@@ -94,9 +124,9 @@ const (
 func (h *Host) loseState(how int) {
 	h.Kill()
 	h.unsynced = how != floored
+	h.world.check.losePromises(h)
 	high, timed := h.disk.highWater, h.disk.timed
 	h.disk = disk{records: make([]token.Record, len(h.disk.records)), halted: map[string]bool{}, broken: h.disk.broken}
-	h.world.check.unpromised[h.Slot-1] = true
 	h.disk.highWater, h.disk.timed = high, timed // what a lost high water means is not this fault's to show
 	if how == goneBack {
 		h.disk.start = 1

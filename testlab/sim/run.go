@@ -20,6 +20,22 @@ const (
 	burst = 1000
 )
 
+// wakes is how many ticks a node may ask for in a second, and wakesAtOnce how many more at
+// any instant, however many nodes there are: it asks its peers once a millisecond at most.
+const (
+	wakes       = 1500
+	wakesAtOnce = 300
+)
+
+// wakes is the same with the ticks of those whose turn it is to ask the clients' network:
+// each token does once a millisecond at most, and sixteen do in all.
+func (p *Plan) wakes() int {
+	if !p.Askable {
+		return wakes
+	}
+	return wakes + 1000*min(16, p.Tokens)
+}
+
 // glance is how often a schedule looks whether calm has come.
 const glance = 50 * time.Millisecond
 

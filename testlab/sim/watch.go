@@ -91,6 +91,9 @@ func (c *checker) stepped(h *Host, now clock.Instant) {
 	if limit := (int(time.Duration(c.w.Now).Seconds()*busy) + burst) * (1 + c.w.Plan.Tokens/8) * max(1, c.w.Plan.Nodes/2); h.Steps > limit {
 		c.fail("%s took %d steps in %v", h.Name, h.Steps, time.Duration(c.w.Now))
 	}
+	if seconds := time.Duration(c.w.Now).Seconds(); h.ticks > int(seconds*float64(c.w.Plan.wakes()))+wakesAtOnce {
+		c.fail("%s woke up %d times in %v", h.Name, h.ticks, time.Duration(c.w.Now))
+	}
 	phases, tokens := c.phases[h.Slot-1], h.machine.Tokens()
 	for i := range phases {
 		if p := tokens.Phase(i); p != phases[i] {

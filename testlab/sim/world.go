@@ -197,20 +197,6 @@ func (w *World) transmit(d *datagram, to *Host, path int) {
 	}
 }
 
-// datagram returns an empty one of the host's. Room is made for many at a time.
-func (w *World) datagram(from *Host) *datagram {
-	if len(w.datagrams) == 0 {
-		w.datagrams = make([]datagram, datagramsAtOnce)
-	}
-	d := &w.datagrams[0]
-	w.datagrams = w.datagrams[1:]
-	d.from, d.session, d.start, d.sent = from, from.session, from.start, w.Now
-	return d
-}
-
-// datagramsAtOnce is for how many datagrams room is made.
-const datagramsAtOnce = 16
-
 // arrive delivers unless the direction was cut meanwhile.
 func (w *World) arrive(h happening) {
 	if w.links[h.from.Slot-1][h.host.Slot-1][h.path].cut > 0 {
@@ -246,8 +232,8 @@ func (w *World) open(from, to int) bool {
 }
 
 // strangers reports whether one of the two hears the other and has no proof, since it
-// began, that it is no recording. Where it knew an earlier session of the other it is
-// warned by a later one, proof or not.
+// began, that it is no recording. Where it knew an earlier session of the other, be it in an
+// earlier run, it is warned by a later one, proof or not.
 func (w *World) strangers(a, b int) bool {
 	warned := func(from, to int) bool {
 		h, o := w.Hosts[from], w.Hosts[to]
@@ -255,7 +241,11 @@ func (w *World) strangers(a, b int) bool {
 			return true
 		}
 		p := o.machine.Beats().Peer(h.Slot)
-		return p.Session == h.session || p.Session != 0 && h.start > p.Start
+		known := p.Start
+		if p.Session == 0 {
+			known = o.disk.starts[h.Slot]
+		}
+		return p.Session == h.session || (p.Session != 0 || known != 0) && h.start > known
 	}
 	return !warned(a, b) || !warned(b, a)
 }

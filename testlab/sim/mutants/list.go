@@ -128,6 +128,8 @@ var mutants = []mutant{
 		"frozen, late := now.Sub(m.last) > m.config.Dead", "frozen, late := now.Sub(m.last) > 1000*m.config.Dead"},
 	{"epoch-not-persisted", "token/machine.go",
 		"seen: seen<<8 | uint64(m.config.Self)", "seen: seen & 0"},
+	{"epoch-below-the-time-of-day", "token/epoch.go",
+		"return max(Counter(seen)+1, floor)", "return max(Counter(seen)+1, floor/8*8)"},
 	{"epoch-without-slot", "token/epoch.go",
 		"t.epoch = m.epochs.after(now, t.seen)<<8 | uint64(m.config.Self)", "t.epoch = m.epochs.after(now, t.seen) << 8"},
 	{"loser-keeps", "token/meeting.go",

@@ -31,7 +31,7 @@ const limit = 8 * time.Minute
 
 func main() {
 	run := flag.String("run", "", "only the mutants whose name matches")
-	schedules := flag.Int("schedules", 5000, "how many schedules a mutant may survive at most")
+	schedules := flag.Int("schedules", 10000, "how many schedules a mutant may survive at most")
 	flag.Parse()
 	if err := killAll(*run, *schedules); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
