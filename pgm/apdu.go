@@ -82,14 +82,17 @@ func (s *Sender) payload(fragment bool) int {
 	return room
 }
 
+// maxPacket is the longest packet that the link takes, sealed.
+func (s *Sender) maxPacket() int { return s.link.MaxPacket() - sealOverhead(s.o.Seal) }
+
 // measure finds out what the options leave of a packet.
 func (s *Sender) measure() {
 	var o packet.Options
 	if s.o.LateJoin {
 		o.With(packet.OptJoin)
 	}
-	s.wholeRoom = s.link.MaxPacket() - packet.DataHeaderLen - o.Len()
-	s.partRoom = s.link.MaxPacket() - packet.DataHeaderLen - o.With(packet.OptFragment).Len()
+	s.wholeRoom = s.maxPacket() - packet.DataHeaderLen - o.Len()
+	s.partRoom = s.maxPacket() - packet.DataHeaderLen - o.With(packet.OptFragment).Len()
 }
 
 // packets is how many packets a message of n octets takes.

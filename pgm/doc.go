@@ -3,7 +3,7 @@
 // with losses repaired, and those that can't be repaired reported.
 //
 // It knows sockets, goroutines and the API. It never interprets a message,
-// never sends anything to the group but plain RFC 3208, and keeps no goroutine
+// never sends anything to the group but plain RFC 3208 unless a Seal is set, and keeps no goroutine
 // after Close. The octets are the business of pgm/packet, the procedures of
 // pgm/window; its links move packets with package multicast.
 //

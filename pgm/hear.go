@@ -58,6 +58,12 @@ func (r *Receiver) hearBatch(p *packet.Packet, batch []multicast.Datagram) {
 
 // hear takes one packet.
 func (r *Receiver) hear(now window.Instant, p *packet.Packet, b []byte, from netip.Addr) {
+	octets := len(b)
+	b, err := open(r.o.Seal, b)
+	if err != nil {
+		r.stats.NotOpened++
+		return
+	}
 	if err := p.Parse(b); err != nil {
 		r.stats.Faults[err.(packet.Fault)]++
 		return
@@ -75,7 +81,7 @@ func (r *Receiver) hear(now window.Instant, p *packet.Packet, b []byte, from net
 				return
 			}
 		}
-		s.count(now, len(b))
+		s.count(now, octets)
 		if p.Type == packet.SPM {
 			r.hearSPM(now, s, p)
 		} else {

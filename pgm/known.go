@@ -46,7 +46,7 @@ func (s *Sender) openFlow() error {
 			return err
 		}
 	}
-	s.known.conn = c
+	s.known.conn = sealFlow(c, s.o.Seal)
 	s.tasks.Go(s.hearProgress)
 	return nil
 }

@@ -56,6 +56,9 @@ type SenderOptions struct {
 	// it is left behind. 0 waits for ever, or as long as Send's context does.
 	LeaveBehind time.Duration
 
+	// Seal, if not nil, seals every packet; receivers must have one like it.
+	Seal Seal
+
 	// Notify, if not nil, is told what happens to known receivers. It must not
 	// block nor call the Sender.
 	Notify func(Notice)
@@ -138,6 +141,10 @@ type ReceiverOptions struct {
 	// knows this receiver keeps what is not acknowledged. Without it a message counts as
 	// acknowledged when Receive or Next has returned it.
 	Ack bool
+
+	// Seal, if not nil, opens every packet, and seals what is sent; what it does not open
+	// is dropped and counted.
+	Seal Seal
 
 	// FlowConn carries what Flow would; nil opens a UDP socket on Flow. The
 	// Receiver closes it.

@@ -13,6 +13,7 @@ import (
 type outbox struct {
 	link     Link
 	segments bool
+	seal     Seal   // nil: packets are not sealed
 	arena    []byte // memory of the datagrams, one after the other
 	batch    []multicast.Datagram
 	sizes    []int // of the first packet of each datagram
@@ -24,29 +25,30 @@ type outbox struct {
 // arenaSize is how many octets one round of sending gathers.
 const arenaSize = 256 << 10
 
-func newOutbox(l Link) *outbox {
-	return &outbox{link: l, segments: l.Segments(), arena: make([]byte, 0, arenaSize)}
+func newOutbox(l Link, s Seal) *outbox {
+	return &outbox{link: l, seal: s, segments: l.Segments(), arena: make([]byte, 0, arenaSize)}
 }
 
 // room reports whether one more packet of n octets may be added.
 func (o *outbox) room(n int) bool {
-	return len(o.batch) < multicast.MaxBatch && len(o.arena)+n <= cap(o.arena)
+	return len(o.batch) < multicast.MaxBatch && len(o.arena)+n+sealOverhead(o.seal) <= cap(o.arena)
 }
 
-// add copies one packet into the outbox; the zero address is the group.
+// add copies one packet into the outbox, sealed; the zero address is the group.
 func (o *outbox) add(p []byte, to netip.AddrPort) {
 	at := len(o.arena)
-	o.arena = append(o.arena, p...)
-	if last := len(o.batch) - 1; last >= 0 && o.joins(last, len(p), to) {
+	o.arena = appendSealed(o.arena, o.seal, p)
+	n := len(o.arena) - at
+	if last := len(o.batch) - 1; last >= 0 && o.joins(last, n, to) {
 		d := &o.batch[last]
 		d.Data = o.arena[at-len(d.Data) : len(o.arena)]
 		d.SegmentSize = o.sizes[last]
 		o.counts[last]++
-		o.closed = len(p) < o.sizes[last]
+		o.closed = n < o.sizes[last]
 		return
 	}
 	o.batch = append(o.batch, multicast.Datagram{Addr: to, Data: o.arena[at:]})
-	o.sizes = append(o.sizes, len(p))
+	o.sizes = append(o.sizes, n)
 	o.counts = append(o.counts, 1)
 	o.closed = false
 }

@@ -2,6 +2,7 @@ package pgm
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math/rand/v2"
 	"net"
@@ -74,7 +75,7 @@ type delivery struct {
 
 // NewReceiver hears the group of a link, which it owns from now on.
 func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.check(), checkSeal(o.Seal, l)); err != nil {
 		l.Close()
 		return nil, err
 	}
@@ -92,6 +93,9 @@ func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
 			return nil, err
 		}
 		r.flow = c
+	}
+	if r.flow != nil {
+		r.flow = sealFlow(r.flow, o.Seal)
 	}
 	ears, err := newEars(l)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -70,12 +71,12 @@ type Sender struct {
 // NewSender starts a session on a link, which it owns from now on. Three SPMs
 // go out before it returns, so that receivers can ask for the first packet.
 func NewSender(l Link, o SenderOptions) (*Sender, error) {
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.check(), checkSeal(o.Seal, l)); err != nil {
 		l.Close()
 		return nil, err
 	}
 	o = o.withDefaults()
-	s := &Sender{o: o, link: l, clock: newClock(), out: newOutbox(l), criers: criers{},
+	s := &Sender{o: o, link: l, clock: newClock(), out: newOutbox(l, o.Seal), criers: criers{},
 		wake: make(chan struct{}), kick: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{})}
 	s.rested.L = &s.mu
 	s.measure()
@@ -89,7 +90,7 @@ func NewSender(l Link, o SenderOptions) (*Sender, error) {
 	}
 	s.life, s.first, s.spmSeq = rand.Uint64(), o.first(), firstSPM()
 	s.unsent = s.first
-	s.w = window.NewSend(window.SendConfig{Packets: o.Window, MaxPacket: l.MaxPacket(), Keep: o.Keep, Holdoff: time.Millisecond, First: s.first})
+	s.w = window.NewSend(window.SendConfig{Packets: o.Window, MaxPacket: s.maxPacket(), Keep: o.Keep, Holdoff: time.Millisecond, First: s.first})
 	s.spm = window.NewSPMTimer(now, o.SPM)
 	s.flow = window.NewFlow(0, s.first, o.Window, o.LeaveBehind)
 	s.bucket = window.NewBucket(now, o.Rate, o.Burst)
@@ -232,7 +233,7 @@ func (s *Sender) admit(now window.Instant, count, n int) (time.Duration, bool) {
 		}
 		return recheck, false
 	}
-	if wait := s.bucket.Take(now, n+count*packet.DataHeaderLen); wait > 0 {
+	if wait := s.bucket.Take(now, n+count*(packet.DataHeaderLen+sealOverhead(s.o.Seal))); wait > 0 {
 		return wait, false
 	}
 	return 0, true

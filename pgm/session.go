@@ -345,6 +345,9 @@ const maxOutgoing = 1024
 
 func (r *Receiver) queueOut(b []byte, to netip.AddrPort) {
 	if len(r.outgoing) < maxOutgoing {
+		if r.o.Seal != nil {
+			b = appendSealed(make([]byte, 0, len(b)+sealOverhead(r.o.Seal)), r.o.Seal, b)
+		}
 		r.outgoing = append(r.outgoing, multicast.Datagram{Addr: to, Data: b})
 	}
 }

@@ -26,6 +26,7 @@ type SenderStats struct {
 	OtherPort   uint64                `json:"other_port"`   // packets for another data port
 	Relayed     uint64                `json:"relayed"`      // packets passed on to other senders of this host
 	Ignored     uint64                `json:"ignored"`      // packets of types that are not acted on
+	NotOpened   uint64                `json:"not_opened"`   // packets that the seal does not open
 	Refused     uint64                `json:"refused"`      // datagrams the network refused to take
 	Faults      [packet.Faults]uint64 `json:"-"`            // packets that could not be read, by packet.Fault
 
@@ -86,6 +87,7 @@ type ReceiverStats struct {
 	OtherPort uint64                  `json:"other_port"` // packets for another data port
 	TooMany   uint64                  `json:"too_many"`   // packets of sources beyond MaxSources
 	Ignored   uint64                  `json:"ignored"`    // packets of types that are not acted on
+	NotOpened uint64                  `json:"not_opened"` // packets that the seal does not open
 	NotPacked uint64                  `json:"not_packed"` // messages that are not packed as the options say
 	Faults    [packet.Faults]uint64   `json:"-"`          // packets that could not be read, by packet.Fault
 	Verdicts  [window.Verdicts]uint64 `json:"-"`          // what the windows did with packets, by window.Verdict
@@ -119,6 +121,7 @@ func (st ReceiverStats) Dropped() map[string]uint64 {
 	add(m, "other port", st.OtherPort)
 	add(m, "too many sources", st.TooMany)
 	add(m, "ignored type", st.Ignored)
+	add(m, "not opened", st.NotOpened)
 	add(m, "not packed", st.NotPacked)
 	return m
 }
@@ -132,6 +135,7 @@ func (st SenderStats) Dropped() map[string]uint64 {
 	add(m, "NAK over the receiver's rate", st.CappedNAKs)
 	add(m, "other port", st.OtherPort)
 	add(m, "ignored type", st.Ignored)
+	add(m, "not opened", st.NotOpened)
 	return m
 }
 

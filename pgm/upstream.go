@@ -12,6 +12,7 @@ import (
 func (s *Sender) listen(in Input) {
 	batch := multicast.NewBatch(16, 1<<16) // the kernel may have joined several
 	var p packet.Packet
+	var opened []byte
 	for {
 		n, err := in.Read(batch)
 		if err != nil {
@@ -23,7 +24,12 @@ func (s *Sender) listen(in Input) {
 		for i := range batch[:n] {
 			d := &batch[i]
 			for b := range d.Segments() {
-				s.hear(&p, b, d)
+				if s.o.Seal == nil {
+					s.hear(&p, b, b, d)
+				} else if len(b) > sealPrefix && packet.Type(b[packet.TypeOffset]).Upstream() {
+					opened = append(opened[:0], b...)
+					s.hearSealed(&p, opened, b, d)
+				}
 			}
 		}
 		if s.writeRound() != nil {
@@ -32,8 +38,37 @@ func (s *Sender) listen(in Input) {
 	}
 }
 
-// hear takes one packet from a receiver.
-func (s *Sender) hear(p *packet.Packet, b []byte, d *multicast.Datagram) {
+// hearSealed opens one packet from a receiver; sealed is a copy of wire. What is for another
+// session need not be opened by this one's seal.
+func (s *Sender) hearSealed(p *packet.Packet, sealed, wire []byte, d *multicast.Datagram) {
+	if be.Uint16(sealed[2:]) != s.tsi.Port {
+		s.relay(wire, d)
+		return
+	}
+	b, err := open(s.o.Seal, sealed)
+	if err != nil {
+		s.mu.Lock()
+		s.stats.NotOpened++
+		s.mu.Unlock()
+		return
+	}
+	s.hear(p, b, wire, d)
+}
+
+// relay passes on what is for another session, to the other senders of this host.
+func (s *Sender) relay(wire []byte, d *multicast.Datagram) {
+	r, ok := s.link.(relayer)
+	if !ok || d.Multicast {
+		return
+	}
+	r.Relay(wire) //nolint:errcheck // it will be asked again
+	s.mu.Lock()
+	s.stats.Relayed++
+	s.mu.Unlock()
+}
+
+// hear takes one packet from a receiver; wire is how it came.
+func (s *Sender) hear(p *packet.Packet, b, wire []byte, d *multicast.Datagram) {
 	if err := p.Parse(b); err != nil {
 		s.mu.Lock()
 		s.stats.Faults[err.(packet.Fault)]++
@@ -44,12 +79,7 @@ func (s *Sender) hear(p *packet.Packet, b []byte, d *multicast.Datagram) {
 		return // another sender's
 	}
 	if p.TSI() != s.tsi {
-		if r, ok := s.link.(relayer); ok && !d.Multicast {
-			r.Relay(b) //nolint:errcheck // it will be asked again
-			s.mu.Lock()
-			s.stats.Relayed++
-			s.mu.Unlock()
-		}
+		s.relay(wire, d)
 		return
 	}
 	s.mu.Lock()

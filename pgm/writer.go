@@ -100,8 +100,8 @@ func (s *Sender) load(now window.Instant) {
 	n := 0
 	for n < len(s.control) && s.out.room(len(s.control[n])) {
 		s.out.add(s.control[n], netip.AddrPort{})
-		s.bucket.Spend(len(s.control[n])) // TXW_MAX_RTE is of all that a source sends (section 5.1.2)
-		s.out.closed = true               // each in a datagram of its own: they are not to be lost together
+		s.bucket.Spend(len(s.control[n]) + sealOverhead(s.o.Seal)) // TXW_MAX_RTE is of all that a source sends (section 5.1.2)
+		s.out.closed = true                                        // each in a datagram of its own: they are not to be lost together
 		n++
 	}
 	s.control = append(s.control[:0], s.control[n:]...)
@@ -130,13 +130,13 @@ func (s *Sender) load(now window.Instant) {
 // loadRepairs moves repairs into the outbox: all of them before new data, so
 // that the trail has no reason to pass one (section 5.3).
 func (s *Sender) loadRepairs(now window.Instant) (any bool) {
-	for s.out.room(s.link.MaxPacket()) {
+	for s.out.room(s.maxPacket()) {
 		p := s.w.Repair(now)
 		if p == nil {
 			break
 		}
 		s.out.add(p, netip.AddrPort{})
-		s.bucket.Spend(len(p))
+		s.bucket.Spend(len(p) + sealOverhead(s.o.Seal))
 		s.stats.Repairs++
 		any = true
 	}

@@ -27,6 +27,7 @@ type end struct {
 	host, receivers int
 	window          int
 	pack            bool
+	seal            pgm.Seal
 }
 
 // child runs one end: what it is, send or recv, then key=value.
@@ -50,6 +51,11 @@ func child(args []string) error {
 			e.window = n
 		case "pack":
 			e.pack = n == 1
+		case "seal":
+			var err error
+			if e.seal, err = newGCM(); err != nil {
+				return err
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -79,7 +85,7 @@ func (e end) pgmSend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := pgm.SenderOptions{Window: e.window, Pack: e.pack, Linger: 10 * time.Second}
+	o := pgm.SenderOptions{Window: e.window, Pack: e.pack, Seal: e.seal, Linger: 10 * time.Second}
 	for i := range e.receivers {
 		o.Receivers = append(o.Receivers, netip.AddrPortFrom(address(2+i), flowPort))
 	}
@@ -105,7 +111,7 @@ func (e end) pgmReceive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := pgm.NewReceiver(link, pgm.ReceiverOptions{Pack: e.pack, Flow: netip.AddrPortFrom(address(e.host), flowPort)})
+	r, err := pgm.NewReceiver(link, pgm.ReceiverOptions{Pack: e.pack, Seal: e.seal, Flow: netip.AddrPortFrom(address(e.host), flowPort)})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type contestant struct {
 }
 
 var contestants = []contestant{
-	{"pgm", ours("")}, {"pgm 5000", ours("window=5000")}, {"pgm packed", ours("pack=1")},
+	{"pgm", ours("")}, {"pgm 5000", ours("window=5000")}, {"pgm packed", ours("pack=1")}, {"pgm sealed", ours("seal=1")},
 	{"OpenPGM udp", openPGM(3056)}, {"OpenPGM raw", openPGM(0)}, {"TCP", tcp},
 }
 

@@ -56,6 +56,7 @@ var goals = []goal{
 	{"8000 B, to OpenPGM", rate, at("pgm", 8000, 1, 0), at("OpenPGM udp", 8000, 1, 0), 1.3, 0},
 	{"100 B, to OpenPGM", rate, at("pgm", 100, 1, 0), at("OpenPGM udp", 100, 1, 0), 1.4, 0},
 	{"100 B packed, to OpenPGM", rate, at("pgm packed", 100, 1, 0), at("OpenPGM udp", 100, 1, 0), 5.5, 0},
+	{"1000 B sealed by AES-GCM, to bare", rate, at("pgm sealed", 1000, 1, 0), at("pgm", 1000, 1, 0), 0.8, 0},
 	{"1000 B, two receivers, to one", rate, at("pgm", 1000, 2, 0), at("pgm", 1000, 1, 0), 0.9, 0},
 	{"1000 B, window of 5000, 5 % lost, to none lost", rate, at("pgm 5000", 1000, 1, 50), at("pgm 5000", 1000, 1, 0), 0.8, 0},
 	{"10 000 msg/s", p50, paced("pgm", 0), entry{}, 0, 25},
