@@ -52,8 +52,12 @@ func Draw(seed uint64, on Extras) Plan {
 		p.drawReplays(own)
 	}
 	p.drawExtras(on)
+	p.Follow = (&random{seed ^ followSeed}).chance(2)
 	return p
 }
+
+// followSeed parts the chance of nodes that beat together from that of all else.
+const followSeed = 0x666f6c6c6f77
 
 // pagesSeed parts the chance of claims of several pages from that of all else.
 const pagesSeed = 0x7061676573

@@ -66,6 +66,17 @@ func (h *Host) receive(p packet) {
 		h.step(heartbeat.Received{From: from, Session: p.session, Start: p.start, Path: p.path,
 			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: h.wallAt(p.arrived), Message: &p.message})
 		h.confirm(p)
+		h.follow(p)
+	}
+}
+
+// follow beats after a peer whose beat has just been heard, and counted.
+func (h *Host) follow(p packet) {
+	if !h.world.Plan.Follow || h.machine == nil || p.blank || p.message.Kind != heartbeat.Beat {
+		return
+	}
+	if h.machine.Beats().Peer(p.from.Slot).Session == p.session && h.sender.Follow(h.now()) {
+		h.say(h.sender.Beat())
 	}
 }
 

@@ -45,6 +45,7 @@ type Plan struct {
 	Files         []File // by node, nil: all as above
 	Clocked       bool   // the daemons are told the time of day, and may trust it
 	Unsynced      []bool // by node, nil: every clock is synchronised
+	Follow        bool   // the second of two nodes beats when the first has, as daemons do
 }
 
 // Class is what kind of schedule a plan is.
@@ -167,7 +168,7 @@ func (p *Plan) String() string {
 	for i, g := range p.Groups {
 		fmt.Fprintf(&b, "  group %d: %+v\n", i, g)
 	}
-	fmt.Fprintf(&b, "  requires %v, %d tokens, crowded %v\n", p.Requires, p.Tokens, p.Crowded)
+	fmt.Fprintf(&b, "  requires %v, %d tokens, crowded %v, beats together %v\n", p.Requires, p.Tokens, p.Crowded, p.Follow)
 	if p.Extras != 0 {
 		fmt.Fprintf(&b, "  extras %v: linger %v, late %+v, files %+v, unsynchronised %v\n", p.Extras, p.Linger, p.Late, p.Files, p.Unsynced)
 	}
