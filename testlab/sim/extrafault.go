@@ -162,6 +162,9 @@ func (w *World) runLate(l Late) {
 		if l.Until != 0 && w.Now > int64(l.Until) {
 			return
 		}
+		if l.Until != 0 {
+			w.check.disturb()
+		}
 		h.lag(l.By, l.LoopOnly)
 		w.At(w.Now+int64(l.By+l.Every), again)
 	}

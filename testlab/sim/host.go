@@ -30,12 +30,14 @@ type Host struct {
 	begun    int64               // when the newest began, world time
 	thawedAt int64               // when it was frozen last, world time
 	sounds   [maxNodes + 1]sound // by slot of the peer, in this life
-	frozen   bool
-	socket   []packet // what arrived while frozen
-	late     []func() // what the hands would have done while frozen
-	wake     int64    // newest tick scheduled
-	Steps    int
-	ticks    int // of them those that its machine asked for
+	// the greatest start that was heard of each peer, by slot, in this life
+	heardStarts [maxNodes + 1]uint64
+	frozen      bool
+	socket      []packet // what arrived while frozen
+	late        []func() // what the hands would have done while frozen
+	wake        int64    // newest tick scheduled
+	Steps       int
+	ticks       int // of them those that its machine asked for
 
 	kernel   []entry // by token
 	linkOff  []bool
@@ -134,6 +136,7 @@ func (h *Host) Start() {
 	}
 	h.file.without, h.file.reshape = -1, -1
 	h.frozen, h.busy, h.waiting, h.diskAt = false, false, nil, 0
+	h.heardStarts = [maxNodes + 1]uint64{}
 	h.session, h.sealed, h.opened, h.sounds = w.random.uint64()|1, 0, stampSet{}, [maxNodes + 1]sound{}
 	h.start, h.begun = h.reserveStart(), w.Now
 	now := h.now()

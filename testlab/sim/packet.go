@@ -55,6 +55,7 @@ func (h *Host) receive(p packet) {
 		if p.start == 0 || p.start >= known.Start { // the seal does not open others, the machine refuses them again
 			h.opened.add(p.stamp())
 		}
+		h.heardStarts[p.from.Slot] = max(h.heardStarts[p.from.Slot], p.start)
 		if !h.world.check.replaying && known.Session == 0 {
 			h.sounds[p.from.Slot].hear(&p, h.world.Now)
 		}

@@ -233,7 +233,8 @@ func (w *World) open(from, to int) bool {
 
 // strangers reports whether one of the two hears the other and has no proof, since it
 // began, that it is no recording. Where it knew an earlier session of the other, be it in an
-// earlier run, it is warned by a later one, proof or not.
+// earlier run, it is warned by a later one, proof or not; but by none that began before one
+// which it has heard.
 func (w *World) strangers(a, b int) bool {
 	warned := func(from, to int) bool {
 		h, o := w.Hosts[from], w.Hosts[to]
@@ -245,7 +246,8 @@ func (w *World) strangers(a, b int) bool {
 		if p.Session == 0 {
 			known = o.disk.starts[h.Slot]
 		}
-		return p.Session == h.session || (p.Session != 0 || known != 0) && h.start > known
+		later := h.start > known && h.start >= o.heardStarts[h.Slot]
+		return p.Session == h.session || (p.Session != 0 || known != 0) && later
 	}
 	return !warned(a, b) || !warned(b, a)
 }
