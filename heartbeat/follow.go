@@ -43,6 +43,13 @@ func (s *Sender) every() time.Duration {
 	return s.interval
 }
 
+// Leads reports whether the message, which the machine has just taken, is the newest beat of
+// a peer. One that it refused, as it was kept back, brings no other forward.
+func (m *Machine) Leads(r Received) bool {
+	p := m.Peer(r.From)
+	return r.Message.Kind == Beat && p != nil && p.Session == r.Session && p.seq == r.Message.Seq
+}
+
 // Follow notes that a beat of the peer has come at now. It reports whether that brings the
 // own one forward, and if so moves the schedule on: the caller is to beat.
 func (s *Sender) Follow(now clock.Instant) bool {

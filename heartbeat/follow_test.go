@@ -89,3 +89,29 @@ func TestThreeDoNotFollow(t *testing.T) {
 		}
 	}
 }
+
+// A beat that is the newest of its session leads; an answer, one of another session, and one
+// that was kept back for too long and is refused do not.
+func TestLeads(t *testing.T) {
+	m := New(config, at(0))
+	take := func(now time.Duration, r Received) bool {
+		m.Step(at(now), r)
+		return m.Leads(r)
+	}
+	if !take(ms, from(at(ms), 1, Beat, at(0))) {
+		t.Error("the first beat does not lead")
+	}
+	if take(2*ms, from(at(2*ms), 2, Answer, at(ms))) {
+		t.Error("an answer leads")
+	}
+	older := from(at(3*ms), 3, Beat, 0)
+	older.Session = another
+	if take(3*ms, older) {
+		t.Error("a beat of a session that has not proved itself leads")
+	}
+	kept := from(at(900*ms), 9, Beat, 0)
+	kept.Arrived = at(100 * ms)
+	if take(900*ms, kept) {
+		t.Error("a beat that is refused leads")
+	}
+}

@@ -12,6 +12,7 @@ type grant struct {
 	epoch uint64
 	at    int64
 	by    *Host
+	timed bool // every clock was synchronised
 }
 
 // aheadOfClock is how far ahead of the time of day grants run: a second is what a start
@@ -59,7 +60,7 @@ func (c *checker) forgot(h *Host, i int, floor uint64) bool {
 // grew checks that grants grow along real time, whoever makes them and whatever the node
 // has heard of the others, as long as every clock is synchronised and right.
 func (c *checker) grew(h *Host, a token.Lease) {
-	if c.w.Plan.Extras&Growth == 0 || c.wrongClock || c.unsynchronised() {
+	if c.w.Plan.Extras&Growth == 0 || c.wrongClock {
 		return
 	}
 	list, most := c.grants[a.Token], uint64(0)
@@ -69,13 +70,16 @@ func (c *checker) grew(h *Host, a token.Lease) {
 		}
 		most = max(most, token.Counter(list[i].epoch))
 	}
+	c.grants[a.Token] = append(list, grant{a.Epoch, c.w.Now, h, !c.unsynchronised()})
+	if c.unsynchronised() {
+		return
+	}
 	for i := range list {
-		if g := &list[i]; g.epoch > a.Epoch && c.w.Now-g.at > int64(aheadOfClock) {
+		if g := &list[i]; g.timed && g.epoch > a.Epoch && c.w.Now-g.at > int64(aheadOfClock) {
 			c.fail("%s grants epoch %x of %s, below %x of %s %v earlier", h.Name, a.Epoch, c.w.specs[a.Token].Name, g.epoch, g.by.Name, time.Duration(c.w.Now-g.at))
 		}
 	}
 	c.follows(h, a, most)
-	c.grants[a.Token] = append(list, grant{a.Epoch, c.w.Now, h})
 }
 
 // follows checks that a grant is not below the time of day by the host's own clock, but

@@ -146,7 +146,11 @@ func (h *Host) Start() {
 	h.machine = node.New(c, now)
 	h.world.twin.start(h, c, now)
 	h.crews = w.crews()
-	h.sender = node.NewSender(heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}, now)
+	beats := heartbeat.Config{Peers: w.others(h.Slot), Interval: w.Plan.Interval, Dead: w.Plan.Dead(), Lease: w.Plan.Lease()}
+	if w.Plan.Follow {
+		beats.Self = h.Slot // without it a sender keeps a schedule of its own
+	}
+	h.sender = node.NewSender(beats, now)
 	for i := range h.kernel {
 		h.kernel[i] = entry{epoch: h.kernel[i].epoch}
 	}

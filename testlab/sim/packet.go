@@ -64,19 +64,17 @@ func (h *Host) receive(p packet) {
 		if p.blank {
 			from = h.Slot
 		}
-		h.step(heartbeat.Received{From: from, Session: p.session, Start: p.start, Path: p.path,
-			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: h.wallAt(p.arrived), Message: &p.message})
+		r := heartbeat.Received{From: from, Session: p.session, Start: p.start, Path: p.path,
+			Arrived: clock.Instant(t + t*h.ppm/1e6), Wall: h.wallAt(p.arrived), Message: &p.message}
+		h.step(r)
 		h.confirm(p)
-		h.follow(p)
+		h.follow(r)
 	}
 }
 
 // follow beats after a peer whose beat has just been heard, and counted.
-func (h *Host) follow(p packet) {
-	if !h.world.Plan.Follow || h.machine == nil || p.blank || p.message.Kind != heartbeat.Beat {
-		return
-	}
-	if h.machine.Beats().Peer(p.from.Slot).Session == p.session && h.sender.Follow(h.now()) {
+func (h *Host) follow(r heartbeat.Received) {
+	if h.machine != nil && h.machine.Beats().Leads(r) && h.sender.Follow(h.now()) {
 		h.say(h.sender.Beat())
 	}
 }

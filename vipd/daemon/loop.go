@@ -311,7 +311,7 @@ func (l *loop) confirm(r heartbeat.Received) {
 
 // follow beats after a peer whose beat has just been heard, and counted.
 func (l *loop) follow(r heartbeat.Received) {
-	if p := l.machine.Beats().Peer(r.From); r.Message.Kind == heartbeat.Beat && p != nil && p.Session == r.Session {
+	if l.machine.Beats().Leads(r) {
 		l.beater.follow()
 	}
 }
