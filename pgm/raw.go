@@ -272,11 +272,15 @@ func (h withoutHeader) Read(batch []multicast.Datagram) (int, error) {
 	n, err := h.Socket.Read(batch)
 	for i := range batch[:max(n, 0)] {
 		d := &batch[i]
-		header := 0
-		if len(d.Data) > 0 {
-			header = min(4*int(d.Data[0]&0x0F), len(d.Data))
-		}
-		d.Data = append(d.Data[:0], d.Data[header:]...) // in place: Data keeps its array
+		d.Data = append(d.Data[:0], afterIPv4(d.Data)...) // in place: Data keeps its array
 	}
 	return n, err
+}
+
+// afterIPv4 is what follows the IPv4 header of a packet.
+func afterIPv4(b []byte) []byte {
+	if len(b) == 0 {
+		return b
+	}
+	return b[min(4*int(b[0]&0x0F), len(b)):]
 }

@@ -191,6 +191,38 @@ func TestSealThatIsTooLong(t *testing.T) {
 	}
 }
 
+// FuzzOpen gives the seal's frame anything: what is not sealed by the key does not open, and
+// what is opens unchanged.
+func FuzzOpen(f *testing.F) {
+	seal := newGCMSeal(f, 1)
+	p := packet.Packet{Type: packet.SPM, Path: addrA}
+	f.Add(p.Append(nil))
+	f.Add(appendSealed(nil, newGCMSeal(f, 2), p.Append(nil)))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := open(seal, append([]byte(nil), b...)); err == nil {
+			t.Fatalf("%x opens as %x", b, p)
+		}
+		if len(b) < sealPrefix {
+			return
+		}
+		if p, err := open(seal, appendSealed(nil, seal, b)); err != nil || !bytes.Equal(p, b) {
+			t.Fatalf("%x came back as %x, %v", b, p, err)
+		}
+	})
+}
+
+// FuzzAfterIPv4 takes the header off anything that a raw socket may read.
+func FuzzAfterIPv4(f *testing.F) {
+	f.Add([]byte{0x46, 0, 0, 28, 0, 0, 0, 0, 1, 113, 0, 0, 10, 0, 0, 1, 239, 0, 0, 1, 0x94, 4, 0, 0, 9, 9, 9, 9})
+	f.Add([]byte{0x4F})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if rest := afterIPv4(b); !bytes.HasSuffix(b, rest) {
+			t.Fatalf("%x became %x", b, rest)
+		}
+	})
+}
+
 // countedLink counts datagrams with segments that are written, and packets that are read.
 type countedLink struct {
 	Link

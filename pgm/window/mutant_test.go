@@ -56,6 +56,7 @@ var mutants = []struct{ name, file, old, new string }{
 	{"one packet resets what has finished", "ending.go", "w.end != nil && (w.end.Reset || !e.Reset)", "w.end != nil"},
 	{"ends after different numbers agree", "ending.go", "o.last == last &&", ""},
 	{"what one packet tells beyond the end is waited for", "receive.go", "\tw.cut(last)\n", ""},
+	{"what one NCF tells is asked for for ever", "receive.go", "\tw.retract(p.Lead) //", "\t//"},
 	{"repairs are asked for in doubt", "session.go", "if s.other != nil {\n\t\treturn out\n\t}", ""},
 	{"a goodbye changes nothing", "flow.go", "func (f *Flow) Remove(i int) { f.receivers[i].gone = true }", "func (f *Flow) Remove(i int) {}"},
 	{"growing loses the order", "receive.go", "s.prev, s.next = moved(s.prev), moved(s.next)", ""},

@@ -294,6 +294,7 @@ func (w *Receive) SPM(now Instant, p *packet.Packet) Verdict {
 		return Far
 	}
 	w.path, w.spm, w.spmLead, w.spmTrail = true, p.Seq, p.Lead, p.Trail
+	w.retract(p.Lead) // an NCF may have told of more: if it was the source's, its packets tell again
 	w.passTrail(now, p.Trail)
 	w.see(now, p.Lead)
 	w.settled = p.Lead == w.lead

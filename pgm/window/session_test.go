@@ -179,6 +179,33 @@ func TestOneForgedPacketEndsNothing(t *testing.T) {
 	}
 }
 
+// TestForgedNCF: one NCF for a number that was never sent makes nothing of what follows lost,
+// though the source is quiet for longer than a number is asked for.
+func TestForgedNCF(t *testing.T) {
+	for _, from := range []packet.Seq{5, 6, 40, 60} {
+		x := &player{s: NewSession(ReceiveConfig{Packets: 16}), now: ms}
+		n, lead := packet.Seq(4), packet.Seq(4)
+		answer := func() *packet.Packet { n++; return spmOf(n-1, 0, lead) }
+		for i := range packet.Seq(5) {
+			x.data(i, 0, string("abcde"[i]))
+		}
+		x.spm(answer())
+		x.s.NCF(x.now, from)
+		for range 30 {
+			x.pass(time.Second, answer)
+			x.spm(answer())
+		}
+		for i := range packet.Seq(5) {
+			lead = 5 + i
+			x.data(lead, 0, string("fghij"[i]))
+			x.pass(100*time.Millisecond, answer)
+		}
+		if x.got != "abcdefghij" {
+			t.Errorf("NCF for %d: got %q", from, x.got)
+		}
+	}
+}
+
 // TestOneForgedPacketAfterTheEnd: no single packet, whatever it claims, begins another life,
 // moves the end or gives up what a source that has finished still repairs.
 func TestOneForgedPacketAfterTheEnd(t *testing.T) {

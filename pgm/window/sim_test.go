@@ -2,7 +2,6 @@ package window
 
 import (
 	"bytes"
-	"container/heap"
 	"flag"
 	"fmt"
 	"runtime"
@@ -182,7 +181,7 @@ func (w *world) tick() error {
 		}
 	}
 	for len(w.flights) > 0 && w.flights[0].at <= w.now {
-		w.land(heap.Pop(&w.flights).(flight))
+		w.land(w.flights.pop())
 	}
 	if w.wrong != nil {
 		return w.wrong
@@ -305,9 +304,8 @@ func (w *world) listen(i int, l *listener) error {
 		l.finished = true
 		return nil
 	}
-	var due [63]packet.Seq
 	for rounds := 0; ; rounds++ {
-		asked := l.s.Due(w.now, due[:0])
+		asked := l.s.Due(w.now, w.due[:0])
 		if len(asked) == 0 {
 			break
 		}
@@ -350,15 +348,25 @@ func (w *world) listen(i int, l *listener) error {
 	}
 }
 
-// audit compares the queues with the slots, now and then.
+// audit looks into a window now and then.
 func (w *world) audit(r *Receive) error {
 	if w.r.IntN(64) != 0 {
 		return nil
 	}
-	waiting := 0
+	for s := r.next; s.Before(r.edge); s = s.Add(1) {
+		w.reached.count([]string{"unknown", "backOff", "waitNCF", "waitData", "have", "passed", "gaveUp"}[r.slots[r.index(s)].state])
+	}
+	return inOrder(r)
+}
+
+// inOrder compares the queues with the slots, and both with what is counted.
+func inOrder(r *Receive) error {
+	waiting, stored := 0, 0
 	for s := r.next; s.Before(r.edge); s = s.Add(1) {
 		sl := &r.slots[r.index(s)]
-		w.reached.count([]string{"unknown", "backOff", "waitNCF", "waitData", "have", "passed", "gaveUp"}[sl.state])
+		if sl.state == have {
+			stored++
+		}
 		if sl.state.waiting() {
 			waiting++
 			if sl.seq != s {
@@ -377,8 +385,8 @@ func (w *world) audit(r *Receive) error {
 			queued++
 		}
 	}
-	if waiting != r.Waiting() || waiting != queued {
-		return fmt.Errorf("%d numbers wait, %d are queued, %d are counted", waiting, queued, r.Waiting())
+	if waiting != r.Waiting() || waiting != queued || stored != r.stored {
+		return fmt.Errorf("%d numbers wait, %d are queued, %d are counted; %d are held, %d are counted", waiting, queued, r.Waiting(), stored, r.stored)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package window
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -29,9 +28,12 @@ type world struct {
 	forgeAt   Instant
 	receivers []*listener
 	faults    int
-	resetSent bool  // the source is gone: it repairs nothing any more
-	wrong     error // what went wrong while packets landed
-	scratch   packet.Packet
+	resetSent bool          // the source is gone: it repairs nothing any more
+	wrong     error         // what went wrong while packets landed
+	scratch   packet.Packet // the one that lands
+	emitted   packet.Packet // the one that is sent
+	built     packet.Packet // an ODATA
+	due       [1 + packet.MaxNAKList]packet.Seq
 	nextSend  Instant
 	nextTell  Instant
 	end       Instant
@@ -102,19 +104,40 @@ type flight struct {
 	b     []byte
 }
 
+// flights is a heap of packets, the earliest first.
 type flights []flight
 
-func (f flights) Len() int { return len(f) }
-func (f flights) Less(i, j int) bool {
+func (f flights) before(i, j int) bool {
 	return f[i].at < f[j].at || f[i].at == f[j].at && f[i].order < f[j].order
 }
-func (f flights) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
-func (f *flights) Push(x any)   { *f = append(*f, x.(flight)) }
-func (f *flights) Pop() any {
-	old := *f
-	x := old[len(old)-1]
-	*f = old[:len(old)-1]
-	return x
+
+func (f *flights) push(x flight) {
+	*f = append(*f, x)
+	h := *f
+	for i := len(h) - 1; i > 0 && h.before(i, (i-1)/2); i = (i - 1) / 2 {
+		h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
+	}
+}
+
+func (f *flights) pop() flight {
+	h := *f
+	first, last := h[0], len(h)-1
+	h[0] = h[last]
+	h[last] = flight{}
+	h = h[:last]
+	for i := 0; 2*i+1 < last; {
+		child := 2*i + 1
+		if child+1 < last && h.before(child+1, child) {
+			child++
+		}
+		if !h.before(child, i) {
+			break
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+	*f = h
+	return first
 }
 
 // drawWorld makes the world of a seed.
@@ -243,14 +266,15 @@ func (w *world) fly(to, from int, b []byte) {
 			at = at.Add(time.Duration(w.r.Int64N(int64(w.draw.jitter))))
 		}
 		w.order++
-		heap.Push(&w.flights, flight{at, w.order, to, from, b})
+		w.flights.push(flight{at, w.order, to, from, b})
 	}
 }
 
-// group sends octets to every receiver.
+// group sends octets to every receiver: a copy, for the source patches what it repairs.
 func (w *world) group(b []byte) {
+	b = append([]byte(nil), b...)
 	for i := range w.receivers {
-		w.fly(i, -1, append([]byte(nil), b...))
+		w.fly(i, -1, b)
 	}
 }
 
@@ -281,11 +305,12 @@ func (w *world) sendMessage() {
 	w.firstOf[first] = len(w.messages)
 	w.messages = append(w.messages, message{first, first.Add(n - 1), body})
 	for i := range n {
-		p := packet.Packet{Type: packet.ODATA, Seq: w.send.Next(), Payload: body[8*i : 8*i+8]}
+		p := &w.built
+		*p = packet.Packet{Type: packet.ODATA, Seq: w.send.Next(), Payload: body[8*i : 8*i+8]}
 		if n > 1 {
 			p.Options.With(packet.OptFragment).Fragment = packet.Fragment{First: first, Offset: uint32(8 * i), Length: uint32(8 * n)}
 		}
-		w.push(&p)
+		w.push(p)
 	}
 	for i := range n { // written when all of them are in the window
 		w.emit(w.send.Packet(first.Add(i)))
@@ -310,7 +335,7 @@ func (w *world) push(p *packet.Packet) {
 
 // emit sends a data packet and wants its trail to be today's.
 func (w *world) emit(b []byte) {
-	var p packet.Packet
+	p := &w.emitted
 	switch err := p.Parse(b); {
 	case err != nil:
 		w.wrong = err
@@ -345,7 +370,7 @@ func (w *world) sendSPM(finish bool) {
 func (w *world) forge() {
 	w.forgeAt = w.now.Add(endProof + time.Duration(w.r.Int64N(int64(400*time.Millisecond)))) // never two that agree
 	p := packet.Packet{Type: packet.SPM, Seq: w.spmSeq.Add(w.r.IntN(200) - 100), Trail: w.send.Trail(), Lead: w.send.Lead(), Path: worldSource}
-	switch w.r.IntN(4) {
+	switch w.r.IntN(5) {
 	case 0:
 		p.Seq, p.Lead = packet.Seq(w.r.Uint32()), packet.Seq(w.r.Uint32())
 		p.Trail = p.Lead.Add(-w.r.IntN(100))
@@ -354,9 +379,11 @@ func (w *world) forge() {
 	case 2:
 		p = packet.Packet{Type: packet.ODATA, Seq: packet.Seq(w.r.Uint32()), Payload: make([]byte, 8)}
 		p.Trail = p.Seq
+	case 3:
+		p = packet.Packet{Type: packet.NCF, Seq: w.send.Lead().Add(w.r.IntN(100)), Source: worldSource, Group: worldGroup}
 	}
 	for _, o := range []packet.Option{packet.OptFIN, packet.OptRST, packet.OptSYN} {
-		if w.r.IntN(3) == 0 && (o != packet.OptSYN || p.Type == packet.ODATA) && (o != packet.OptRST || p.Type == packet.SPM) {
+		if w.r.IntN(3) == 0 && p.Type != packet.NCF && (o != packet.OptSYN || p.Type == packet.ODATA) && (o != packet.OptRST || p.Type == packet.SPM) {
 			p.Options.With(o)
 		}
 	}
