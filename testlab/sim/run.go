@@ -20,20 +20,18 @@ const (
 	burst = 1000
 )
 
-// wakes is how many ticks a node may ask for in a second, and wakesAtOnce how many more at
-// any instant, however many nodes there are: it asks its peers once a millisecond at most.
-const (
-	wakes       = 1500
-	wakesAtOnce = 300
-)
+// wakesAtOnce is how many ticks a node may ask for at any instant, beside those of a second.
+const wakesAtOnce = 300
 
-// wakes is the same with the ticks of those whose turn it is to ask the clients' network:
-// each token does once a millisecond at most, and sixteen do in all.
+// wakes is how many ticks a node may ask for in a second. Each peer that is silent is asked
+// once a millisecond at most, and so is the clients' network for each token, for sixteen in
+// all; the rest is for deadlines.
 func (p *Plan) wakes() int {
-	if !p.Askable {
-		return wakes
+	n := 500 + 1000*(p.Nodes-1)
+	if p.Askable {
+		n += 1000 * min(16, p.Tokens)
 	}
-	return wakes + 1000*min(16, p.Tokens)
+	return n
 }
 
 // glance is how often a schedule looks whether calm has come.
