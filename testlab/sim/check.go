@@ -38,6 +38,7 @@ type checker struct {
 	pageLost   []int64   // by host: it lost its lease page then, by a power cut
 	wrongClock bool      // a clock was set wrong
 	grants     [][]grant // by token
+	untimed    bool      // a daemon ran whose clock was not synchronised: what it reserved follows no clock
 	ahead      uint64    // the time of day by the clock that is ahead of all others
 	replaying  bool      // a step is for a recorded datagram
 	Coverage

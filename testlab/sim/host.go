@@ -174,6 +174,7 @@ func (h *Host) floor() token.ClockFloor {
 	}
 	h.told = told{floor: node.Floor(h.wallNow()), at: h.now()}
 	h.told.start = h.told.floor
+	h.world.check.untimed = h.world.check.untimed || h.unsynced
 	h.world.check.ahead = max(h.world.check.ahead, h.told.floor)
 	return token.ClockFloor{Floor: h.told.floor, Trusted: !h.unsynced}
 }
