@@ -18,6 +18,13 @@ type Grant struct {
 // Revoke takes the grant back; always answered by Down.
 type Revoke struct{ Group int }
 
+// Pause says whether the grant can't be relied on for now: no unit is started meanwhile.
+// What runs or is being started goes on.
+type Pause struct {
+	Group int
+	On    bool
+}
+
 // Adopt says at start what an earlier run of the daemon left. It grants, and
 // presumes the checks healthy. To clear away what was found without a token, it
 // is followed by Revoke.
@@ -86,6 +93,7 @@ type Reconfigure struct{ Specs []Spec }
 func (Tick) event()        {}
 func (Grant) event()       {}
 func (Revoke) event()      {}
+func (Pause) event()       {}
 func (Adopt) event()       {}
 func (Started) event()     {}
 func (StartFailed) event() {}

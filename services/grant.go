@@ -75,7 +75,7 @@ func (m *Machine) revoke(i int) {
 // rest is for a group of which nothing is here: it owes the token an answer.
 func (m *Machine) rest(i int) {
 	if g := &m.groups[i]; g.leaves {
-		g.leaves = false
+		g.leaves, g.paused = false, false
 		m.do(Down{Group: i})
 	}
 }

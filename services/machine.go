@@ -28,6 +28,7 @@ type group struct {
 	spent  bool          // Failed was said under it
 	leaves bool          // Down is owed
 	given  clock.Instant // when it was granted
+	paused bool          // the grant can't be relied on for now: nothing is started
 
 	units   []unit
 	checks  []check
@@ -92,6 +93,10 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.grant(now, ev)
 	case Revoke:
 		m.revoke(ev.Group)
+	case Pause:
+		if g := m.group(ev.Group); g != nil {
+			g.paused = ev.On
+		}
 	case Adopt:
 		m.adopt(now, ev)
 	case Started:

@@ -258,3 +258,30 @@ func TestRevokedTogether(t *testing.T) {
 		t.Errorf("%v", actions)
 	}
 }
+
+// No unit is started while the grant can't be relied on; what runs goes on.
+func TestPause(t *testing.T) {
+	m := New([]Spec{{Name: "g", Units: []string{"a", "b"}, StartGrace: time.Second}}, at(0))
+	starts := func(now clock.Instant, events ...Event) (list []Start) {
+		for _, a := range m.Step(now, events...) {
+			if s, ok := a.(Start); ok {
+				list = append(list, s)
+			}
+		}
+		return list
+	}
+	first := starts(at(0), Grant{Group: 0, Epoch: 1})
+	if len(first) != 1 {
+		t.Fatalf("started %v", first)
+	}
+	if list := starts(at(1), Pause{Group: 0, On: true}, Started{Group: 0, Unit: 0, Order: first[0].Order}); len(list) != 0 {
+		t.Errorf("started %v under a grant that can't be relied on", list)
+	}
+	if list := starts(at(2), Tick{}); len(list) != 0 {
+		t.Errorf("started %v", list)
+	}
+	if list := starts(at(3), Pause{Group: 0}); len(list) != 1 || list[0].Unit != 1 {
+		t.Errorf("started %v when it can be relied on again", list)
+	}
+	m.Step(at(4), Pause{Group: 0, On: true}, Revoke{Group: 0})
+}

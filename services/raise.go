@@ -12,7 +12,7 @@ func (m *Machine) raise(now clock.Instant, i int) {
 	switch {
 	case u < 0:
 		m.prove(now, i)
-	case g.units[u].state == Idle && !(u == 0 && m.waiting(now, g)):
+	case g.units[u].state == Idle && !(u == 0 && m.waiting(now, g)) && !g.paused:
 		m.start(now, i, u)
 	case g.units[u].state == Starting && m.reached(now, g.due):
 		g.units[u] = unit{state: Broken, order: g.units[u].order, text: "no answer to its start"}

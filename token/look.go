@@ -35,6 +35,11 @@ func (m *Machine) Tokens() int { return len(m.tokens) }
 // Spec returns the token's specification; without members it is gone.
 func (m *Machine) Spec(i int) *Spec { return &m.tokens[i].spec }
 
+// LeaseRuns reports whether the token has a lease at now that has not run out.
+func (m *Machine) LeaseRuns(now clock.Instant, i int) bool {
+	return m.tokens[i].lease.state == running && now < m.limitOf(i)
+}
+
 // Phase returns how far this node is with the token.
 func (m *Machine) Phase(i int) Phase { return m.tokens[i].phase }
 

@@ -145,6 +145,7 @@ func (m *Machine) serve(now clock.Instant, events ...services.Event) {
 		case services.Down:
 			m.answerToken(a.Group, func(t int) token.Event { return token.Down{Token: t} })
 			delete(m.runs, a.Group) // either number may become another's
+			delete(m.paused, a.Group)
 		default:
 			m.do(a)
 		}
@@ -157,9 +158,21 @@ func (m *Machine) answerToken(group int, ev func(int) token.Event) {
 	}
 }
 
+// pause has no unit started under a token whose lease has run out, kept though it may be:
+// another node may have taken it. It comes before all that the services are to hear.
+func (m *Machine) pause(now clock.Instant) {
+	for g, t := range m.runs {
+		if on := m.tokens.Phase(t) == token.Holding && !m.tokens.LeaseRuns(now, t); on != m.paused[g] {
+			m.paused[g] = on
+			m.groups.queue = slices.Insert(m.groups.queue, 0, any(services.Pause{Group: g, On: on}))
+		}
+	}
+}
+
 // settle lets tokens and services speak until both have nothing more to say.
 func (m *Machine) settle(now clock.Instant) {
 	for {
+		m.pause(now)
 		for len(m.groups.queue) > 0 {
 			if list := m.groups.next(); list != nil {
 				m.serve(now, list...)

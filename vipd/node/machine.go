@@ -45,6 +45,7 @@ type Machine struct {
 
 	groups    groups
 	runs      map[int]int       // group → number of the token it is granted under, until it is down
+	paused    map[int]bool      // the groups whose services were told to start nothing
 	numbers   map[uint64]int    // token ID → number
 	peers     []peer            // by place in config.Peers
 	says      []Action          // of heartbeat.Say
@@ -94,7 +95,7 @@ type restart struct {
 // New returns the machine of a node that has just begun to listen.
 func New(c Config, now clock.Instant) *Machine {
 	c.Config.Self = c.Self
-	m := &Machine{config: c, numbers: map[uint64]int{}, runs: map[int]int{}, groups: newGroups(c.Services, now)}
+	m := &Machine{config: c, numbers: map[uint64]int{}, runs: map[int]int{}, paused: map[int]bool{}, groups: newGroups(c.Services, now)}
 	m.whole.size = heartbeat.PageSize(len(c.Peers) + 1)
 	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Start: c.Start, Starts: c.Starts, Peers: c.Peers,
 		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease, Paths: c.Paths, LANs: c.LANs}, now)
