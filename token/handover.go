@@ -151,6 +151,25 @@ func (m *Machine) answer(q *query, t *state) {
 		}
 		return
 	}
+	if !m.offerMayStand(q, h) {
+		m.readOffers(q, t)
+	}
+	if offered := (offer{h.peer, h.number}); h.verb == Accept && (t.fitness.level() == 0 || h.decline == offered) {
+		h.verb, h.decline = Decline, offered
+	}
+}
+
+// offerMayStand reports whether the offer that was answered is still to be answered so: the
+// giver is heard, but its newest claims are not known whole. They may have the offer too, and
+// an answer taken back and given again with each page would keep both from ever being whole.
+func (m *Machine) offerMayStand(q *query, h *handover) bool {
+	j := m.place(h.peer)
+	return h.verb != Silent && j >= 0 && !m.peers[j].known && m.alive(q, &m.peers[j])
+}
+
+// readOffers accepts what is offered to this node.
+func (m *Machine) readOffers(q *query, t *state) {
+	h := &t.handover
 	*h = handover{decline: h.decline}
 	for j := range m.peers {
 		p, v := &m.peers[j], &t.views[j]
@@ -161,9 +180,6 @@ func (m *Machine) answer(q *query, t *state) {
 		h.cause = Priority
 		if v.Pinned {
 			h.cause = Operator
-		}
-		if t.fitness.level() == 0 || h.decline == (offer{p.slot, v.About}) {
-			h.verb, h.decline = Decline, offer{p.slot, v.About}
 		}
 	}
 }

@@ -1,0 +1,33 @@
+package token
+
+import "testing"
+
+// An offer is answered by the same until the giver's claims are known whole without it, for
+// those of many tokens take several messages; unless this node is not fit any more.
+func TestAnswerOutlastsAPage(t *testing.T) {
+	m := New(config(spec("vip:front", 0)), at(0))
+	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	word := func(change func(w *Word)) Word {
+		w := idle(m, at(ms))
+		w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen = Holding, 1<<8|2, 1<<8|2
+		w.Claims[0].Verb, w.Claims[0].To, w.Claims[0].About = Offer, 1, 77
+		if change != nil {
+			change(&w)
+		}
+		return w
+	}
+	says := func(when int, ev Event, verb Verb) {
+		t.Helper()
+		m.Step(at(ms), ev)
+		if c := m.Claims(at(ms), nil)[0]; c.Verb != verb || verb != Silent && (c.To != 2 || c.About != 77) {
+			t.Errorf("step %d: says %v of %d to %d, not %v", when, c.Verb, c.About, c.To, verb)
+		}
+	}
+	says(1, word(nil), Accept)
+	says(2, word(func(w *Word) { w.Current, w.Changed, w.Claims = false, false, nil }), Accept)
+	says(3, Fitness{Token: 0, Reasons: LinkDown}, Decline)
+	says(4, Fitness{Token: 0}, Decline) // for good
+	says(5, word(func(w *Word) { w.Claims[0].Verb, w.Claims[0].To = Silent, 0 }), Silent)
+	says(6, word(nil), Decline)
+	says(7, word(func(w *Word) { w.Claims[0].About = 78; w.Claims[0].Verb = Silent }), Silent)
+}
