@@ -194,12 +194,13 @@ const (
 	aloneFor   = time.Minute
 )
 
-// tellAlone announces while a peer that was heard in this run is silent.
+// tellAlone announces while a peer is silent, be it one that this run has never heard: it may
+// hold too, beyond a cut.
 func (m *Machine) tellAlone(q *query, i int) {
 	t := &m.tokens[i]
 	alone := false
 	for j := range m.peers {
-		alone = alone || m.peers[j].link.silent && m.peers[j].ever && !t.waitsForWord(j)
+		alone = alone || m.peers[j].link.silent && !t.waitsForWord(j)
 	}
 	switch {
 	case !alone:

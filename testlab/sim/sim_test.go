@@ -76,6 +76,9 @@ var found = []struct {
 	{55501000000509, 0},        // a daemon that adopted a lease hears a peer that does not hear yet that it has begun
 	{77001234500504, Proxy},    // an answer without a proof, and a third node whose words are late
 	{77001234502402, LateLoop}, // a holder that thinks itself alone, for its peer is late, is killed
+	{616160002807, Usual},      // a node never heard its rival, which announced last and died
+	{616160021026, Usual},      // a unit dies while its group's lease has run out
+	{202611290021194, Usual},   // both nodes offer each other tokens whose claims take several messages
 }
 
 func TestFoundSchedules(t *testing.T) {

@@ -38,6 +38,10 @@ var rare = []mutant{
 		"(t.phase == Taking || t.phase == Holding) && t.allWait()", "(t.phase == Taking || t.phase == Holding) && t.lasting()"},
 	{"taken-while-a-record-is-written", "token/take.go",
 		"m.config.Booting || t.writing {", "m.config.Booting {"},
+	{"answer-withdrawn-with-each-page", "token/handover.go",
+		"if !m.offerMayStand(q, h) {", "if true {"},
+	{"alone-beside-a-stranger-tells-nobody", "token/lease.go",
+		"alone = alone || m.peers[j].link.silent &&", "alone = alone || m.peers[j].ever && m.peers[j].link.silent &&"},
 	{"old-proof-leaves-no-check", "token/peer.go",
 		"!m.came(q, p, proofOld)", "q.now < m.at(p, proofOld)"},
 	{"question-ends-the-start", "token/machine.go",
@@ -90,6 +94,8 @@ var rare = []mutant{
 
 // mutants are faults that somebody might make while changing the rules.
 var mutants = []mutant{
+	{"unit-started-under-a-lease-that-ran-out", "vipd/node/groups.go",
+		"		m.pause(now)\n", ""},
 	{"taker-waits-less-than-a-lease", "token/peer.go",
 		"return p.spoke.Add(p.hold + d)", "return p.spoke.Add(p.hold + d*3/5)"},
 	{"taker-of-a-group-waits-less-than-a-lease", "token/peer.go",
