@@ -208,6 +208,9 @@ func (c *Client) send(ctx context.Context, method, path string, q any) (*http.Re
 		req.Header.Set("Expect", "100-continue")
 	}
 	r, err := c.http.Do(req)
+	for tries := 1; err != nil && method == http.MethodGet && wasCut(err) && tries < cutTries; tries++ {
+		r, err = c.http.Do(req)
+	}
 	if err != nil {
 		return nil, reason(err)
 	}
@@ -221,6 +224,15 @@ func (c *Client) send(ctx context.Context, method, path string, q any) (*http.Re
 		return nil, Errorf(CodeFailed, "vipd answered %s", r.Status)
 	}
 	return nil, &e
+}
+
+// cutTries is how often it is asked for what only reads, where the connection is cut before
+// the answer: callers that connect again and again take each other's places.
+const cutTries = 10
+
+// wasCut reports whether the daemon closed the connection before it answered.
+func wasCut(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF)
 }
 
 // reason turns an error of the connection into one a caller can branch on.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -76,5 +77,43 @@ func TestRestarted(t *testing.T) {
 	defer cancel()
 	if _, err := Dial(dir).Restarted(ctx, old.Add(time.Hour)); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("no new process: %v", err)
+	}
+}
+
+// What only reads is asked for again where the connection was cut for another caller's.
+func TestReadOutlastsACut(t *testing.T) {
+	dir, _ := serve(t, &fakeDaemon{status: pair()})
+	path := SocketPath(dir)
+	if err := os.Rename(path, path+".real"); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for n := 0; ; n++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if n%3 != 2 { // two of three are cut
+				c.Close()
+				continue
+			}
+			real, err := net.Dial("unix", path+".real")
+			if err != nil {
+				c.Close()
+				continue
+			}
+			go io.Copy(real, c)
+			go func() { io.Copy(c, real); c.Close(); real.Close() }()
+		}
+	}()
+	for range 5 {
+		if _, err := Dial(dir).Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
