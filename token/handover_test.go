@@ -31,3 +31,18 @@ func TestAnswerOutlastsAPage(t *testing.T) {
 	says(6, word(nil), Decline)
 	says(7, word(func(w *Word) { w.Claims[0].About = 78; w.Claims[0].Verb = Silent }), Silent)
 }
+
+// A holder is active as it last said, while the pages of its newest claims come in.
+func TestActiveOutlastsAPage(t *testing.T) {
+	m := New(config(spec("vip:front", 0)), at(0))
+	w := idle(m, at(ms))
+	w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen = Holding, 1<<8|2, 1<<8|2
+	m.Step(at(ms), w)
+	w.Current, w.Changed, w.Claims = false, false, nil
+	if m.Step(at(2*ms), w); m.Active(at(2*ms), 0) != 2 {
+		t.Errorf("active is %d while a page is missing", m.Active(at(2*ms), 0))
+	}
+	if m.Active(at(200*ms), 0) != 0 {
+		t.Error("active though silent for a dead time")
+	}
+}

@@ -85,14 +85,15 @@ func (m *Machine) Holder(now clock.Instant, i int) (slot uint8, holders int) {
 	return slot, holders
 }
 
-// Active returns the slot of the node whose resource is up and announced.
+// Active returns the slot of the node whose resource is up and announced. While the pages of
+// a peer's newest claims come in, it is as the peer last said.
 func (m *Machine) Active(now clock.Instant, i int) uint8 {
 	t := &m.tokens[i]
 	if t.phase == Holding {
 		return m.config.Self
 	}
 	for j := range m.peers {
-		if p := &m.peers[j]; p.known && t.views[j].Phase == Holding && m.heardNow(now, p) {
+		if p := &m.peers[j]; t.views[j].Phase == Holding && m.heardNow(now, p) {
 			return p.slot
 		}
 	}
