@@ -111,12 +111,13 @@ func (c *checker) heard(h *Host) {
 
 // excused reports whether the pair may both hold the token now: they were cut both ways,
 // and have not been together again for long enough to settle it. Who is heard, but does
-// not hear, may be waited for until it has led clients to itself. A cut of one direction
+// not hear, may be waited for until it has led clients to itself, and an interval more if it
+// hears by then. A cut of one direction
 // counts too for a pair of which one has begun since and can't know the other: what it
 // hears may be a recording.
 func (c *checker) excused(a, b, i int) bool {
 	limit := int64(settle)
-	if c.w.specs[i].Askable && !(c.w.open(a, b) && c.w.open(b, a)) {
+	if c.w.specs[i].Askable && (!(c.w.open(a, b) && c.w.open(b, a)) || c.recent(c.halved[a][b], int64(c.w.Plan.Interval))) {
 		limit += int64(leading)
 	}
 	if c.w.specs[i].Askable && !c.w.Plan.Frameless && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > limit) {
