@@ -230,9 +230,15 @@ func (c *Client) send(ctx context.Context, method, path string, q any) (*http.Re
 // the answer: callers that connect again and again take each other's places.
 const cutTries = 10
 
-// wasCut reports whether the daemon closed the connection before it answered.
+// wasCut reports whether the connection ended before the answer: not that there was none,
+// nor that the caller waits no longer.
 func wasCut(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF)
+	for _, other := range []error{fs.ErrNotExist, syscall.ECONNREFUSED, fs.ErrPermission, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, other) {
+			return false
+		}
+	}
+	return true
 }
 
 // reason turns an error of the connection into one a caller can branch on.
