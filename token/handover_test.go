@@ -1,6 +1,9 @@
 package token
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // An offer is answered by the same until the giver's claims are known whole without it, for
 // those of many tokens take several messages; unless this node is not fit any more.
@@ -45,4 +48,30 @@ func TestActiveOutlastsAPage(t *testing.T) {
 	if m.Active(at(200*ms), 0) != 0 {
 		t.Error("active though silent for a dead time")
 	}
+}
+
+// What the winner of a meeting demands stands while the loser's claims are not whole, and who
+// held is a holder until they say otherwise.
+func TestMeetingOutlastsAPage(t *testing.T) {
+	m := holder(t, spec("vip:front", 0))
+	w := idle(m, at(50*ms))
+	w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen, w.Claims[0].Proved = Holding, 3<<8|2, 3<<8|2, true
+	says := func(when time.Duration, verb Verb, holders int) {
+		t.Helper()
+		m.Step(at(when*ms), w)
+		if c := m.Claims(at(when*ms), nil)[0]; c.Verb != verb {
+			t.Errorf("at %d ms: says %v, not %v", when, c.Verb, verb)
+		}
+		if _, hold := m.Holder(at(when*ms), 0); hold != holders {
+			t.Errorf("at %d ms: %d hold, not %d", when, hold, holders)
+		}
+		if m.Proved(0, 2) != (holders == 2) {
+			t.Errorf("at %d ms: proved %v", when, m.Proved(0, 2))
+		}
+	}
+	says(50, Yield, 2)
+	w.Current, w.Changed, w.Claims = false, false, nil
+	says(51, Yield, 2)
+	w = idle(m, at(52*ms))
+	says(52, Silent, 1)
 }

@@ -68,14 +68,15 @@ func (m *Machine) Look(now clock.Instant, i int) View {
 }
 
 // Holder returns the slot of the one heard or own holder whose resource is up,
-// and how many hold; 0 if none.
+// and how many hold; 0 if none. While the pages of a peer's newest claims come in, this and
+// what follows is as the peer last said.
 func (m *Machine) Holder(now clock.Instant, i int) (slot uint8, holders int) {
 	t := &m.tokens[i]
 	if t.phase != Idle {
 		slot, holders = m.config.Self, 1
 	}
 	for j := range m.peers {
-		if p := &m.peers[j]; p.known && t.views[j].holds() && m.heardNow(now, p) {
+		if p := &m.peers[j]; t.views[j].holds() && m.heardNow(now, p) {
 			holders++
 			if slot == 0 {
 				slot = p.slot
@@ -85,8 +86,7 @@ func (m *Machine) Holder(now clock.Instant, i int) (slot uint8, holders int) {
 	return slot, holders
 }
 
-// Active returns the slot of the node whose resource is up and announced. While the pages of
-// a peer's newest claims come in, it is as the peer last said.
+// Active returns the slot of the node whose resource is up and announced.
 func (m *Machine) Active(now clock.Instant, i int) uint8 {
 	t := &m.tokens[i]
 	if t.phase == Holding {
@@ -106,7 +106,7 @@ func (m *Machine) Proved(i int, slot uint8) bool {
 		return m.tokens[i].proved
 	}
 	j := m.place(slot)
-	return j >= 0 && m.peers[j].known && m.tokens[i].views[j].Proved
+	return j >= 0 && m.tokens[i].views[j].Proved
 }
 
 // KnownBy reports whether every peer that is heard knows the edition.

@@ -4,10 +4,11 @@ import (
 	"time"
 )
 
-// rival reports whether a peer that we hear claims to hold the token too.
+// rival reports whether a peer that we hear claims to hold the token too. While the pages of
+// its newest claims come in, it is as it last said.
 func (m *Machine) rival(q *query, t *state) bool {
 	for i := range m.peers {
-		if p := &m.peers[i]; p.known && t.views[i].holds() && m.present(q, t, p) {
+		if p := &m.peers[i]; t.views[i].holds() && m.present(q, t, p) {
 			return true
 		}
 	}
