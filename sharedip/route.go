@@ -36,14 +36,21 @@ func (v *view) routeOf(p *place) (r route, needed bool) {
 	return route{p.index, p.Prefix.Masked()}, true
 }
 
-// connect adds the routes that the places need; with again set also those that should be
-// there already.
-func (h *Hands) connect(v *view, places []*place, again bool) error {
+// routesOf returns the routes that the places need, each once.
+func (v *view) routesOf(places []*place) map[route]bool {
+	needed := make(map[route]bool)
 	for _, p := range places {
-		r, needed := v.routeOf(p)
-		if !needed || h.routes[r] && !again {
-			continue
+		if r, ok := v.routeOf(p); ok {
+			needed[r] = true
 		}
+	}
+	return needed
+}
+
+// connect adds the routes that the places need, also those that should be there already:
+// another program may have removed them.
+func (h *Hands) connect(v *view, places []*place) error {
+	for r := range v.routesOf(places) {
 		err := h.kernel.route(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, r, h.options.Lifetime)
 		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("add the route to %s, interface %s: %w", r.network, h.name(r.index), err)
@@ -53,20 +60,23 @@ func (h *Hands) connect(v *view, places []*place, again bool) error {
 	return nil
 }
 
+// heldPlaces returns the places of every held token.
+func (h *Hands) heldPlaces() (list []*place) {
+	for _, t := range h.tokens {
+		if t.held {
+			list = append(list, t.places...)
+		}
+	}
+	return list
+}
+
 // disconnect removes the routes that no held address needs any more, also those that an
 // earlier process left.
 func (h *Hands) disconnect(v *view) {
 	if len(h.routes) == 0 {
 		return
 	}
-	needed := make(map[route]bool)
-	for _, t := range h.tokens {
-		for _, p := range t.places {
-			if r, ok := v.routeOf(p); ok && t.held {
-				needed[r] = true
-			}
-		}
-	}
+	needed := v.routesOf(h.heldPlaces())
 	for r := range h.routes {
 		if !needed[r] {
 			h.kernel.route(unix.RTM_DELROUTE, 0, r, 0) // it went with its interface, or stays until the next time
@@ -75,15 +85,8 @@ func (h *Hands) disconnect(v *view) {
 	}
 }
 
-// reconnect adds the routes of all that is held again: someone may have removed them.
-func (h *Hands) reconnect(v *view) (errs []error) {
-	for _, t := range h.tokens {
-		if t.held {
-			errs = append(errs, h.connect(v, t.places, true))
-		}
-	}
-	return errs
-}
+// reconnect adds the routes of all that is held again.
+func (h *Hands) reconnect(v *view) error { return h.connect(v, h.heldPlaces()) }
 
 // route adds or removes one route. An IPv6 route ends by itself after lifetime, as the
 // address does; adding it again prolongs that. IPv4 routes don't.

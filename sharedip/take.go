@@ -138,7 +138,7 @@ func (h *Hands) putOn(t *token, v *view, places []*place, now time.Time) error {
 		p.announce.take(now)
 		p.proof.begin(now)
 	}
-	return h.connect(v, places, true)
+	return h.connect(v, places)
 }
 
 // takeOff removes the places from the kernel, which confirms it, and the routes that
@@ -253,7 +253,7 @@ func (h *Hands) Renew() error {
 	if len(h.routes) > 0 {
 		v, err := h.look()
 		if err == nil {
-			errs = append(errs, h.reconnect(v)...)
+			err = h.reconnect(v)
 		}
 		errs = append(errs, err)
 	}
