@@ -27,14 +27,14 @@ const (
 	groupEvery = time.Second
 )
 
-// sparing decides whether copies to the group may be spared.
-type sparing struct {
+// copySparing decides whether copies to the group may be spared.
+type copySparing struct {
 	from clock.Instant // all has been well for long enough then, if it stays so; 0: not begun
 	rest time.Duration // how long that is
 }
 
 // note takes until when all is well at now: no beat lacks an answer before that.
-func (s *sparing) note(now, well clock.Instant, interval time.Duration) {
+func (s *copySparing) note(now, well clock.Instant, interval time.Duration) {
 	switch {
 	case s.from == 0:
 		s.from, s.rest = now.Add(wellFor), wellFor

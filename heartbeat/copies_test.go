@@ -28,7 +28,7 @@ func newCopiesWorld(change func(c *Config)) *copiesWorld {
 func (w *copiesWorld) play(long time.Duration) (spared []int) {
 	for since := time.Duration(0); since < long; since += 50 * ms {
 		w.m.Step(at(since), Tick{})
-		w.s.SetPayload(Words{Spare: w.m.Spare(at(since))})
+		w.s.SetPayload(Payload{Spare: w.m.Spare(at(since))})
 		alone := w.s.Spares(at(since))
 		if alone {
 			spared = append(spared, int(since/ms))
@@ -45,7 +45,7 @@ func (w *copiesWorld) answer(since time.Duration, spared bool) {
 		if w.path(since, path, spared) {
 			w.seq++
 			now := at(since + ms)
-			r := from(now, w.seq, Answer, at(since))
+			r := from(now, w.seq, Reply, at(since))
 			r.Path, r.Message.Sent = path, clock.Instant(w.seq)
 			w.m.Step(now, r)
 		}

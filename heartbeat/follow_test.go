@@ -101,7 +101,7 @@ func TestLeads(t *testing.T) {
 	if !take(ms, from(at(ms), 1, Beat, at(0))) {
 		t.Error("the first beat does not lead")
 	}
-	if take(2*ms, from(at(2*ms), 2, Answer, at(ms))) {
+	if take(2*ms, from(at(2*ms), 2, Reply, at(ms))) {
 		t.Error("an answer leads")
 	}
 	older := from(at(3*ms), 3, Beat, 0)

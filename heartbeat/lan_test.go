@@ -30,8 +30,8 @@ type lanBeat struct {
 
 func (w *lanWorld) receive(now clock.Instant, b lanBeat) {
 	w.seq++
-	m := &Message{Kind: Beat, State: Up, Seq: w.seq, Sent: clock.Instant(w.seq), Edition: 1, Pages: 1,
-		Heard: []Heard{{Slot: 1, Session: ours, Sent: now.Add(-ms), Paths: b.hears, Pending: b.pending}}}
+	m := &Message{Kind: Beat, State: Up, Seq: w.seq, Sent: clock.Instant(w.seq), Revision: 1, Pages: 1,
+		Echoes: []PeerEcho{{Slot: 1, Session: ours, Sent: now.Add(-ms), Paths: b.hears, Pending: b.pending}}}
 	w.m.Step(now, Received{From: b.from, Session: theirs + uint64(b.from), Start: 8, Path: b.path, Arrived: now, Message: m})
 }
 
@@ -133,7 +133,7 @@ func TestAskOverTheClientsNetwork(t *testing.T) {
 	w.receive(at(0), lanBeat{from: 2, hears: 0b11})
 	asked := false
 	for now := at(0); now < at(100*ms); now = w.m.Deadline() {
-		if say, ok := find[Say](w.m.Step(now, Tick{})); ok && say.Kind == Ask {
+		if say, ok := find[Send](w.m.Step(now, Tick{})); ok && say.Kind == Query {
 			asked = true
 			if !say.LAN {
 				t.Errorf("asked at %v without the clients' network", now)
@@ -149,9 +149,9 @@ func TestAskOverTheClientsNetwork(t *testing.T) {
 		t.Errorf("path 2: %+v", p.Paths[2])
 	}
 	w.seq++
-	m := &Message{Kind: Ask, State: Up, Seq: w.seq, Sent: clock.Instant(w.seq), Heard: []Heard{{Slot: 1, Session: ours, Sent: at(100 * ms)}}}
-	say, ok := find[Say](w.m.Step(at(101*ms), Received{From: 2, Session: theirs + 2, Start: 8, Path: 2, Arrived: at(101 * ms), Message: m}))
-	if !ok || say.Kind != Answer || say.Path != 2 {
+	m := &Message{Kind: Query, State: Up, Seq: w.seq, Sent: clock.Instant(w.seq), Echoes: []PeerEcho{{Slot: 1, Session: ours, Sent: at(100 * ms)}}}
+	say, ok := find[Send](w.m.Step(at(101*ms), Received{From: 2, Session: theirs + 2, Start: 8, Path: 2, Arrived: at(101 * ms), Message: m}))
+	if !ok || say.Kind != Reply || say.Path != 2 {
 		t.Errorf("answered by %+v", say)
 	}
 }

@@ -6,12 +6,12 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// askAtFullRate is how long a peer that is silent is asked every twentieth of
+// queryAtFullRate is how long a peer that is silent is asked every twentieth of
 // a lease; after that beats alone do, as they are echoed at once too.
-const askAtFullRate = time.Second
+const queryAtFullRate = time.Second
 
-// leastAsk is the least time between two asks to one peer.
-const leastAsk = time.Millisecond
+// queryLeast is the least time between two asks to one peer.
+const queryLeast = time.Millisecond
 
 // Config is what the machine is told once. Lease is 0.8 of Dead.
 type Config struct {
@@ -50,93 +50,93 @@ func (Received) event() {}
 // Action is something to do or to know.
 type Action interface{ action() }
 
-// Say asks for a message at once: an Answer goes to one node on one path, an
+// Send asks for a message at once: an Answer goes to one node on one path, an
 // Ask to one node on all paths. LAN paths carry an Answer to a message that came on one,
 // and what has LAN set.
-type Say struct {
-	Kind  Kind
-	To    uint8
-	Path  uint8 // for an Answer
-	LAN   bool  // over the clients' network too
-	Spare bool  // without a copy to the group
-	Whole bool  // every page of the claims, for the peer lacks some
+type Send struct {
+	Kind     Kind
+	To       uint8
+	Path     uint8 // for an Answer
+	LAN      bool  // over the clients' network too
+	Spare    bool  // without a copy to the group
+	AllPages bool  // every page of the claims, for the peer lacks some
 }
 
-// Word is a message of a peer that counts, with what the deciding machines
+// Report is a message of a peer that counts, with what the deciding machines
 // need of it. It is valid until the next Step.
-type Word struct {
-	From    uint8
-	Message *Message
-	Echoed  clock.Instant // our newest send that this very message echoes, 0 if none or too old
-	Proof   clock.Instant // the same, though our session did not count for the peer when it heard that: no lease rests on it
-	Fresh   bool          // newer than every message before
-	Spoken  bool          // of itself, or the first of a session: it is echoed from now on
-	New     bool          // first of a new session
-	Waited  time.Duration // how long it lay in our socket
-	Silence time.Duration // how long nothing had been heard before it
-	Knows   uint32        // the newest edition of our claims that the sender has whole
-	Claims  []Claim       // all of the peer's claims, if they changed with this message
-	Changed bool          // Claims is set
-	Current bool          // the claims known of it are those it has now
+type Report struct {
+	From          uint8
+	Message       *Message
+	Echoed        clock.Instant // our newest send that this very message echoes, 0 if none or too old
+	Proof         clock.Instant // the same, though our session did not count for the peer when it heard that: no lease rests on it
+	Fresh         bool          // newer than every message before
+	Unsolicited   bool          // of itself, or the first of a session: it is echoed from now on
+	NewSession    bool          // first of a new session
+	Waited        time.Duration // how long it lay in our socket
+	Silence       time.Duration // how long nothing had been heard before it
+	AckedRevision uint32        // the newest edition of our claims that the sender has whole
+	Claims        []Claim       // all of the peer's claims, if they changed with this message
+	Changed       bool          // Claims is set
+	Complete      bool          // the claims known of it are those it has now
 }
 
-// Thawed says that we did not run for longer than a dead time: whatever we
+// Resumed says that we did not run for longer than a dead time: whatever we
 // held is not ours any more.
-type Thawed struct{ For time.Duration }
+type Resumed struct{ For time.Duration }
 
-// Stalled says that we ran late: what the peer sent may wait unread.
-type Stalled struct{ Peer uint8 }
+// LateStep says that we ran late: what the peer sent may wait unread.
+type LateStep struct{ Peer uint8 }
 
-// Audible says that a session of the peer was heard which has not proved itself, but
+// SessionPending says that a session of the peer was heard which has not proved itself, but
 // may be its present one: the peer may not hear us. It is not silent then; nothing else is
 // known of it.
-type Audible struct {
+type SessionPending struct {
 	From  uint8
 	Later bool // it began after all that have proved themselves, and is not the one that an earlier run of ours knew
 }
 
-// Outranked says that a peer knows of a later start of this node than the present one:
+// SessionReplaced says that a peer knows of a later start of this node than the present one:
 // what this node remembered of its starts was lost or old. The next one must be above.
 // The peer does not listen to a session with a lower start, but for one whose sender
 // knows that it does not know its own (0).
-type Outranked struct{ Start uint64 }
+type SessionReplaced struct{ Start uint64 }
 
-func (Say) action()       {}
-func (*Word) action()     {}
-func (Thawed) action()    {}
-func (Stalled) action()   {}
-func (Audible) action()   {}
-func (Outranked) action() {}
+func (Send) action()            {}
+func (*Report) action()         {}
+func (Resumed) action()         {}
+func (LateStep) action()        {}
+func (SessionPending) action()  {}
+func (SessionReplaced) action() {}
 
 // Machine is the heartbeat's mind on one node.
 type Machine struct {
-	config  Config
-	peers   []Peer // by place in Config.Peers
-	place   [256]int8
-	drops   Drops
-	last    clock.Instant // newest Step
-	due     clock.Instant // the deadline that the last Step left
-	thawed  clock.Instant // newest thaw
-	told    uint64        // the greatest start of ours that a peer counts, our own at least
-	actions []Action
-	sparing sparing
+	config    Config
+	peers     []Peer // by place in Config.Peers
+	place     [256]int8
+	drops     Drops
+	last      clock.Instant // newest Step
+	due       clock.Instant // the deadline that the last Step left
+	thawed    clock.Instant // newest thaw
+	startTold uint64        // the greatest start of ours that a peer counts, our own at least
+	actions   []Action
+	sparing   copySparing
 
-	pendings []Heard            // scratch of Heard
-	word     Word               // of this step
-	answers  [][MaxPaths]Action // by place and path, the newest
+	pendings []PeerEcho         // scratch of Heard
+	report   Report             // of this step
+	replies  [][MaxPaths]Action // by place and path, the newest
 }
 
 // New returns a machine that has heard nobody.
 func New(c Config, now clock.Instant) *Machine {
-	m := &Machine{config: c, last: now, due: now, told: c.Start}
+	m := &Machine{config: c, last: now, due: now, startTold: c.Start}
 	for i := range m.place {
 		m.place[i] = -1
 	}
 	for i, slot := range c.Peers {
-		m.peers = append(m.peers, Peer{Slot: slot, timer: now, spoke: now, ordinary: now, mutual: now})
+		m.peers = append(m.peers, Peer{Slot: slot, silentSince: now, unsolicited: now, ordinary: now, mutual: now})
 		m.place[slot] = int8(i)
 	}
-	m.answers = make([][MaxPaths]Action, len(c.Peers))
+	m.replies = make([][MaxPaths]Action, len(c.Peers))
 	for _, s := range c.Starts {
 		if p := m.Peer(s.Slot); p != nil {
 			p.proven = max(p.proven, s.Start)
@@ -167,13 +167,13 @@ func (m *Machine) Count(r DropReason) { m.drops[r]++ }
 // echoes at most, beside one for each peer of which none has.
 const maxPending = 2
 
-// Heard appends what the next message is to say of the peers' sends: of the sessions
+// Echoes appends what the next message is to say of the peers' sends: of the sessions
 // that count, and of those that have yet to prove themselves, so that they can.
-func (m *Machine) Heard(now clock.Instant, list []Heard) []Heard {
+func (m *Machine) Echoes(now clock.Instant, list []PeerEcho) []PeerEcho {
 	for i := range m.peers {
 		p := &m.peers[i]
 		if p.Session != 0 {
-			list = append(list, Heard{Slot: p.Slot, Paths: p.heardOn(now, m.config.Dead), Session: p.Session, Edition: p.pages.have(), Sent: p.sent, At: p.at})
+			list = append(list, PeerEcho{Slot: p.Slot, Paths: p.heardOn(now, m.config.Dead), Session: p.Session, Revision: p.pages.have(), Sent: p.sent, At: p.at})
 		}
 	}
 	pending := m.pendings[:0]
@@ -211,8 +211,8 @@ func (m *Machine) Starts(now clock.Instant, list []Start) []Start {
 	return list
 }
 
-// Want reports whether pages of some peer's claims are lacking.
-func (m *Machine) Want() bool {
+// RequestClaims reports whether pages of some peer's claims are lacking.
+func (m *Machine) RequestClaims() bool {
 	for i := range m.peers {
 		if p := &m.peers[i]; p.Session != 0 && !p.pages.whole {
 			return true
@@ -228,46 +228,46 @@ func (m *Machine) Deadline() clock.Instant { return m.due }
 // Step.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions = m.actions[:0]
-	m.wake(now)
+	m.noticeLateness(now)
 	if r, ok := ev.(Received); ok {
 		m.receive(now, r)
 	}
 	m.watchPaths(now)
 	m.watchCopies(now)
-	m.ask(now)
+	m.query(now)
 	m.schedule(now)
 	return m.actions
 }
 
-// stallsForgiven is how often a peer's timers are restarted, for we ran late, before
+// lateStepsForgiven is how often a peer's timers are restarted, for we ran late, before
 // it must have been heard: else a busy node would never see a death.
-const stallsForgiven = 2
+const lateStepsForgiven = 2
 
-// wake looks whether we ran late. A node that was late restarts its peers'
+// noticeLateness looks whether we ran late. A node that was late restarts its peers'
 // timers, for their messages may wait in its socket; but not of those that were dead
 // before. One that did not run for a dead time has been taken for dead itself.
-func (m *Machine) wake(now clock.Instant) {
+func (m *Machine) noticeLateness(now clock.Instant) {
 	frozen, late := now.Sub(m.last) > m.config.Dead, now.Sub(m.due) > m.config.Interval/2
 	for i := range m.peers {
 		switch p := &m.peers[i]; {
 		case frozen:
-			p.timer, p.spoke = now, now
-		case late && p.stalls < stallsForgiven:
-			p.stalls++
+			p.silentSince, p.unsolicited = now, now
+		case late && p.lateSteps < lateStepsForgiven:
+			p.lateSteps++
 			if p.Silence(m.last) <= m.config.Dead {
-				p.timer, p.spoke = now, now
+				p.silentSince, p.unsolicited = now, now
 			}
-			m.actions = append(m.actions, Stalled{Peer: p.Slot})
+			m.actions = append(m.actions, LateStep{Peer: p.Slot})
 		}
 	}
 	if frozen {
 		m.thawed = now
-		m.actions = append(m.actions, Thawed{For: now.Sub(m.last)})
+		m.actions = append(m.actions, Resumed{For: now.Sub(m.last)})
 	}
 	m.last = now
 }
 
-// ask asks every peer that has not spoken by itself, or has not echoed, for 1.2
+// query asks every peer that has not spoken by itself, or has not echoed, for 1.2
 // intervals: every twentieth of a lease, at least a millisecond apart. That
 // tells loss from death without waiting for the next beat. A peer that we hear
 // is asked so until it echoes; a silent one for askAtFullRate.
@@ -275,7 +275,7 @@ func (m *Machine) wake(now clock.Instant) {
 // An answer of the peer's does not count as speaking: it is not echoed, so the
 // peer's newest echo may be older than that answer, and its lease is reckoned
 // from the echo. It must hear our asks before it thinks itself alone.
-func (m *Machine) ask(now clock.Instant) {
+func (m *Machine) query(now clock.Instant) {
 	for i := range m.peers {
 		p := &m.peers[i]
 		from := m.troubleAt(p)
@@ -286,9 +286,9 @@ func (m *Machine) ask(now clock.Instant) {
 		if p.trouble == 0 {
 			p.trouble = now
 		}
-		if now >= m.askAt(p) {
-			p.asked = now
-			m.actions = append(m.actions, Say{Kind: Ask, To: p.Slot, LAN: m.config.LANs > 0})
+		if now >= m.queryAt(p) {
+			p.queried = now
+			m.actions = append(m.actions, Send{Kind: Query, To: p.Slot, LAN: m.config.LANs > 0})
 		}
 	}
 }
@@ -296,19 +296,19 @@ func (m *Machine) ask(now clock.Instant) {
 // troubleAt is when the peer becomes one to ask.
 func (m *Machine) troubleAt(p *Peer) clock.Instant {
 	patience := m.config.Interval * 6 / 5
-	return clock.Min(p.spoke, max(p.Echo, p.Since)).Add(patience)
+	return clock.Min(p.unsolicited, max(p.Echo, p.Since)).Add(patience)
 }
 
-// askAt is when to ask the peer next, Never if it is not worth it.
-func (m *Machine) askAt(p *Peer) clock.Instant {
+// queryAt is when to ask the peer next, Never if it is not worth it.
+func (m *Machine) queryAt(p *Peer) clock.Instant {
 	if p.trouble == 0 {
 		return m.troubleAt(p)
 	}
-	given := max(askAtFullRate, 3*m.config.Dead)
-	if p.asked.Sub(p.trouble) > given && p.asked.Sub(p.timer) > m.config.Dead {
+	given := max(queryAtFullRate, 3*m.config.Dead)
+	if p.queried.Sub(p.trouble) > given && p.queried.Sub(p.silentSince) > m.config.Dead {
 		return clock.Never
 	}
-	return p.asked.Add(max(m.config.Lease/20, leastAsk))
+	return p.queried.Add(max(m.config.Lease/20, queryLeast))
 }
 
 // schedule sets the deadline: the next ask, and never later than an interval
@@ -316,7 +316,7 @@ func (m *Machine) askAt(p *Peer) clock.Instant {
 func (m *Machine) schedule(now clock.Instant) {
 	m.due = now.Add(m.config.Interval)
 	for i := range m.peers {
-		m.due = clock.Min(m.due, m.askAt(&m.peers[i]))
+		m.due = clock.Min(m.due, m.queryAt(&m.peers[i]))
 	}
 	m.due = max(m.due, now+1)
 }

@@ -23,9 +23,9 @@ func at(d time.Duration) clock.Instant { return clock.Instant(time.Hour + d) }
 // from makes a message of node 2 that echoes our send of the given time, if it
 // is not 0, arriving at once.
 func from(now clock.Instant, seq uint64, kind Kind, echo clock.Instant) Received {
-	m := &Message{Kind: kind, State: Up, Seq: seq, Sent: 5, Edition: 1, Pages: 1}
+	m := &Message{Kind: kind, State: Up, Seq: seq, Sent: 5, Revision: 1, Pages: 1}
 	if echo != 0 {
-		m.Heard = []Heard{{Slot: 1, Session: ours, Sent: echo}}
+		m.Echoes = []PeerEcho{{Slot: 1, Session: ours, Sent: echo}}
 	}
 	return Received{From: 2, Session: theirs, Start: 8, Arrived: now, Message: m}
 }
@@ -50,12 +50,12 @@ func TestDropReasons(t *testing.T) {
 		{NotAPeer, func(r *Received) { r.From = 9 }},
 		{OldSession, func(r *Received) { r.Session = another }},
 		{OldSession, func(r *Received) { r.Session, r.Start = 0xdd, 7 }},
-		{Unproven, func(r *Received) { r.Session, r.Message.Heard = 0xdd, nil }},
-		{Unproven, func(r *Received) { r.Session, r.Message.Heard[0].Sent = 0xdd, at(-141*ms) }},
-		{Unproven, func(r *Received) { r.Session, r.Message.Heard[0].Session = 0xdd, 0xab }},
+		{Unproven, func(r *Received) { r.Session, r.Message.Echoes = 0xdd, nil }},
+		{Unproven, func(r *Received) { r.Session, r.Message.Echoes[0].Sent = 0xdd, at(-141*ms) }},
+		{Unproven, func(r *Received) { r.Session, r.Message.Echoes[0].Session = 0xdd, 0xab }},
 		{Waited, func(r *Received) { r.Arrived = at(-151 * ms) }},
-		{FromFuture, func(r *Received) { r.Message.Heard[0].Sent = at(11 * ms) }},
-		{Repeated, func(r *Received) { r.Message.Seq, r.Message.Heard = 1, nil }},
+		{FromFuture, func(r *Received) { r.Message.Echoes[0].Sent = at(11 * ms) }},
+		{Repeated, func(r *Received) { r.Message.Seq, r.Message.Echoes = 1, nil }},
 	} {
 		m := New(config, at(0))
 		old := from(at(0), 1, Beat, at(0))
@@ -70,7 +70,7 @@ func TestDropReasons(t *testing.T) {
 				t.Errorf("%v: %v counted %d", c.want, reason, n)
 			}
 		}
-		if _, word := find[*Word](list); word != (c.want == Kept) {
+		if _, word := find[*Report](list); word != (c.want == Kept) {
 			t.Errorf("%v: a word came: %v", c.want, word)
 		}
 	}
@@ -101,7 +101,7 @@ func TestAnswersAreNoLoss(t *testing.T) {
 			r := from(now, 3*i+1, Beat, now)
 			r.Path = path
 			m.Step(now, r)
-			answer := from(now, 3*i+2+uint64(path), Answer, 0)
+			answer := from(now, 3*i+2+uint64(path), Reply, 0)
 			answer.Path = path
 			m.Step(now, answer)
 		}
@@ -116,8 +116,8 @@ func TestAnswersAreNoLoss(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	m := New(config, at(0))
 	m.Step(at(0), from(at(0), 1, Beat, at(0)))
-	r := from(at(13*ms), 2, Answer, at(3*ms))
-	r.Message.Heard[0].At, r.Message.Wall = 100, clock.Wall(100+4*ms) // held for 4 ms
+	r := from(at(13*ms), 2, Reply, at(3*ms))
+	r.Message.Echoes[0].At, r.Message.Wall = 100, clock.Wall(100+4*ms) // held for 4 ms
 	m.Step(at(13*ms), r)
 	if got := m.Peer(2).Paths[0].RoundTrip; got != 6*ms {
 		t.Errorf("round trip %v", got)
@@ -127,7 +127,7 @@ func TestRoundTrip(t *testing.T) {
 // asks steps the machine at its deadlines and returns when it asked.
 func asks(m *Machine, from, until clock.Instant) (list []clock.Instant) {
 	for now := from; now < until; now = m.Deadline() {
-		if say, ok := find[Say](m.Step(now, Tick{})); ok && say.Kind == Ask {
+		if say, ok := find[Send](m.Step(now, Tick{})); ok && say.Kind == Query {
 			list = append(list, now)
 		}
 	}
@@ -153,7 +153,7 @@ func TestStallGuard(t *testing.T) {
 	m.Step(at(0), from(at(0), 1, Beat, at(0)))
 	var stalled [4]bool
 	for i := range stalled {
-		_, stalled[i] = find[Stalled](m.Step(at(time.Duration(i+1)*100*ms), Tick{}))
+		_, stalled[i] = find[LateStep](m.Step(at(time.Duration(i+1)*100*ms), Tick{}))
 	}
 	if stalled != [...]bool{true, true, false, false} {
 		t.Errorf("stalled %v", stalled)
@@ -168,7 +168,7 @@ func TestStallOfTheDeadsWitness(t *testing.T) {
 		m.Step(now, Tick{})
 	}
 	now := m.Deadline().Add(config.Interval)
-	if _, stalled := find[Stalled](m.Step(now, Tick{})); !stalled {
+	if _, stalled := find[LateStep](m.Step(now, Tick{})); !stalled {
 		t.Fatal("no stall")
 	}
 	if silence := m.Peer(2).Silence(now); silence <= config.Dead {
@@ -180,7 +180,7 @@ func TestThaw(t *testing.T) {
 	m := New(config, at(0))
 	m.Step(at(0), from(at(0), 1, Beat, at(0)))
 	late := from(at(10*ms), 2, Beat, at(0)) // lay in the socket
-	if thawed, ok := find[Thawed](m.Step(at(151*ms), Tick{})); !ok || thawed.For != 151*ms {
+	if thawed, ok := find[Resumed](m.Step(at(151*ms), Tick{})); !ok || thawed.For != 151*ms {
 		t.Errorf("thawed %v %v", thawed, ok)
 	}
 	if m.Step(at(152*ms), late); m.Drops()[Waited] != 1 {
@@ -189,7 +189,7 @@ func TestThaw(t *testing.T) {
 }
 
 // heardOf returns what the machine says that it has heard of node 2.
-func heardOf(m *Machine, now clock.Instant) (list []Heard) { return m.Heard(now, nil) }
+func heardOf(m *Machine, now clock.Instant) (list []PeerEcho) { return m.Echoes(now, nil) }
 
 // A session that has not echoed ours is echoed, so that it can, and changes nothing; one
 // that has takes the place of the one before.
@@ -199,19 +199,19 @@ func TestSuccession(t *testing.T) {
 	fresh := from(at(5*ms), 1, Beat, 0)
 	fresh.Session, fresh.Start = another, 9
 	list := m.Step(at(5*ms), fresh)
-	_, answered := find[Say](list)
-	_, audible := find[Audible](list)
-	if _, word := find[*Word](list); word || answered || !audible || m.Peer(2).Session != theirs || m.Peer(2).Heard != at(0) {
+	_, answered := find[Send](list)
+	_, audible := find[SessionPending](list)
+	if _, word := find[*Report](list); word || answered || !audible || m.Peer(2).Session != theirs || m.Peer(2).Heard != at(0) {
 		t.Errorf("unproven: %v", list)
 	}
-	if h := heardOf(m, at(5*ms)); len(h) != 2 || h[0].Pending || h[1] != (Heard{Slot: 2, Pending: true, Paths: 1, Session: another, Sent: 5}) {
+	if h := heardOf(m, at(5*ms)); len(h) != 2 || h[0].Pending || h[1] != (PeerEcho{Slot: 2, Pending: true, Paths: 1, Session: another, Sent: 5}) {
 		t.Errorf("echoed: %+v", h)
 	}
 	fresh = from(at(6*ms), 2, Beat, at(5*ms))
 	fresh.Session, fresh.Start = another, 9
-	fresh.Message.Heard[0].Pending = true
+	fresh.Message.Echoes[0].Pending = true
 	list = m.Step(at(6*ms), fresh)
-	if word, ok := find[*Word](list); !ok || !word.New || word.Echoed != 0 || m.Peer(2).Session != another || m.Peer(2).Echo != 0 {
+	if word, ok := find[*Report](list); !ok || !word.NewSession || word.Echoed != 0 || m.Peer(2).Session != another || m.Peer(2).Echo != 0 {
 		t.Errorf("proven by an echo from before it counted there: %v", list)
 	}
 	if h := heardOf(m, at(6*ms)); len(h) != 1 || h[0].Pending || h[0].Session != another {
@@ -261,18 +261,18 @@ func TestRecordings(t *testing.T) {
 		}
 		before := *m.Peer(2)
 		for seq := range uint64(3) {
-			r := from(at(c.silence), seq+1, Ask, 0)
+			r := from(at(c.silence), seq+1, Query, 0)
 			r.Session, r.Start = another, c.start
 			list := m.Step(at(c.silence), r)
 			for _, a := range list {
-				if say, ok := a.(Say); ok && say.Kind == Answer || !ok && a != (Audible{From: 2, Later: c.later}) {
+				if say, ok := a.(Send); ok && say.Kind == Reply || !ok && a != (SessionPending{From: 2, Later: c.later}) {
 					t.Errorf("%s: %+v", c.name, a)
 				}
 			}
-			if _, audible := find[Audible](list); audible != c.audible {
+			if _, audible := find[SessionPending](list); audible != c.audible {
 				t.Errorf("%s: audible %v", c.name, audible)
 			}
-			if _, again := find[Audible](m.Step(at(c.silence), r)); again {
+			if _, again := find[SessionPending](m.Step(at(c.silence), r)); again {
 				t.Errorf("%s: audible by a copy", c.name)
 			}
 		}
@@ -280,7 +280,7 @@ func TestRecordings(t *testing.T) {
 			t.Errorf("%s: %d dropped as %v", c.name, n, c.reason)
 		}
 		after := *m.Peer(2)
-		after.pending, after.odd, after.asked, after.trouble = before.pending, before.odd, before.asked, before.trouble
+		after.pending, after.unranked, after.queried, after.trouble = before.pending, before.unranked, before.queried, before.trouble
 		if !reflect.DeepEqual(after, before) {
 			t.Errorf("%s: changed\n%+v to\n%+v", c.name, before, after)
 		}
@@ -312,7 +312,7 @@ func TestRecordingsDisplaceNothing(t *testing.T) {
 		found := false
 		for turn := range 4 {
 			h := heardOf(m, at(time.Duration(seq)*ms).Add(time.Duration(turn)*config.Interval/4))
-			found = found || slices.ContainsFunc(h, func(h Heard) bool { return h.Session == 0x1000 && h.Pending })
+			found = found || slices.ContainsFunc(h, func(h PeerEcho) bool { return h.Session == 0x1000 && h.Pending })
 			if len(h) > 1+maxPending {
 				t.Errorf("echoes %d sessions", len(h))
 			}
@@ -320,7 +320,7 @@ func TestRecordingsDisplaceNothing(t *testing.T) {
 		if start == 0 {
 			for turn := range 5 { // what has no start comes in turn
 				h := heardOf(m, at(time.Duration(seq)*ms).Add(time.Duration(turn)*config.Interval))
-				found = found || slices.ContainsFunc(h, func(h Heard) bool { return h.Session == 0x1000 })
+				found = found || slices.ContainsFunc(h, func(h PeerEcho) bool { return h.Session == 0x1000 })
 			}
 		}
 		if !found {
@@ -347,11 +347,11 @@ func TestOutranked(t *testing.T) {
 		m := New(ours, at(0))
 		r := from(at(0), 1, Beat, 0)
 		r.Message.Starts = []Start{{3, 99}, {1, c.told}}
-		if o, _ := find[Outranked](m.Step(at(0), r)); o.Start != c.want {
+		if o, _ := find[SessionReplaced](m.Step(at(0), r)); o.Start != c.want {
 			t.Errorf("told of %d: %v", c.told, o)
 		}
 		r.Message.Seq = 2
-		if _, again := find[Outranked](m.Step(at(0), r)); again {
+		if _, again := find[SessionReplaced](m.Step(at(0), r)); again {
 			t.Errorf("told of %d twice", c.told)
 		}
 	}
@@ -362,23 +362,23 @@ func TestOutranked(t *testing.T) {
 func TestTwoStart(t *testing.T) {
 	a, b := New(config, at(0)), New(Config{Self: 2, Session: theirs, Start: 8, Peers: []uint8{1}, Interval: 50 * ms, Dead: 150 * ms, Lease: 120 * ms}, at(0))
 	toB := func(now clock.Instant, seq uint64, kind Kind) []Action {
-		return b.Step(now, Received{From: 1, Session: ours, Start: 3, Arrived: now, Message: &Message{Kind: kind, State: Up, Seq: seq, Sent: now, Heard: heardOf(a, now)}})
+		return b.Step(now, Received{From: 1, Session: ours, Start: 3, Arrived: now, Message: &Message{Kind: kind, State: Up, Seq: seq, Sent: now, Echoes: heardOf(a, now)}})
 	}
 	toA := func(now clock.Instant, seq uint64, kind Kind) []Action {
-		return a.Step(now, Received{From: 2, Session: theirs, Start: 8, Arrived: now, Message: &Message{Kind: kind, State: Up, Seq: seq, Sent: now, Heard: heardOf(b, now)}})
+		return a.Step(now, Received{From: 2, Session: theirs, Start: 8, Arrived: now, Message: &Message{Kind: kind, State: Up, Seq: seq, Sent: now, Echoes: heardOf(b, now)}})
 	}
 	toB(at(0), 1, Beat)
 	list := toA(at(1*ms), 1, Beat) // echoes a's beat
-	if word, ok := find[*Word](list); !ok || word.Echoed != 0 {
+	if word, ok := find[*Report](list); !ok || word.Echoed != 0 {
 		t.Fatalf("a of b: %+v", list)
 	}
-	if say, ok := find[Say](list); !ok || say.Kind != Answer {
+	if say, ok := find[Send](list); !ok || say.Kind != Reply {
 		t.Fatal("a does not answer")
 	}
-	if word, ok := find[*Word](toB(at(2*ms), 2, Answer)); !ok || word.Echoed != at(1*ms) {
+	if word, ok := find[*Report](toB(at(2*ms), 2, Reply)); !ok || word.Echoed != at(1*ms) {
 		t.Fatalf("b of a: %+v", word)
 	}
-	if word, ok := find[*Word](toA(at(3*ms), 2, Beat)); !ok || word.Echoed != at(2*ms) {
+	if word, ok := find[*Report](toA(at(3*ms), 2, Beat)); !ok || word.Echoed != at(2*ms) {
 		t.Fatalf("a of b: %+v", word)
 	}
 }
@@ -386,23 +386,23 @@ func TestTwoStart(t *testing.T) {
 // Claims that take several messages count when the last page is there.
 func TestPages(t *testing.T) {
 	m := New(config, at(0))
-	page := func(seq uint64, edition uint32, n uint16) *Word {
+	page := func(seq uint64, edition uint32, n uint16) *Report {
 		r := from(at(time.Duration(seq)*ms), seq, Beat, at(0))
-		r.Message.Edition, r.Message.Page, r.Message.Pages, r.Message.Claims = edition, n, 3, []Claim{{Token: uint64(n)}}
-		word, _ := find[*Word](m.Step(at(time.Duration(seq)*ms), r))
+		r.Message.Revision, r.Message.Page, r.Message.Pages, r.Message.Claims = edition, n, 3, []Claim{{Token: uint64(n)}}
+		word, _ := find[*Report](m.Step(at(time.Duration(seq)*ms), r))
 		return word
 	}
-	if w := page(1, 7, 0); w.Changed || w.Current || !m.Want() {
+	if w := page(1, 7, 0); w.Changed || w.Complete || !m.RequestClaims() {
 		t.Error("one page of three is not all")
 	}
 	page(2, 7, 2)
 	page(3, 7, 2) // again
-	if w := page(4, 7, 1); !w.Changed || !w.Current || len(w.Claims) != 3 || m.Want() {
+	if w := page(4, 7, 1); !w.Changed || !w.Complete || len(w.Claims) != 3 || m.RequestClaims() {
 		t.Errorf("whole: %+v", w)
 	}
 	page(5, 8, 0)
 	page(6, 9, 1)
-	if w := page(7, 9, 2); w.Changed || !m.Want() {
+	if w := page(7, 9, 2); w.Changed || !m.RequestClaims() {
 		t.Error("pages of two editions were put together")
 	}
 }
@@ -411,8 +411,8 @@ func TestSender(t *testing.T) {
 	second := config
 	second.Self, second.Peers = 2, []uint8{1}
 	s := NewSender(second, at(0))
-	whole := Say{Kind: Beat, Whole: true}
-	s.SetPayload(Words{State: Up, Edition: 3, Claims: make([]Claim, PageSize(2)+1)})
+	whole := Send{Kind: Beat, AllPages: true}
+	s.SetPayload(Payload{State: Up, Revision: 3, Claims: make([]Claim, PageSize(2)+1)})
 	if !s.Due(at(0)) || s.Due(at(49*ms)) || !s.Due(at(130*ms)) || s.Next() != at(180*ms) { // late: no second beat at once
 		t.Errorf("next after a late beat: %v", s.Next().Sub(at(0)))
 	}
@@ -421,15 +421,15 @@ func TestSender(t *testing.T) {
 	if a.Seq != 1 || b.Seq != 2 || len(a.Claims) != PageSize(2) || len(b.Claims) != 1 || b.Pages != 2 || s.Sent() != at(2*ms) || !more || last {
 		t.Errorf("composed %+v and %+v", a, b)
 	}
-	if m, more := s.Compose(Say{Kind: Ask}, 0, at(3*ms), 9); m.Pages != 0 || m.Claims != nil || m.Edition != 3 || more {
+	if m, more := s.Compose(Send{Kind: Query}, 0, at(3*ms), 9); m.Pages != 0 || m.Claims != nil || m.Revision != 3 || more {
 		t.Errorf("an ask of claims that take two pages is %+v", m)
 	}
-	s.SetPayload(Words{State: Up, Edition: 4, Claims: make([]Claim, PageSize(2))})
-	if m, more := s.Compose(Say{Kind: Ask}, 0, at(3*ms), 9); m.Pages != 1 || len(m.Claims) != PageSize(2) || more {
+	s.SetPayload(Payload{State: Up, Revision: 4, Claims: make([]Claim, PageSize(2))})
+	if m, more := s.Compose(Send{Kind: Query}, 0, at(3*ms), 9); m.Pages != 1 || len(m.Claims) != PageSize(2) || more {
 		t.Errorf("an ask of claims that fit one page is %+v", m)
 	}
 	s.Stepped(at(100 * ms))
-	if s.Wedged(at(250*ms)) || !s.Wedged(at(251*ms)) {
+	if s.Stuck(at(250*ms)) || !s.Stuck(at(251*ms)) {
 		t.Error("wedged at another time than a dead time after the last step")
 	}
 }
@@ -438,26 +438,26 @@ func TestSender(t *testing.T) {
 // and no claims shows that what is known is old.
 func TestLostEditionIsAskedFor(t *testing.T) {
 	m := New(config, at(0))
-	hear := func(seq uint64, edition uint32, page, pages uint16) *Word {
+	hear := func(seq uint64, edition uint32, page, pages uint16) *Report {
 		r := from(at(time.Duration(seq)*ms), seq, Beat, at(0))
-		r.Message.Edition, r.Message.Page, r.Message.Pages = edition, page, pages
-		word, _ := find[*Word](m.Step(at(time.Duration(seq)*ms), r))
+		r.Message.Revision, r.Message.Page, r.Message.Pages = edition, page, pages
+		word, _ := find[*Report](m.Step(at(time.Duration(seq)*ms), r))
 		return word
 	}
-	knows := func() uint32 { return m.Heard(at(10*ms), nil)[0].Edition }
+	knows := func() uint32 { return m.Echoes(at(10*ms), nil)[0].Revision }
 	hear(1, 7, 0, 2)
-	if hear(2, 7, 1, 2); m.Want() || knows() != 7 {
+	if hear(2, 7, 1, 2); m.RequestClaims() || knows() != 7 {
 		t.Fatal("edition 7 is not whole")
 	}
-	if w := hear(3, 8, 0, 0); w.Current || !m.Want() || knows() != 7 {
-		t.Errorf("edition 8 exists: wanted %v, known %d, current %v", m.Want(), knows(), w.Current)
+	if w := hear(3, 8, 0, 0); w.Complete || !m.RequestClaims() || knows() != 7 {
+		t.Errorf("edition 8 exists: wanted %v, known %d, current %v", m.RequestClaims(), knows(), w.Complete)
 	}
 	hear(4, 8, 1, 2)
-	if hear(5, 8, 0, 0); !m.Want() {
+	if hear(5, 8, 0, 0); !m.RequestClaims() {
 		t.Error("half of edition 8 is enough")
 	}
-	if w := hear(6, 8, 0, 2); !w.Changed || !w.Current || m.Want() || knows() != 8 {
-		t.Errorf("edition 8 is whole: wanted %v, known %d, %+v", m.Want(), knows(), w)
+	if w := hear(6, 8, 0, 2); !w.Changed || !w.Complete || m.RequestClaims() || knows() != 8 {
+		t.Errorf("edition 8 is whole: wanted %v, known %d, %+v", m.RequestClaims(), knows(), w)
 	}
 }
 
@@ -472,11 +472,11 @@ func TestBusyNodeSeesADeath(t *testing.T) {
 			if i%c.every == 0 {
 				now = now.Add(c.late)
 			}
-			if _, stalled := find[Stalled](m.Step(now, Tick{})); stalled {
+			if _, stalled := find[LateStep](m.Step(now, Tick{})); stalled {
 				stalls++
 			}
 		}
-		if silence := m.Peer(2).Silence(now); silence < 19*time.Second || stalls != stallsForgiven {
+		if silence := m.Peer(2).Silence(now); silence < 19*time.Second || stalls != lateStepsForgiven {
 			t.Errorf("late by %v every %d steps: silent for %v, %d stalls", c.late, c.every, silence, stalls)
 		}
 	}

@@ -20,7 +20,7 @@ const (
 	MaxOrders  = 4    // orders and receipts carried at a time
 	MaxKeys    = 4    // key ids that a node has
 	MaxMACs    = 64   // hardware addresses that a node has; a message carries some of them in turn
-	maxHeard   = MaxNodes - 1 + maxPending
+	maxEchoes  = MaxNodes - 1 + maxPending
 	maxStarts  = 2   // starts of nodes carried at a time
 	maxPages   = 384 // messages that take the claims of a cluster of MaxNodes
 )
@@ -30,9 +30,9 @@ type Kind uint8
 
 // The kinds of message.
 const (
-	Beat   Kind = 1 + iota // sent every interval; echoed at once
-	Ask                    // sent after silence; echoed at once
-	Answer                 // the echo; not answered
+	Beat  Kind = 1 + iota // sent every interval; echoed at once
+	Query                 // sent after silence; echoed at once
+	Reply                 // the echo; not answered
 )
 
 // State is what a node is doing as a whole.
@@ -58,33 +58,33 @@ func (s State) String() string {
 // Message is what one node tells the others. Sealing adds who sent it and in
 // which session, so neither stands here.
 type Message struct {
-	Kind     Kind
-	State    State
-	Path     uint8         // the sender's path it left on, from 0
-	Synced   bool          // the sender's kernel calls its clock synchronised
-	Leased   bool          // the sender's kernel silences what it holds when its daemon dies
-	Want     bool          // the sender lacks pages of the receiver's claims
-	Hold     time.Duration // Restarting: how long it may be silent
-	Dead     time.Duration // the sender's dead time
-	Interval time.Duration // the sender's interval
-	Seq      uint64        // number of this send in the session, from 1
-	Sent     clock.Instant // the sender's boot clock at the send
-	Wall     clock.Wall    // the sender's wall clock at the send
-	Digest   uint64        // of the configuration
-	Boot     uint64        // names the boot that the sender's host is in, 0 if it is not known
-	Build    string        // software version
+	Kind          Kind
+	State         State
+	Path          uint8         // the sender's path it left on, from 0
+	Synced        bool          // the sender's kernel calls its clock synchronised
+	Leased        bool          // the sender's kernel silences what it holds when its daemon dies
+	RequestClaims bool          // the sender lacks pages of the receiver's claims
+	Absence       time.Duration // Restarting: how long it may be silent
+	Dead          time.Duration // the sender's dead time
+	Interval      time.Duration // the sender's interval
+	Seq           uint64        // number of this send in the session, from 1
+	Sent          clock.Instant // the sender's boot clock at the send
+	Wall          clock.Wall    // the sender's wall clock at the send
+	Digest        uint64        // of the configuration
+	Boot          uint64        // names the boot that the sender's host is in, 0 if it is not known
+	Build         string        // software version
 
-	Heard    []Heard
+	Echoes   []PeerEcho
 	Starts   []Start
 	Orders   []Order
 	Receipts []Receipt
 	Keys     []uint32 // ids of the keys that the sender opens with; the one it seals with is the first
 	MACs     []MAC    // the sender's hardware addresses, or some of them
 
-	Edition uint32 // counts changes of the claims in this session
-	Page    uint16 // which page of the edition Claims holds, from 0
-	Pages   uint16 // how many pages there are; 0: no claims in this message
-	Claims  []Claim
+	Revision uint32 // counts changes of the claims in this session
+	Page     uint16 // which page of the edition Claims holds, from 0
+	Pages    uint16 // how many pages there are; 0: no claims in this message
+	Claims   []Claim
 }
 
 // MACKind says what interface of a node a hardware address is of.
@@ -103,15 +103,15 @@ type MAC struct {
 	Address [6]byte
 }
 
-// Heard is what the sender knows of one peer's sends: the echo.
-type Heard struct {
-	Slot    uint8
-	Pending bool          // the session has yet to prove itself: it does not count, so no lease may rest on this
-	Paths   uint8         // bit i: heard on path i within the dead time
-	Session uint64        // the peer's session
-	Edition uint32        // newest edition of the peer's claims that the sender has whole
-	Sent    clock.Instant // Sent of the peer's newest beat or ask, on its boot clock
-	At      clock.Wall    // the sender's wall clock when that arrived, 0 if that is not known or over 4 s ago
+// PeerEcho is what the sender knows of one peer's sends: the echo.
+type PeerEcho struct {
+	Slot     uint8
+	Pending  bool          // the session has yet to prove itself: it does not count, so no lease may rest on this
+	Paths    uint8         // bit i: heard on path i within the dead time
+	Session  uint64        // the peer's session
+	Revision uint32        // newest edition of the peer's claims that the sender has whole
+	Sent     clock.Instant // Sent of the peer's newest beat or ask, on its boot clock
+	At       clock.Wall    // the sender's wall clock when that arrived, 0 if that is not known or over 4 s ago
 }
 
 // Start is the greatest start of a node's sessions that another node knows of. A
@@ -154,11 +154,11 @@ type Receipt struct {
 }
 
 // Echo returns what the message says it heard of the given node and session.
-func (m *Message) Echo(slot uint8, session uint64) (Heard, bool) {
-	for _, h := range m.Heard {
+func (m *Message) Echo(slot uint8, session uint64) (PeerEcho, bool) {
+	for _, h := range m.Echoes {
 		if h.Slot == slot && h.Session == session {
 			return h, true
 		}
 	}
-	return Heard{}, false
+	return PeerEcho{}, false
 }

@@ -32,15 +32,15 @@ func parseHeader(b []byte) *Message {
 	flags := binary.BigEndian.Uint16(b[6:])
 	return &Message{
 		Kind: Kind(b[2]), State: State(b[3]), Path: b[4],
-		Synced: flags&flagSynced != 0, Want: flags&flagWant != 0, Leased: flags&flagLeased != 0,
+		Synced: flags&flagSynced != 0, RequestClaims: flags&flagWant != 0, Leased: flags&flagLeased != 0,
 		Seq:      binary.BigEndian.Uint64(b[8:]),
 		Sent:     clock.Instant(binary.BigEndian.Uint64(b[16:])),
 		Wall:     clock.Wall(binary.BigEndian.Uint64(b[24:])),
 		Digest:   binary.BigEndian.Uint64(b[32:]),
-		Edition:  binary.BigEndian.Uint32(b[40:]),
+		Revision: binary.BigEndian.Uint32(b[40:]),
 		Page:     binary.BigEndian.Uint16(b[44:]),
 		Pages:    binary.BigEndian.Uint16(b[46:]),
-		Hold:     time.Duration(binary.BigEndian.Uint16(b[48:])) * time.Millisecond,
+		Absence:  time.Duration(binary.BigEndian.Uint16(b[48:])) * time.Millisecond,
 		Dead:     time.Duration(binary.BigEndian.Uint32(b[52:])) * time.Microsecond,
 		Interval: time.Duration(binary.BigEndian.Uint32(b[56:])) * time.Microsecond,
 		Boot:     binary.BigEndian.Uint64(b[60:]),
@@ -49,7 +49,7 @@ func parseHeader(b []byte) *Message {
 
 func (m *Message) check() error {
 	switch {
-	case m.Kind < Beat || m.Kind > Answer:
+	case m.Kind < Beat || m.Kind > Reply:
 		return fmt.Errorf("%w: kind %d", ErrReserved, m.Kind)
 	case m.State == 0:
 		return fmt.Errorf("%w: state %d", ErrReserved, m.State)
@@ -94,7 +94,7 @@ func (m *Message) parseSection(kind int, b []byte) (err error) {
 	case buildSection:
 		m.Build = string(b[:min(len(b), MaxVersion)])
 	case heardSection:
-		m.Heard, err = parseList(kind, b, m.parseHeard)
+		m.Echoes, err = parseList(kind, b, m.parseHeard)
 	case startsSection:
 		m.Starts, err = parseList(kind, b, parseStart)
 	case ordersSection:
@@ -136,14 +136,14 @@ func parseList[T any](kind int, b []byte, parse func([]byte) T) ([]T, error) {
 	return list, nil
 }
 
-func (m *Message) parseHeard(b []byte) Heard {
-	h := Heard{
+func (m *Message) parseHeard(b []byte) PeerEcho {
+	h := PeerEcho{
 		Slot: b[0], Paths: b[1], Pending: b[2]&1 != 0,
-		Session: binary.BigEndian.Uint64(b[3:]),
-		Edition: binary.BigEndian.Uint32(b[11:]),
-		Sent:    clock.Instant(binary.BigEndian.Uint64(b[15:])),
+		Session:  binary.BigEndian.Uint64(b[3:]),
+		Revision: binary.BigEndian.Uint32(b[11:]),
+		Sent:     clock.Instant(binary.BigEndian.Uint64(b[15:])),
 	}
-	if held := binary.BigEndian.Uint32(b[23:]); held != unheld {
+	if held := binary.BigEndian.Uint32(b[23:]); held != noEcho {
 		h.At = m.Wall - clock.Wall(held)
 	}
 	return h

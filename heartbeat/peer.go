@@ -16,7 +16,7 @@ type Peer struct {
 	Heard   clock.Instant // newest message kept, on any path
 	Since   clock.Instant // heard without a gap of a dead time since
 	Echo    clock.Instant // our newest send that it has echoed in this session
-	Hold    time.Duration // it announced that it may be silent for so long
+	Absence time.Duration // it announced that it may be silent for so long
 	State   State
 	Digest  uint64
 	Boot    uint64 // names the boot that its host is in, 0 if that is not known
@@ -29,21 +29,21 @@ type Peer struct {
 	Clock   clock.Estimator
 	Paths   [MaxPaths]Path
 
-	seq     uint64        // newest
-	ahead   time.Duration // its clock is so far ahead of ours, less the shortest way a message had
-	aheadAt clock.Instant // as known then, on ours; 0 if not
-	sent    clock.Instant // its newest beat or ask, on its clock: what we echo
-	at      clock.Wall    // when that arrived here, 0 if the kernel gave no stamp
-	retired [4]uint64
-	proven  uint64        // the greatest start of a session that has proved itself, to this run or an earlier one
-	pending pending       // the session that began last of those that have not
-	odd     [4]pending    // and those that no start ranks; the one heard last is the last
-	asked   clock.Instant // newest ask
-	trouble clock.Instant // silent or not echoed since, 0 if neither
-	stalls  int           // of ours since it was heard
-	timer   clock.Instant // silence is counted from here: Heard, or a stall of ours
-	spoke   clock.Instant // the same for beats and asks, without answers
-	pages   pages
+	seq         uint64        // newest
+	ahead       time.Duration // its clock is so far ahead of ours, less the shortest way a message had
+	aheadAt     clock.Instant // as known then, on ours; 0 if not
+	sent        clock.Instant // its newest beat or ask, on its clock: what we echo
+	at          clock.Wall    // when that arrived here, 0 if the kernel gave no stamp
+	retired     [4]uint64
+	proven      uint64        // the greatest start of a session that has proved itself, to this run or an earlier one
+	pending     pending       // the session that began last of those that have not
+	unranked    [4]pending    // and those that no start ranks; the one heard last is the last
+	queried     clock.Instant // newest ask
+	trouble     clock.Instant // silent or not echoed since, 0 if neither
+	lateSteps   int           // of ours since it was heard
+	silentSince clock.Instant // silence is counted from here: Heard, or a stall of ours
+	unsolicited clock.Instant // the same for beats and asks, without answers
+	pages       pages
 
 	ordinary clock.Instant // newest message that came on an ordinary path
 	mutual   clock.Instant // newest message that says that the peer hears us on an ordinary path
@@ -60,8 +60,8 @@ func (p *Peer) MAC(kind MACKind, index uint8) (address [6]byte, ok bool) {
 	return address, false
 }
 
-// learn keeps the hardware addresses of a message, which may hold some of the peer's only.
-func (p *Peer) learn(list []MAC) {
+// addMACs keeps the hardware addresses of a message, which may hold some of the peer's only.
+func (p *Peer) addMACs(list []MAC) {
 	for _, a := range list {
 		i := slices.IndexFunc(p.MACs, func(b MAC) bool { return a.Kind == b.Kind && a.Index == b.Index })
 		switch {
@@ -158,7 +158,7 @@ func (p *Peer) calibrate(r Received, proof bool) {
 // Silence returns how long nothing was heard, less what the peer announced. A
 // peer never heard has been silent since the machine began.
 func (p *Peer) Silence(now clock.Instant) time.Duration {
-	return max(now.Sub(p.timer)-p.Hold, 0)
+	return max(now.Sub(p.silentSince)-p.Absence, 0)
 }
 
 // Proven reports whether the peer has echoed a send of ours younger than dead:
@@ -202,18 +202,18 @@ func (q *pending) hear(now clock.Instant, r Received) bool {
 // least is the start below which sessions of the peer are not listened to.
 func (p *Peer) least() uint64 { return max(p.proven, p.pending.start) }
 
-// await notes a message of a session that has not proved itself. It reports whether
+// expectProof notes a message of a session that has not proved itself. It reports whether
 // the peer may be there: the session began after all that have proved themselves, or is
 // the newest that an earlier run of ours knew, and the message is its newest.
-func (p *Peer) await(now clock.Instant, r Received) (audible bool) {
+func (p *Peer) expectProof(now clock.Instant, r Received) (audible bool) {
 	if r.Start > 0 && (r.Start > p.proven || p.Session == 0) {
 		return p.pending.hear(now, r) && (r.Start > p.proven || p.Session == 0 && r.Start == p.proven)
 	}
-	i := max(slices.IndexFunc(p.odd[:], func(q pending) bool { return q.session == r.Session }), 0)
-	q := p.odd[i] // if it is a new one, that which was not heard for the longest makes room
+	i := max(slices.IndexFunc(p.unranked[:], func(q pending) bool { return q.session == r.Session }), 0)
+	q := p.unranked[i] // if it is a new one, that which was not heard for the longest makes room
 	q.hear(now, r)
-	copy(p.odd[i:], p.odd[i+1:])
-	p.odd[len(p.odd)-1] = q
+	copy(p.unranked[i:], p.unranked[i+1:])
+	p.unranked[len(p.unranked)-1] = q
 	return false
 }
 
@@ -221,19 +221,19 @@ func (p *Peer) await(now clock.Instant, r Received) (audible bool) {
 // come already: what is said of it must not go back.
 func (p *Peer) behind(r Received) bool {
 	overtaken := func(q pending) bool { return q.session == r.Session && r.Message.Seq < q.seq }
-	return overtaken(p.pending) || slices.ContainsFunc(p.odd[:], overtaken)
+	return overtaken(p.pending) || slices.ContainsFunc(p.unranked[:], overtaken)
 }
 
 // pendingAt appends the echoes of the sessions that have not proved themselves and were
 // heard within dead.
-func (p *Peer) pendingAt(now clock.Instant, dead time.Duration, list []Heard) []Heard {
-	for i := -1; i < len(p.odd); i++ {
+func (p *Peer) pendingAt(now clock.Instant, dead time.Duration, list []PeerEcho) []PeerEcho {
+	for i := -1; i < len(p.unranked); i++ {
 		q := &p.pending
 		if i >= 0 {
-			q = &p.odd[i]
+			q = &p.unranked[i]
 		}
 		if q.session != 0 && now.Sub(q.heard) <= dead {
-			list = append(list, Heard{Slot: p.Slot, Pending: true, Paths: 1 << min(q.path, MaxPaths-1), Session: q.session, Sent: q.sent, At: q.at})
+			list = append(list, PeerEcho{Slot: p.Slot, Pending: true, Paths: 1 << min(q.path, MaxPaths-1), Session: q.session, Sent: q.sent, At: q.at})
 		}
 	}
 	return list
@@ -245,8 +245,8 @@ func (p *Peer) adopt(session, start uint64) {
 		copy(p.retired[1:], p.retired[:])
 		p.retired[0] = p.Session
 	}
-	*p = Peer{Slot: p.Slot, Session: session, Start: start, Heard: p.Heard, Since: p.Since, timer: p.timer, spoke: p.spoke,
-		asked: p.asked, retired: p.retired, Clock: p.Clock, proven: max(p.proven, start), pending: p.pending, ordinary: p.ordinary, mutual: p.mutual, lanUntil: p.lanUntil}
+	*p = Peer{Slot: p.Slot, Session: session, Start: start, Heard: p.Heard, Since: p.Since, silentSince: p.silentSince, unsolicited: p.unsolicited,
+		queried: p.queried, retired: p.retired, Clock: p.Clock, proven: max(p.proven, start), pending: p.pending, ordinary: p.ordinary, mutual: p.mutual, lanUntil: p.lanUntil}
 	if p.pending.start <= p.proven {
 		p.pending = pending{}
 	}
@@ -275,8 +275,8 @@ type pages struct {
 // whole and new by it. A message without claims has the number of an edition all the
 // same: is that another one, then what was known is old and the pages are to be asked for.
 func (g *pages) take(m *Message) bool {
-	if m.Edition != g.edition || g.n == 0 {
-		*g = pages{edition: m.Edition, newest: g.newest}
+	if m.Revision != g.edition || g.n == 0 {
+		*g = pages{edition: m.Revision, newest: g.newest}
 	}
 	if g.whole || m.Pages == 0 {
 		return false

@@ -14,18 +14,18 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 		m.drops[FromFuture]++
 		return
 	}
-	word := &m.word
-	*word = Word{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.timer), New: r.Session != p.Session}
-	if word.New && (echo.Sent == 0 || p.behind(r)) {
-		m.await(now, p, r)
+	word := &m.report
+	*word = Report{From: r.From, Message: r.Message, Waited: max(now.Sub(r.Arrived), 0), Silence: now.Sub(p.silentSince), NewSession: r.Session != p.Session}
+	if word.NewSession && (echo.Sent == 0 || p.behind(r)) {
+		m.expectProof(now, p, r)
 		return
 	}
-	if !word.New && echo.Sent == 0 && p.stale(r, m.config.Dead) {
+	if !word.NewSession && echo.Sent == 0 && p.stale(r, m.config.Dead) {
 		m.drops[Waited]++
 		return
 	}
 	m.outranked(r)
-	if word.New {
+	if word.NewSession {
 		p.adopt(r.Session, r.Start)
 	}
 	if word.Proof = echo.Sent; !echo.Pending {
@@ -35,13 +35,13 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	if first && r.Message.Kind == Beat && !m.isLAN(r.Path) {
 		p.Paths[r.Path].count(r.Message.Sent, m.config.Interval)
 	}
-	if first && r.Message.Kind != Answer {
-		m.answer(p, r.Path, r.Message.Want)
+	if first && r.Message.Kind != Reply {
+		m.reply(p, r.Path, r.Message.RequestClaims)
 	}
-	if first && r.Message.Kind == Answer {
+	if first && r.Message.Kind == Reply {
 		p.Paths[r.Path].answered = now
 	}
-	if first && (r.Message.Kind == Answer || word.New) { // the clocks are compared before anything moves to a peer
+	if first && (r.Message.Kind == Reply || word.NewSession) { // the clocks are compared before anything moves to a peer
 		m.measure(p, r)
 	}
 	m.noteTrouble(now, p, r)
@@ -53,46 +53,46 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	p.Echo = max(p.Echo, word.Echoed)
 	if word.Fresh {
 		m.refresh(now, p, r, echo.Sent != 0)
-		word.Spoken = p.sent == r.Message.Sent
+		word.Unsolicited = p.sent == r.Message.Sent
 		word.Changed = p.pages.take(r.Message)
 		word.Claims = p.pages.claims
 	}
 	if h, ok := r.Message.Echo(m.config.Self, m.config.Session); ok {
-		word.Knows = h.Edition
+		word.AckedRevision = h.Revision
 	}
-	word.Current = word.Fresh && p.pages.whole && p.pages.edition == r.Message.Edition
+	word.Complete = word.Fresh && p.pages.whole && p.pages.edition == r.Message.Revision
 	m.actions = append(m.actions, word)
 }
 
-// answer asks for an answer on the path. The action is the same as a rule, so that it is
+// reply asks for an answer on the path. The action is the same as a rule, so that it is
 // made once.
-func (m *Machine) answer(p *Peer, path uint8, whole bool) {
-	say, made := Say{Kind: Answer, To: p.Slot, Path: path, Whole: whole}, &m.answers[m.place[p.Slot]][path%MaxPaths]
+func (m *Machine) reply(p *Peer, path uint8, whole bool) {
+	say, made := Send{Kind: Reply, To: p.Slot, Path: path, AllPages: whole}, &m.replies[m.place[p.Slot]][path%MaxPaths]
 	if *made == nil || *made != Action(say) {
 		*made = say
 	}
 	m.actions = append(m.actions, *made)
 }
 
-// await notes a message of a session that has not proved itself. It is not answered, for
+// expectProof notes a message of a session that has not proved itself. It is not answered, for
 // it may be a recording. But it may also be of a peer that has started anew and can't
 // hear us, or of one that does not hear yet that we have: it takes what we hold after W.
-func (m *Machine) await(now clock.Instant, p *Peer, r Received) {
+func (m *Machine) expectProof(now clock.Instant, p *Peer, r Received) {
 	m.drops[Unproven]++
 	if m.config.Start != 0 { // or else the peer listens to us, and tells it when it has proved itself
 		m.outranked(r)
 	}
-	if p.await(now, r) {
-		m.actions = append(m.actions, Audible{From: p.Slot, Later: r.Start > p.proven && (p.Session != 0 || p.proven != 0)})
+	if p.expectProof(now, r) {
+		m.actions = append(m.actions, SessionPending{From: p.Slot, Later: r.Start > p.proven && (p.Session != 0 || p.proven != 0)})
 	}
 }
 
 // outranked looks whether the peer counts a later start of ours than we do.
 func (m *Machine) outranked(r Received) {
 	for _, s := range r.Message.Starts {
-		if s.Slot == m.config.Self && s.Start > m.told {
-			m.told = s.Start
-			m.actions = append(m.actions, Outranked{Start: s.Start})
+		if s.Slot == m.config.Self && s.Start > m.startTold {
+			m.startTold = s.Start
+			m.actions = append(m.actions, SessionReplaced{Start: s.Start})
 		}
 	}
 }
@@ -120,7 +120,7 @@ func (m *Machine) admit(now clock.Instant, r Received) (*Peer, DropReason) {
 // that is nothing, or a send so old that it proves nothing: a message that echoes a
 // recent one is no recording of an earlier time. ok is false for a send that we have
 // not made.
-func (m *Machine) echo(now clock.Instant, r Received) (h Heard, ok bool) {
+func (m *Machine) echo(now clock.Instant, r Received) (h PeerEcho, ok bool) {
 	h, _ = r.Message.Echo(m.config.Self, m.config.Session)
 	if now.Sub(h.Sent) > m.config.Dead {
 		h.Sent = 0
@@ -135,24 +135,24 @@ func (m *Machine) refresh(now clock.Instant, p *Peer, r Received, proof bool) {
 	}
 	p.seq = r.Message.Seq
 	p.calibrate(r, proof)
-	if p.trouble != 0 && now.Sub(p.asked) >= leastAsk {
-		p.asked = 0 // asked at once: its echo may be all that a lease waits for
+	if p.trouble != 0 && now.Sub(p.queried) >= queryLeast {
+		p.queried = 0 // asked at once: its echo may be all that a lease waits for
 	}
-	p.Heard, p.timer, p.stalls = now, now, 0
-	if r.Message.Kind != Answer || p.sent == 0 { // the first of a session is echoed, whatever it is
-		p.spoke = now
+	p.Heard, p.silentSince, p.lateSteps = now, now, 0
+	if r.Message.Kind != Reply || p.sent == 0 { // the first of a session is echoed, whatever it is
+		p.unsolicited = now
 		p.sent, p.at = r.Message.Sent, r.Wall
 	}
-	p.State, p.Hold = r.Message.State, 0
+	p.State, p.Absence = r.Message.State, 0
 	if p.State == Restarting {
-		p.Hold = r.Message.Hold
+		p.Absence = r.Message.Absence
 	}
 	p.Digest, p.Build, p.Synced = r.Message.Digest, r.Message.Build, r.Message.Synced
 	p.Boot, p.Dead, p.Beats = r.Message.Boot, r.Message.Dead, r.Message.Interval
 	if r.Message.Keys != nil {
 		p.Keys = r.Message.Keys
 	}
-	p.learn(r.Message.MACs)
+	p.addMACs(r.Message.MACs)
 }
 
 // measure takes round trip and clock offset from a message that echoes ours. Our own time of

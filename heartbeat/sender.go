@@ -6,26 +6,26 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Words is what the deciding loop lets the sending thread say. The slices are
+// Payload is what the deciding loop lets the sending thread say. The slices are
 // not changed after they are handed over.
-type Words struct {
-	State    State
-	Synced   bool
-	Leased   bool
-	LAN      bool          // a peer is not heard both ways on an ordinary path: beats go over the clients' network too
-	Spare    clock.Instant // until then a beat may leave without a copy to the group
-	Want     bool
-	Hold     time.Duration
-	Digest   uint64
-	Boot     uint64
-	Build    string
-	Heard    []Heard
-	Starts   []Start
-	Orders   []Order
-	Receipts []Receipt
-	MACs     []MAC
-	Edition  uint32
-	Claims   []Claim
+type Payload struct {
+	State         State
+	Synced        bool
+	Leased        bool
+	LAN           bool          // a peer is not heard both ways on an ordinary path: beats go over the clients' network too
+	Spare         clock.Instant // until then a beat may leave without a copy to the group
+	RequestClaims bool
+	Absence       time.Duration
+	Digest        uint64
+	Boot          uint64
+	Build         string
+	Echoes        []PeerEcho
+	Starts        []Start
+	Orders        []Order
+	Receipts      []Receipt
+	MACs          []MAC
+	Revision      uint32
+	Claims        []Claim
 }
 
 // Sender composes the messages of one session: it keeps the schedule of the beats,
@@ -37,7 +37,7 @@ type Sender struct {
 	page           int // claims that fit one message
 	place          place
 
-	payload Words
+	payload Payload
 	stepped clock.Instant
 	next    clock.Instant
 	seq     uint64
@@ -49,22 +49,22 @@ type Sender struct {
 func NewSender(c Config, now clock.Instant) *Sender {
 	return &Sender{
 		interval: c.Interval, dead: c.Dead, page: PageSize(len(c.Peers) + 1), place: placeOf(c),
-		payload: Words{State: Starting}, stepped: now, next: now,
+		payload: Payload{State: Starting}, stepped: now, next: now,
 	}
 }
 
 // SetPayload replaces what messages carry from now on.
-func (s *Sender) SetPayload(w Words) { s.payload = w }
+func (s *Sender) SetPayload(w Payload) { s.payload = w }
 
 // Stepped notes that the deciding loop was alive at now.
 func (s *Sender) Stepped(now clock.Instant) { s.stepped = now }
 
 // Beat returns the Say of a beat.
-func (s *Sender) Beat() Say { return Say{Kind: Beat, LAN: s.payload.LAN} }
+func (s *Sender) Beat() Send { return Send{Kind: Beat, LAN: s.payload.LAN} }
 
-// Wedged reports whether the loop has been silent for so long that nothing may
+// Stuck reports whether the loop has been silent for so long that nothing may
 // be said in its name, nor a lease renewed.
-func (s *Sender) Wedged(now clock.Instant) bool { return now.Sub(s.stepped) > s.dead }
+func (s *Sender) Stuck(now clock.Instant) bool { return now.Sub(s.stepped) > s.dead }
 
 // Next returns when the next beat is due.
 func (s *Sender) Next() clock.Instant { return s.next }
@@ -89,18 +89,18 @@ func (s *Sender) Due(now clock.Instant) bool {
 // another page follows it. Claims that fit one message are in every message. Those
 // that take several are sent when the Say asks for all of them, a page at a time;
 // any other message then has the number of the edition and no claims.
-func (s *Sender) Compose(a Say, page int, now clock.Instant, wall clock.Wall) (m Message, more bool) {
+func (s *Sender) Compose(a Send, page int, now clock.Instant, wall clock.Wall) (m Message, more bool) {
 	s.seq++
 	s.sent = now
 	w := &s.payload
 	m = Message{
-		Kind: a.Kind, State: w.State, Synced: w.Synced, Leased: w.Leased, Want: w.Want, Hold: w.Hold, Dead: s.dead, Interval: s.interval,
+		Kind: a.Kind, State: w.State, Synced: w.Synced, Leased: w.Leased, RequestClaims: w.RequestClaims, Absence: w.Absence, Dead: s.dead, Interval: s.interval,
 		Seq: s.seq, Sent: now, Wall: wall, Digest: w.Digest, Boot: w.Boot, Build: w.Build,
-		Heard: w.Heard, Starts: w.Starts, Orders: w.Orders, Receipts: w.Receipts, MACs: w.MACs,
-		Edition: w.Edition,
+		Echoes: w.Echoes, Starts: w.Starts, Orders: w.Orders, Receipts: w.Receipts, MACs: w.MACs,
+		Revision: w.Revision,
 	}
 	pages := max(1, (len(w.Claims)+s.page-1)/s.page)
-	if pages > 1 && !a.Whole || page >= pages {
+	if pages > 1 && !a.AllPages || page >= pages {
 		return m, false
 	}
 	m.Page, m.Pages = uint16(page), uint16(pages)

@@ -52,7 +52,7 @@ const (
 var entrySize = [sections]int{heardSection: 27, startsSection: 9, ordersSection: 15, receiptsSection: 6, claimsSection: 52, keysSection: 4, macsSection: 8}
 
 // most is how many entries a list has at most.
-var most = [sections]int{heardSection: maxHeard, startsSection: maxStarts, ordersSection: MaxOrders, receiptsSection: MaxOrders, claimsSection: MaxClaims,
+var most = [sections]int{heardSection: maxEchoes, startsSection: maxStarts, ordersSection: MaxOrders, receiptsSection: MaxOrders, claimsSection: MaxClaims,
 	keysSection: MaxKeys, macsSection: MaxMACs}
 
 const (
@@ -61,8 +61,8 @@ const (
 	flagLeased
 )
 
-// unheld stands for an arrival whose time is not known.
-const unheld = math.MaxUint32
+// noEcho stands for an arrival whose time is not known.
+const noEcho = math.MaxUint32
 
 // Reasons why Parse refuses a message.
 var (
@@ -94,7 +94,7 @@ func (m *Message) Append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(m.Build)))
 		b = append(b, m.Build...)
 	}
-	b = appendList(b, heardSection, m.Heard, m.appendHeard)
+	b = appendList(b, heardSection, m.Echoes, m.appendHeard)
 	b = appendList(b, startsSection, m.Starts, appendStart)
 	b = appendList(b, ordersSection, m.Orders, appendOrder)
 	b = appendList(b, receiptsSection, m.Receipts, appendReceipt)
@@ -133,7 +133,7 @@ func (m *Message) appendHeader(b []byte) []byte {
 	if m.Leased {
 		flags |= flagLeased
 	}
-	if m.Want {
+	if m.RequestClaims {
 		flags |= flagWant
 	}
 	b = append(b, WireVersion, headerSize, byte(m.Kind), byte(m.State), m.Path, 0)
@@ -142,10 +142,10 @@ func (m *Message) appendHeader(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Sent))
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Wall))
 	b = binary.BigEndian.AppendUint64(b, m.Digest)
-	b = binary.BigEndian.AppendUint32(b, m.Edition)
+	b = binary.BigEndian.AppendUint32(b, m.Revision)
 	b = binary.BigEndian.AppendUint16(b, m.Page)
 	b = binary.BigEndian.AppendUint16(b, m.Pages)
-	b = binary.BigEndian.AppendUint16(b, uint16(min(max(m.Hold.Milliseconds(), 0), math.MaxUint16)))
+	b = binary.BigEndian.AppendUint16(b, uint16(min(max(m.Absence.Milliseconds(), 0), math.MaxUint16)))
 	b = append(b, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, microseconds32(m.Dead))
 	b = binary.BigEndian.AppendUint32(b, microseconds32(m.Interval))
@@ -176,17 +176,17 @@ func appendListHead(b []byte, section, entries int) []byte {
 }
 
 // appendHeard writes when the send arrived as the time since, in ns.
-func (m *Message) appendHeard(b []byte, h *Heard) []byte {
+func (m *Message) appendHeard(b []byte, h *PeerEcho) []byte {
 	flags, held := byte(0), m.Wall.Sub(h.At)
 	if h.Pending {
 		flags = 1
 	}
-	if h.At == 0 || held < 0 || held >= unheld {
-		held = unheld
+	if h.At == 0 || held < 0 || held >= noEcho {
+		held = noEcho
 	}
 	b = append(b, h.Slot, h.Paths, flags)
 	b = binary.BigEndian.AppendUint64(b, h.Session)
-	b = binary.BigEndian.AppendUint32(b, h.Edition)
+	b = binary.BigEndian.AppendUint32(b, h.Revision)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Sent))
 	return binary.BigEndian.AppendUint32(b, uint32(held))
 }

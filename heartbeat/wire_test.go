@@ -15,15 +15,15 @@ import (
 // sample has a distinct value in every field.
 func sample() Message {
 	return Message{
-		Kind: Ask, State: Suspended, Path: 2, Synced: true, Want: true, Hold: 2500 * time.Millisecond, Dead: 150 * time.Millisecond, Interval: 50 * time.Millisecond,
+		Kind: Query, State: Suspended, Path: 2, Synced: true, RequestClaims: true, Absence: 2500 * time.Millisecond, Dead: 150 * time.Millisecond, Interval: 50 * time.Millisecond,
 		Seq: 0x0102, Sent: 0x0304, Wall: 0x0506, Digest: 0x0708, Boot: 0x090a, Build: "v1",
-		Heard:    []Heard{{Slot: 3, Pending: true, Paths: 5, Session: 0x11, Edition: 0x12, Sent: 0x13, At: 0x0500}, {Slot: 9, Session: 0x15}},
+		Echoes:   []PeerEcho{{Slot: 3, Pending: true, Paths: 5, Session: 0x11, Revision: 0x12, Sent: 0x13, At: 0x0500}, {Slot: 9, Session: 0x15}},
 		Starts:   []Start{{Slot: 3, Start: 0x16}},
 		Orders:   []Order{{Slot: 4, Verb: 1, To: 6, ID: 0x21, Token: 0x22}},
 		Receipts: []Receipt{{Slot: 7, Result: 3, ID: 0x31}},
 		Keys:     []uint32{0x61, 0x62},
 		MACs:     []MAC{{Kind: ClientMAC, Index: 4, Address: [6]byte{2, 0, 0, 0, 0, 1}}},
-		Edition:  0x41, Page: 1, Pages: 2,
+		Revision: 0x41, Page: 1, Pages: 2,
 		Claims: []Claim{{Token: 0x51, Phase: 2, Verb: 1, To: 8, Flags: 1, Reasons: 0x52, Epoch: 0x53, Seen: 0x54, About: 0x55, Since: 0x56, Priority: -1}},
 	}
 }
@@ -186,9 +186,9 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("read %x, wrote what can't be read: %v", b, err)
 		}
-		for i := range m.Heard { // one that was held for longer than its time of day is old
-			if m.Heard[i].At == 0 || m.Wall.Sub(m.Heard[i].At) < 0 {
-				again.Heard[i].At = m.Heard[i].At
+		for i := range m.Echoes { // one that was held for longer than its time of day is old
+			if m.Echoes[i].At == 0 || m.Wall.Sub(m.Echoes[i].At) < 0 {
+				again.Echoes[i].At = m.Echoes[i].At
 			}
 		}
 		if len(again.Keys) == len(m.Keys) && len(again.MACs) == len(m.MACs) && !reflect.DeepEqual(m, again) {
@@ -202,7 +202,7 @@ func FuzzParse(f *testing.F) {
 func TestPageSize(t *testing.T) {
 	for _, c := range []struct{ nodes, claims, pages int }{{2, 18, 56}, {32, 3, 334}} {
 		page := PageSize(c.nodes)
-		m := Message{Kind: Beat, State: Up, Build: strings.Repeat("x", MaxVersion), Heard: make([]Heard, c.nodes-1+maxPending), Starts: make([]Start, maxStarts),
+		m := Message{Kind: Beat, State: Up, Build: strings.Repeat("x", MaxVersion), Echoes: make([]PeerEcho, c.nodes-1+maxPending), Starts: make([]Start, maxStarts),
 			Orders: make([]Order, MaxOrders), Receipts: make([]Receipt, MaxOrders), Claims: make([]Claim, page)}
 		size := len(m.Append(nil))
 		if page != c.claims || size > MaxSize || size+entrySize[claimsSection] <= MaxSize {

@@ -69,20 +69,20 @@ type Lease struct {
 	Again bool
 }
 
-// Ask asks the hands to ask the network whether anybody has the resource.
+// Probe asks the hands to ask the network whether anybody has the resource.
 // Answered, if at all, by Answered.
-type Ask struct{ Token int }
+type Probe struct{ Token int }
 
-// Store asks the disk to keep the record before what depends on it is done.
+// PersistRecord asks the disk to keep the record before what depends on it is done.
 // Answered by Recorded.
-type Store struct {
+type PersistRecord struct {
 	Token  int
 	Record Record
 }
 
-// Reserve asks the disk to note that counters up to HighWater may be granted; if Timed,
+// ReserveEpochs asks the disk to note that counters up to HighWater may be granted; if Timed,
 // none that is ahead of the time of day. Answered by Reserved.
-type Reserve struct {
+type ReserveEpochs struct {
 	HighWater uint64
 	Timed     bool
 }
@@ -94,8 +94,8 @@ type EpochRefused struct {
 	Epoch uint64
 }
 
-// Changed says that the claims are to be said anew, at once.
-type Changed struct{}
+// ClaimsChanged says that the claims are to be said anew, at once.
+type ClaimsChanged struct{}
 
 // Refusal says why an operator's wish can't be.
 type Refusal uint8
@@ -126,14 +126,14 @@ type Refused struct {
 	Why   Refusal
 }
 
-func (Acquire) action()  {}
-func (Drop) action()     {}
-func (Announce) action() {}
-func (Ask) action()      {}
-func (Lease) action()    {}
-func (Store) action()    {}
-func (Reserve) action()  {}
-func (Changed) action()  {}
-func (Refused) action()  {}
+func (Acquire) action()       {}
+func (Drop) action()          {}
+func (Announce) action()      {}
+func (Probe) action()         {}
+func (Lease) action()         {}
+func (PersistRecord) action() {}
+func (ReserveEpochs) action() {}
+func (ClaimsChanged) action() {}
+func (Refused) action()       {}
 
 func (EpochRefused) action() {}

@@ -102,8 +102,8 @@ func (r Reason) level() int {
 	return 2
 }
 
-// Fit reports whether nothing speaks against the node.
-func (r Reason) Fit() bool { return r == 0 }
+// Eligible reports whether nothing speaks against the node.
+func (r Reason) Eligible() bool { return r == 0 }
 
 // Claim is one node's state of one token, as its peers get it.
 type Claim struct {

@@ -9,7 +9,7 @@ import (
 func beside(t *testing.T, s Spec, claim func(*Claim)) (m *Machine, word func(now time.Duration) []Action) {
 	t.Helper()
 	m = New(config(s), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	word = func(now time.Duration) []Action {
 		w := idle(m, at(now))
 		claim(&w.Claims[0])
@@ -59,7 +59,7 @@ func TestDisableInheritanceByReload(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
 	stored := func(now time.Duration, ev Event) (r Record) {
 		t.Helper()
-		list := find[Store](m.Step(at(now), ev))
+		list := find[PersistRecord](m.Step(at(now), ev))
 		if len(list) != 1 {
 			t.Fatalf("at %v stored %+v", now, list)
 		}
@@ -71,37 +71,37 @@ func TestDisableInheritanceByReload(t *testing.T) {
 	if m.claim(&m.tokens[0]).Promises {
 		t.Error("promised before the disk has it")
 	}
-	m.Step(at(3*ms), Recorded{Token: 0, OK: true})
+	m.Step(at(3*ms), RecordPersisted{Token: 0, OK: true})
 	if !m.claim(&m.tokens[0]).Promises {
 		t.Error("not promised")
 	}
 	old := idle(m, at(4*ms))
-	old.Knows = 0 // it promised something else, before it knew that we count on it
+	old.AckedRevision = 0 // it promised something else, before it knew that we count on it
 	if m.Step(at(4*ms), old); m.limitOf(0) != at(124*ms) {
 		t.Errorf("beside a peer that may inherit the lease lasts until %v", m.limitOf(0).Sub(at(0)))
 	}
 	if r := stored(5*ms, idle(m, at(5*ms))); !r.Holder || r.Epoch != m.tokens[0].epoch || !r.Relied.Has(2) {
 		t.Errorf("stored %+v", r)
 	}
-	m.Step(at(5*ms), Recorded{Token: 0, OK: true})
+	m.Step(at(5*ms), RecordPersisted{Token: 0, OK: true})
 	if m.limitOf(0).Sub(at(0)) < time.Hour {
 		t.Errorf("beside a peer that has promised the lease lasts until %v", m.limitOf(0).Sub(at(0)))
 	}
 	again := idle(m, at(6*ms))
-	again.New, again.Claims[0].Promises = true, false
+	again.NewSession, again.Claims[0].Promises = true, false
 	if m.Step(at(6*ms), again); m.limitOf(0).Sub(at(0)) > time.Second {
 		t.Errorf("beside a peer that lost its promise the lease lasts until %v", m.limitOf(0).Sub(at(0)))
 	}
-	m.Step(at(6*ms), Recorded{Token: 0, OK: true})
+	m.Step(at(6*ms), RecordPersisted{Token: 0, OK: true})
 	m.Step(at(7*ms), idle(m, at(7*ms)))
-	m.Step(at(7*ms), Recorded{Token: 0, OK: true})
+	m.Step(at(7*ms), RecordPersisted{Token: 0, OK: true})
 	if r := stored(8*ms, Reconfigure{Tokens: []Spec{spec("vip:front", 0)}}); r.relies() || !r.Promised {
 		t.Errorf("switched off it stored %+v", r)
 	}
 	if m.claim(&m.tokens[0]).Bits == 0 {
 		t.Error("said to be off before the disk has it")
 	}
-	if m.Step(at(9*ms), Recorded{Token: 0, OK: true}); m.claim(&m.tokens[0]).Bits != 0 {
+	if m.Step(at(9*ms), RecordPersisted{Token: 0, OK: true}); m.claim(&m.tokens[0]).Bits != 0 {
 		t.Error("not said to be off")
 	}
 	gone := idle(m, at(10*ms))
@@ -117,9 +117,9 @@ func TestDisableInheritanceByReload(t *testing.T) {
 func TestPromiseOutlivesAStart(t *testing.T) {
 	for _, promised := range []bool{true, false} {
 		m := New(config(spec("vip:front", 0)), at(0))
-		m.Step(at(0), Reserved{HighWater: 1000, OK: true})
-		m.Step(at(0), Recall{Token: 0, Record: Record{Epoch: 1 << 8, Promised: promised}})
-		m.Step(at(0), Foreign{})
+		m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
+		m.Step(at(0), RestoreRecord{Token: 0, Record: Record{Epoch: 1 << 8, Promised: promised}})
+		m.Step(at(0), NetworkForwarding{})
 		for now := at(1 * ms); now < at(3*time.Second); now = max(now+1, m.Deadline()) {
 			m.Step(now, Tick{})
 		}
@@ -132,7 +132,7 @@ func TestPromiseOutlivesAStart(t *testing.T) {
 		for i := range 5 {
 			now := at(3*time.Second + time.Duration(i)*ms)
 			m.Step(now, idle(m, now))
-			m.Step(now, Recorded{Token: 0, OK: true})
+			m.Step(now, RecordPersisted{Token: 0, OK: true})
 		}
 		if m.Phase(0) == Idle {
 			t.Error("the promise was not taken back when the peer said that it does not count on it")
@@ -151,15 +151,15 @@ func TestPeerThatLeftTheFile(t *testing.T) {
 			}
 		})
 		word(1 * ms)
-		m.Step(at(1*ms), Recorded{Token: 0, OK: true})
+		m.Step(at(1*ms), RecordPersisted{Token: 0, OK: true})
 		word(2 * ms)
 		for now := at(time.Second); now < at(2*time.Second); now = max(now+1, m.Deadline()) {
 			m.Step(now, Tick{})
 		}
 		m.Step(at(2*time.Second), Reconfigure{Tokens: []Spec{alone}})
-		m.Step(at(2*time.Second), Recorded{Token: 0, OK: true})
-		m.Step(at(2*time.Second), Recorded{Token: 0, OK: true})
-		if promised := m.tokens[0].lasting(); promised != held {
+		m.Step(at(2*time.Second), RecordPersisted{Token: 0, OK: true})
+		m.Step(at(2*time.Second), RecordPersisted{Token: 0, OK: true})
+		if promised := m.tokens[0].durable(); promised != held {
 			t.Errorf("the peer held %v: taken on no silence %v", held, promised)
 		}
 	}
@@ -168,7 +168,7 @@ func TestPeerThatLeftTheFile(t *testing.T) {
 // A token that left the file goes on being bound by the peer's echoes while it goes down.
 func TestGoneTokenIsBound(t *testing.T) {
 	s := spec("group:db", 0)
-	s.Orderly = true
+	s.StopBeforeRelease = true
 	m := holder(t, s)
 	m.Step(at(2*ms), Reconfigure{})
 	if m.Step(at(3*ms), Tick{}); m.Phase(0) != Dropping || m.limitOf(0) != at(121*ms) {
@@ -185,7 +185,7 @@ func TestLeaseThatRanOutUnseen(t *testing.T) {
 			t.Errorf("at %v it was granted until %v", late.Sub(at(0)), l.Limit.Sub(at(0)))
 		}
 	}
-	if m.tokens[0].lease.state != muted {
+	if m.tokens[0].lease.state != expired {
 		t.Error("it did not lapse")
 	}
 }
@@ -219,7 +219,7 @@ func TestEpochFollowsTheClock(t *testing.T) {
 	c := config(spec("vip:front", 0))
 	c.HighWater, c.Timed, c.Clock = 9000, true, ClockFloor{Floor: 8000, Trusted: true}
 	m := New(c, at(0))
-	m.Step(at(0), Reserved{HighWater: 20000, Timed: true, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 20000, Timed: true, OK: true})
 	m.Step(at(time.Second), idle(m, at(time.Second)))
 	m.Step(at(time.Second+ms), idle(m, at(time.Second+ms)))
 	m.Step(at(time.Second+2*ms), idle(m, at(time.Second+2*ms)))
@@ -234,8 +234,8 @@ func TestReservationsGrow(t *testing.T) {
 	m := New(config(spec("vip:front", 0)), at(0))
 	asked := uint64(0)
 	for i, ev := range []Event{Tick{}, ClockFloor{Floor: 8000, Trusted: true}, ClockFloor{}, ClockFloor{Floor: 8001, Trusted: true},
-		Reserved{HighWater: reserveAhead, OK: true}, ClockFloor{}} {
-		for _, r := range find[Reserve](m.Step(at(time.Duration(i)*ms), ev)) {
+		EpochsReserved{HighWater: reserveAhead, OK: true}, ClockFloor{}} {
+		for _, r := range find[ReserveEpochs](m.Step(at(time.Duration(i)*ms), ev)) {
 			if r.HighWater < asked {
 				t.Errorf("after %T: asked for %d after %d", ev, r.HighWater, asked)
 			}
@@ -253,8 +253,8 @@ func TestEpochOfAnEarlierRun(t *testing.T) {
 	c := config(spec("vip:front", 0))
 	c.Clock = ClockFloor{Floor: 8000, Trusted: true}
 	m := New(c, at(0))
-	m.Step(at(0), Recall{Seen: 8020<<8 | 1})
-	m.Step(at(0), Reserved{HighWater: 20000, Timed: true, OK: true})
+	m.Step(at(0), RestoreRecord{Seen: 8020<<8 | 1})
+	m.Step(at(0), EpochsReserved{HighWater: 20000, Timed: true, OK: true})
 	for d := range time.Duration(3) {
 		m.Step(at(time.Second+d*ms), idle(m, at(time.Second+d*ms)))
 	}
@@ -270,17 +270,17 @@ func TestDeclineEndsWithTheSession(t *testing.T) {
 	m, word := beside(t, spec("vip:front", 0), func(c *Claim) {
 		c.Phase, c.Epoch, c.Seen, c.Verb, c.To, c.About, c.Priority = Holding, 1<<8|2, 1<<8|2, Offer, 1, number, 300
 	})
-	m.Step(at(0), Standing{Reasons: Suspend})
+	m.Step(at(0), NodeEligibility{Reasons: Suspend})
 	word(1 * ms)
 	if c := m.Claims(at(1*ms), nil)[0]; c.Verb != Decline {
 		t.Fatalf("says %v", c.Verb)
 	}
-	m.Step(at(2*ms), Standing{})
+	m.Step(at(2*ms), NodeEligibility{})
 	if word(3 * ms); m.Claims(at(3*ms), nil)[0].Verb != Decline {
 		t.Error("a decline is not for good")
 	}
 	again := idle(m, at(4*ms))
-	again.New = true
+	again.NewSession = true
 	again.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2, Verb: Offer, To: 1, About: number, Priority: 300}
 	m.Step(at(4*ms), again)
 	if c := m.Claims(at(4*ms), nil)[0]; c.Verb != Accept {
@@ -291,7 +291,7 @@ func TestDeclineEndsWithTheSession(t *testing.T) {
 // However long a restart was to last, an adopted lease stands for no more than L.
 func TestAdoptedLeaseIsShort(t *testing.T) {
 	m := New(config(spec("vip:front", 0)), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	for _, l := range find[Lease](m.Step(at(0), Adopt{Token: 0, Epoch: 5<<8 | 1, Expiry: at(2 * time.Second)})) {
 		if l.Limit > at(120*ms) {
 			t.Errorf("adopted until %v", l.Limit.Sub(at(0)))
@@ -304,7 +304,7 @@ func TestFitnessOutlivesASilence(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
 	back := idle(m, at(time.Second))
 	back.Changed, back.Claims, back.Silence = false, nil, 999*ms
-	if m.Step(at(time.Second), back); m.tokens[0].views[0].fitAt != at(time.Second) {
-		t.Errorf("fit since %v", m.tokens[0].views[0].fitAt.Sub(at(0)))
+	if m.Step(at(time.Second), back); m.tokens[0].claims[0].eligibleSince != at(time.Second) {
+		t.Errorf("fit since %v", m.tokens[0].claims[0].eligibleSince.Sub(at(0)))
 	}
 }

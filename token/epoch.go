@@ -29,9 +29,9 @@ const (
 
 // epochs hands out fencing numbers.
 type epochs struct {
-	reserved Reserve // counters up to its high water may be granted
-	asked    Reserve // being reserved, zero if nothing
-	most     uint64  // that the disk was asked for: it keeps what it is asked last
+	reserved ReserveEpochs // counters up to its high water may be granted
+	asked    ReserveEpochs // being reserved, zero if nothing
+	most     uint64        // that the disk was asked for: it keeps what it is asked last
 	retry    clock.Instant
 	failed   bool // the disk refused the last
 	floor    ClockFloor
@@ -78,16 +78,16 @@ func (e *epochs) believes(now clock.Instant, counter, seen uint64) bool {
 	return counter <= min(max(floor, seen)+farAhead, maxCounter-1)
 }
 
-func (e *epochs) answer(now clock.Instant, r Reserved) {
+func (e *epochs) answer(now clock.Instant, r EpochsReserved) {
 	e.failed = !r.OK
 	if e.failed {
 		e.retry = now.Add(reserveRetry)
 		return
 	}
 	if r.HighWater >= e.reserved.HighWater {
-		e.reserved = Reserve{HighWater: r.HighWater, Timed: r.Timed}
+		e.reserved = ReserveEpochs{HighWater: r.HighWater, Timed: r.Timed}
 	}
-	e.asked, e.retry = Reserve{}, 0
+	e.asked, e.retry = ReserveEpochs{}, 0
 }
 
 // reserve asks the disk for more counters when they run low, or when those that follow
@@ -107,7 +107,7 @@ func (m *Machine) reserve(q *query) {
 		return
 	}
 	e.most = min(max(need-1+ahead, e.reserved.HighWater, e.most), maxCounter)
-	e.asked, e.retry = Reserve{HighWater: e.most, Timed: timed}, 0
+	e.asked, e.retry = ReserveEpochs{HighWater: e.most, Timed: timed}, 0
 	m.do(e.asked)
 }
 
@@ -120,7 +120,7 @@ func (m *Machine) grant(now clock.Instant, t *state) {
 // witness takes the epochs that a peer's claim of the token speaks of. One that can't be
 // true is refused, and told once.
 func (m *Machine) witness(now clock.Instant, t *state, i int) {
-	v := &t.views[i]
+	v := &t.claims[i]
 	highest := max(v.Epoch, v.Seen)
 	if m.epochs.believes(now, Counter(highest), Counter(t.seen)) {
 		t.seen = max(t.seen, highest)

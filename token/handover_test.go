@@ -9,8 +9,8 @@ import (
 // those of many tokens take several messages; unless this node is not fit any more.
 func TestAnswerOutlastsAPage(t *testing.T) {
 	m := New(config(spec("vip:front", 0)), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
-	word := func(change func(w *Word)) Word {
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
+	word := func(change func(w *Report)) Report {
 		w := idle(m, at(ms))
 		w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen = Holding, 1<<8|2, 1<<8|2
 		w.Claims[0].Verb, w.Claims[0].To, w.Claims[0].About = Offer, 1, 77
@@ -27,12 +27,12 @@ func TestAnswerOutlastsAPage(t *testing.T) {
 		}
 	}
 	says(1, word(nil), Accept)
-	says(2, word(func(w *Word) { w.Current, w.Changed, w.Claims = false, false, nil }), Accept)
-	says(3, Fitness{Token: 0, Reasons: LinkDown}, Decline)
-	says(4, Fitness{Token: 0}, Decline) // for good
-	says(5, word(func(w *Word) { w.Claims[0].Verb, w.Claims[0].To = Silent, 0 }), Silent)
+	says(2, word(func(w *Report) { w.Complete, w.Changed, w.Claims = false, false, nil }), Accept)
+	says(3, Eligibility{Token: 0, Reasons: LinkDown}, Decline)
+	says(4, Eligibility{Token: 0}, Decline) // for good
+	says(5, word(func(w *Report) { w.Claims[0].Verb, w.Claims[0].To = Silent, 0 }), Silent)
 	says(6, word(nil), Decline)
-	says(7, word(func(w *Word) { w.Claims[0].About = 78; w.Claims[0].Verb = Silent }), Silent)
+	says(7, word(func(w *Report) { w.Claims[0].About = 78; w.Claims[0].Verb = Silent }), Silent)
 }
 
 // A holder is active as it last said, while the pages of its newest claims come in.
@@ -41,7 +41,7 @@ func TestActiveOutlastsAPage(t *testing.T) {
 	w := idle(m, at(ms))
 	w.Claims[0].Phase, w.Claims[0].Epoch, w.Claims[0].Seen = Holding, 1<<8|2, 1<<8|2
 	m.Step(at(ms), w)
-	w.Current, w.Changed, w.Claims = false, false, nil
+	w.Complete, w.Changed, w.Claims = false, false, nil
 	if m.Step(at(2*ms), w); m.Active(at(2*ms), 0) != 2 {
 		t.Errorf("active is %d while a page is missing", m.Active(at(2*ms), 0))
 	}
@@ -70,7 +70,7 @@ func TestMeetingOutlastsAPage(t *testing.T) {
 		}
 	}
 	says(50, Yield, 2)
-	w.Current, w.Changed, w.Claims = false, false, nil
+	w.Complete, w.Changed, w.Claims = false, false, nil
 	says(51, Yield, 2)
 	w = idle(m, at(52*ms))
 	says(52, Silent, 1)

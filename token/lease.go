@@ -11,32 +11,32 @@ import (
 // after the newest that it heard. A peer that can't take binds nothing: one
 // that is silent both ways, and one that says it is unfit.
 
-// pairLimit returns until when the peer lets the token live; Never if it binds
+// peerLimit returns until when the peer lets the token live; Never if it binds
 // nothing now.
-func (m *Machine) pairLimit(q *query, t *state, i int) clock.Instant {
-	p, v := &m.peers[i], &t.views[i]
+func (m *Machine) peerLimit(q *query, t *state, i int) clock.Instant {
+	p, v := &m.peers[i], &t.claims[i]
 	if p.link.silent {
 		return clock.Never
 	}
-	return max(p.link.boundUntil, v.grace, m.unfitBound(p, v), m.deafBound(q, t, i))
+	return max(p.link.boundUntil, v.grace, m.ineligibleLimit(p, v), m.deafLimit(q, t, i))
 }
 
-// unfitBound (rule H3) is until when a peer that last said that it neither holds nor can lets
+// ineligibleLimit (rule H3) is until when a peer that last said that it neither holds nor can lets
 // the token live: it would wait W after it has become fit, so its word is good for an
 // interval and a half after it reached this host.
-func (m *Machine) unfitBound(p *peer, v *view) clock.Instant {
-	if !p.known || v.unfitAt == 0 {
+func (m *Machine) ineligibleLimit(p *peer, v *peerClaim) clock.Instant {
+	if !p.complete || v.ineligibleSince == 0 {
 		return 0
 	}
 	return p.arrived.Add(m.config.Interval * 3 / 2)
 }
 
-// deafBound (rule H7) is until when a rival that does not hear us lets the token live.
-func (m *Machine) deafBound(q *query, t *state, i int) clock.Instant {
+// deafLimit (rule H7) is until when a rival that does not hear us lets the token live.
+func (m *Machine) deafLimit(q *query, t *state, i int) clock.Instant {
 	if !m.deafRival(q, t, i) {
 		return 0
 	}
-	return m.peers[i].link.parted.Add(aloneEvery + askTrip)
+	return m.peers[i].link.separatedUntil.Add(aloneEvery + probeTrip)
 }
 
 // deafRival reports whether the peer holds the address too, beyond a cut that has
@@ -44,15 +44,15 @@ func (m *Machine) deafBound(q *query, t *state, i int) clock.Instant {
 // by going on a little; who went at once would leave clients behind that the peer,
 // knowing nothing of it, tells only once a second where the address is.
 func (m *Machine) deafRival(q *query, t *state, i int) bool {
-	p, v := &m.peers[i], &t.views[i]
-	return t.spec.Askable && p.known && v.holds() && p.crossed() && !q.reached(p.link.parted.Add(aloneEvery+askTrip))
+	p, v := &m.peers[i], &t.claims[i]
+	return t.spec.Probeable && p.complete && v.holds() && p.echoMissing() && !q.reached(p.link.separatedUntil.Add(aloneEvery+probeTrip))
 }
 
 // echoLimit is pairLimit for a lease that has run out: only an echo, or the word
 // of a peer that can't take, brings it back.
 func (m *Machine) echoLimit(t *state, i int) clock.Instant {
 	p := &m.peers[i]
-	return max(p.link.echo.Add(m.config.Lease), m.unfitBound(p, &t.views[i]))
+	return max(p.link.echo.Add(m.config.Lease), m.ineligibleLimit(p, &t.claims[i]))
 }
 
 // leaseLimit returns until when the token may be held without news.
@@ -63,11 +63,11 @@ func (m *Machine) leaseLimit(q *query, t *state) clock.Instant {
 	}
 	for i := range m.peers {
 		switch {
-		case !t.counts(i) || t.waitsForWord(i):
-		case t.lease.state == muted:
+		case !t.counts(i) || t.waitsForReport(i):
+		case t.lease.state == expired:
 			limit = clock.Min(limit, m.echoLimit(t, i))
 		default:
-			limit = clock.Min(limit, m.pairLimit(q, t, i))
+			limit = clock.Min(limit, m.peerLimit(q, t, i))
 		}
 	}
 	return limit
@@ -82,18 +82,18 @@ func (m *Machine) leaseLimit(q *query, t *state) clock.Instant {
 //	 │     end      │   └───────── revive: an echo ────────────┤
 //	 └──────────────┴──────── too long, or a rival: end ───────┘
 type lease struct {
-	state leaseState
-	limit clock.Instant // as last told, 0 if over
-	until clock.Instant // muted: the token is kept until here
+	state     leasePhase
+	limit     clock.Instant // as last told, 0 if over
+	keptUntil clock.Instant // muted: the token is kept until here
 }
 
-// leaseState names how a lease is.
-type leaseState uint8
+// leasePhase names how a lease is.
+type leasePhase uint8
 
 const (
-	over    leaseState = iota // there is none: the resource goes down, or is not up
+	noLease leasePhase = iota // there is none: the resource goes down, or is not up
 	running                   // the resource answers
-	muted                     // the kernel has silenced the resource; the token is kept, for an echo may bring it back
+	expired                   // the kernel has silenced the resource; the token is kept, for an echo may bring it back
 )
 
 // startLease begins a lease, or lets it begin anew for another grant.
@@ -104,8 +104,8 @@ func (m *Machine) startLease(t *state, limit clock.Instant) {
 
 // adoptLease (rule H10) begins the lease of what an earlier run left up. It stands towards every peer.
 func (m *Machine) adoptLease(t *state, limit clock.Instant) {
-	for i := range t.views {
-		t.views[i].grace = limit
+	for i := range t.claims {
+		t.claims[i].grace = limit
 	}
 	m.startLease(t, limit)
 }
@@ -118,10 +118,10 @@ func (m *Machine) extendLease(t *state, limit clock.Instant) {
 	}
 }
 
-// mute is for a running lease that has run out: the token is kept until the instant.
-func (l *lease) mute(until clock.Instant) {
+// expire is for a running lease that has run out: the token is kept until the instant.
+func (l *lease) expire(until clock.Instant) {
 	if l.state == running {
-		l.state, l.until = muted, until
+		l.state, l.keptUntil = expired, until
 	}
 }
 
@@ -140,15 +140,15 @@ func (m *Machine) endLease(t *state) {
 
 // renewLease brings the lease of a token that is held to what the peers let it be. One
 // that ran out while this node did not look is muted first, whatever else is so.
-func (m *Machine) renewLease(q *query, t *state) leaseState {
+func (m *Machine) renewLease(q *query, t *state) leasePhase {
 	if q.now >= t.lease.limit {
-		t.lease.mute(t.lease.limit.Add((m.config.Dead - m.config.Lease) / 2))
+		t.lease.expire(t.lease.limit.Add((m.config.Dead - m.config.Lease) / 2))
 	}
 	limit := m.leaseLimit(q, t)
 	switch {
-	case q.expired(limit) || t.lease.state == muted && m.rival(q, t):
-		return m.lapse(q, t, limit)
-	case t.lease.state == muted:
+	case q.expired(limit) || t.lease.state == expired && m.rival(q, t):
+		return m.keepExpired(q, t, limit)
+	case t.lease.state == expired:
 		m.reviveLease(t, limit)
 	default:
 		m.extendLease(t, limit)
@@ -156,35 +156,35 @@ func (m *Machine) renewLease(q *query, t *state) leaseState {
 	return running
 }
 
-// ended (rule H5) is for a lease that ran out because this node was late with its sends. A
+// expired (rule H5) is for a lease that ran out because this node was late with its sends. A
 // token that nobody takes on silence is held on; of another, peers may think what
 // they do when its lease lapses.
-func (m *Machine) ended(now clock.Instant, e Ended) {
+func (m *Machine) expired(now clock.Instant, e Expired) {
 	switch t := &m.tokens[e.Token]; {
-	case t.epoch != e.Epoch || t.lease.state == muted:
+	case t.epoch != e.Epoch || t.lease.state == expired:
 	case t.phase == Holding:
-		t.lease.mute(now.Add(m.config.Interval))
+		t.lease.expire(now.Add(m.config.Interval))
 	case t.phase == Taking:
 		m.drop(e.Token, LeaseExpired)
 	}
 }
 
-// lapse (rules H4, H6) is for a lease that has just gone back into the past, as the first word of
+// keepExpired (rules H4, H6) is for a lease that has just gone back into the past, as the first word of
 // a peer ended what was renewed alone, or that ran out. The kernel is told, but the token
 // is kept for an interval: as a rule the peer has not taken it, and its next echo
 // says so; or it has just taken, and the meeting says who goes. So a cut of about
 // D moves nothing. One that ran out as it was, since the first echo after a cut or a
 // freeze came too late for it, is kept until halfway to the instant at which the peer
 // may take: there the hands remove it in time also where no kernel is told.
-func (m *Machine) lapse(q *query, t *state, limit clock.Instant) leaseState {
-	t.lease.mute(q.now.Add(m.config.Interval))
+func (m *Machine) keepExpired(q *query, t *state, limit clock.Instant) leasePhase {
+	t.lease.expire(q.now.Add(m.config.Interval))
 	if limit < t.lease.limit && q.now < t.lease.limit { // one that ran out has ended already, and no earlier
 		m.extendLease(t, limit)
 	}
-	if t.phase != Holding || q.reached(t.lease.until) {
-		return over
+	if t.phase != Holding || q.reached(t.lease.keptUntil) {
+		return noLease
 	}
-	return muted
+	return expired
 }
 
 // Alone, the neighbours are told once a second for a minute: a peer beyond the
@@ -194,13 +194,13 @@ const (
 	aloneFor   = time.Minute
 )
 
-// tellAlone announces while a peer is silent, be it one that this run has never heard: it may
+// announceAlone announces while a peer is silent, be it one that this run has never heard: it may
 // hold too, beyond a cut.
-func (m *Machine) tellAlone(q *query, i int) {
+func (m *Machine) announceAlone(q *query, i int) {
 	t := &m.tokens[i]
 	alone := false
 	for j := range m.peers {
-		alone = alone || m.peers[j].link.silent && !t.waitsForWord(j)
+		alone = alone || m.peers[j].link.silent && !t.waitsForReport(j)
 	}
 	switch {
 	case !alone:

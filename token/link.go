@@ -19,11 +19,11 @@ import (
 // All but silent are told apart by how long ago what happened; a peer becomes silent by
 // fallSilent alone, and stays so until resume or pend.
 type link struct {
-	echo       clock.Instant // our newest send that it has echoed in this session
-	boundUntil clock.Instant // while not silent: it lets leases live until here, for it may take after
-	silent     bool          // both ways: it binds nothing
-	back       clock.Instant // its first word after a silence: from then on it should hear us
-	parted     clock.Instant // its first word after it could have taken what we hold
+	echo           clock.Instant // our newest send that it has echoed in this session
+	boundUntil     clock.Instant // while not silent: it lets leases live until here, for it may take after
+	silent         bool          // both ways: it binds nothing
+	back           clock.Instant // its first word after a silence: from then on it should hear us
+	separatedUntil clock.Instant // its first word after it could have taken what we hold
 }
 
 // LinkState names how a link is.
@@ -61,10 +61,10 @@ type linkTimes [SilentBothWays]clock.Instant
 func (m *Machine) times(now clock.Instant, p *peer) (until linkTimes) {
 	i := m.config.Interval
 	patience, deaf := i/2, i*6/5
-	if p.ever && now.Sub(p.link.echo) > askedFor {
+	if p.heardEver && now.Sub(p.link.echo) > queriedFor {
 		patience = i * 6 / 5
 	}
-	if !p.ever && p.pending != 0 {
+	if !p.heardEver && p.pending != 0 {
 		deaf = m.config.Dead
 	}
 	until[Fresh] = max(p.link.echo, p.began).Add(i * 3 / 2)
@@ -73,8 +73,8 @@ func (m *Machine) times(now clock.Instant, p *peer) (until linkTimes) {
 	return until
 }
 
-// askedFor is less than what a silent peer is asked at full rate.
-const askedFor = 500 * time.Millisecond
+// queriedFor is less than what a silent peer is asked at full rate.
+const queriedFor = 500 * time.Millisecond
 
 // linkState returns the state of the peer's link at now.
 func (m *Machine) linkState(now clock.Instant, p *peer) LinkState {
@@ -144,32 +144,34 @@ func (l *link) resume(now clock.Instant, long bool, lease time.Duration) (mayHav
 		return false
 	}
 	if long {
-		l.boundUntil, l.parted = l.bound(now, lease), now
+		l.boundUntil, l.separatedUntil = l.bound(now, lease), now
 	}
 	l.silent, l.back = false, now
 	return long
 }
 
-// pend (rule H8) is for a session of the peer that has not proved itself, but began after all that
+// sessionPending (rule H8) is for a session of the peer that has not proved itself, but began after all that
 // have: it has started anew and may not hear us. Then it takes after W, and our lease must
 // have ended; and it may hold by a lease that it adopted, so we take W after its last sound.
 // One that an earlier run of ours knew may hold and not hear us; but once it has been silent
 // since our start, that is more likely to be a recording.
-func (m *Machine) pend(now clock.Instant, p *peer, later bool) {
+func (m *Machine) sessionPending(now clock.Instant, p *peer, later bool) {
 	if p.link.silent && !later {
 		return
 	}
 	if p.link.silent {
 		p.link.boundUntil, p.link.silent = p.link.bound(now, m.config.Lease), false
 		if now.Sub(p.heard) > m.config.Dead {
-			p.link.parted = now
+			p.link.separatedUntil = now
 		}
 	}
 	p.pending = now
 }
 
-// unproved is when the peer was last there by what is no word of it.
-func (p *peer) unproved() clock.Instant { return max(p.pending, p.unread) }
+// pendingSince is when the peer was last there by what is no word of it.
+func (p *peer) pendingSince() clock.Instant { return max(p.pending, p.unread) }
 
-// crossed reports whether the peer came back from a silence and has echoed nothing since.
-func (p *peer) crossed() bool { return p.heard >= p.link.parted && p.link.parted > p.link.echo }
+// echoMissing reports whether the peer came back from a silence and has echoed nothing since.
+func (p *peer) echoMissing() bool {
+	return p.heard >= p.link.separatedUntil && p.link.separatedUntil > p.link.echo
+}

@@ -19,18 +19,18 @@ func TestLinkStates(t *testing.T) {
 		if got := m.Link(now, 2); got != state {
 			t.Errorf("after %d ms: %v, not %v", after, got, state)
 		}
-		if bound := m.Look(now, 0).Limit != clock.Never; bound == (state == SilentBothWays) {
+		if bound := m.Status(now, 0).Limit != clock.Never; bound == (state == SilentBothWays) {
 			t.Errorf("after %d ms: %v, and the lease has an end: %v", after, state, bound)
 		}
 	}
 	deaf := idle(m, at(50*ms))
 	deaf.Echoed = 0
 	expect(50, deaf, Fresh)
-	expect(58, Audible{Peer: 2, Later: true}, Fresh)
+	expect(58, SessionPending{Peer: 2, Later: true}, Fresh)
 	expect(75, Tick{}, Fresh)
 	expect(77, nil, Pending)            // 1.5 I without an echo
 	expect(119, Tick{}, Querying)       // 1.2 I after the last sound: what came by this step may be unread
 	expect(120, Tick{}, SilentBothWays) // nothing was left to read
-	expect(130, Audible{Peer: 2, Later: true}, Pending)
+	expect(130, SessionPending{Peer: 2, Later: true}, Pending)
 	expect(140, idle(m, at(140*ms)), Fresh)
 }

@@ -8,71 +8,71 @@ import (
 
 // Machine is one node's mind about all tokens.
 type Machine struct {
-	config    Config
-	peers     []peer // every other node of any token
-	tokens    []state
-	own       Reason        // standing: reasons for every token
-	listens   bool          // just booted or thawed: claims nothing yet
-	start     clock.Instant // of listening
-	rejoined  clock.Instant // a peer was heard again when nobody had been
-	foreign   clock.Instant // first foreign frame since start, 0 if none
-	edition   uint32        // counts changes of the claims
-	stale     bool          // a new edition is due whatever the claims are
-	questions questions
-	epochs    epochs
-	stepped   clock.Instant // the newest step
-	earlier   clock.Instant // the newest step at another instant than that
-	deadline  clock.Instant // of the next Tick
-	settled   settled
-	actions   []Action
+	config          Config
+	peers           []peer // every other node of any token
+	tokens          []state
+	nodeReasons     Reason        // standing: reasons for every token
+	listens         bool          // just booted or thawed: claims nothing yet
+	start           clock.Instant // of listening
+	rejoined        clock.Instant // a peer was heard again when nobody had been
+	forwardingSince clock.Instant // first foreign frame since start, 0 if none
+	revision        uint32        // counts changes of the claims
+	stale           bool          // a new edition is due whatever the claims are
+	probes          probeScheduler
+	epochs          epochs
+	stepped         clock.Instant // the newest step
+	earlier         clock.Instant // the newest step at another instant than that
+	deadline        clock.Instant // of the next Tick
+	schedule        dueTokens
+	actions         []Action
 }
 
 // state is one token on this node.
 type state struct {
-	spec     Spec
-	number   int  // its place in the machine's list
-	bits     Bits // of the specification, and what peers say that they apply
-	phase    Phase
-	epoch    uint64 // of our newest grant
-	seen     uint64 // highest epoch granted or seen
-	since    clock.Instant
-	cause    Cause
-	from     uint8 // who had it before
-	lease    lease
-	pinned   bool
-	proved   bool          // to a neighbour, since it was taken
-	held     bool          // gave it up in this run: an ex-holder
-	removed  bool          // Dropping: the hands have confirmed
-	rivalled bool          // another holder was heard
-	alone    clock.Instant // holding beside a silent peer since
-	announce clock.Instant // next announcement while alone
+	spec           Spec
+	number         int  // its place in the machine's list
+	bits           Bits // of the specification, and what peers say that they apply
+	phase          Phase
+	epoch          uint64 // of our newest grant
+	seen           uint64 // highest epoch granted or seen
+	since          clock.Instant
+	cause          Cause
+	from           uint8 // who had it before
+	lease          lease
+	pinned         bool
+	proved         bool          // to a neighbour, since it was taken
+	previousHolder bool          // gave it up in this run: an ex-holder
+	removed        bool          // Dropping: the hands have confirmed
+	conflicted     bool          // another holder was heard
+	alone          clock.Instant // holding beside a silent peer since
+	announce       clock.Instant // next announcement while alone
 
-	reasons  Reason        // the token's own, without the standing ones
-	fitness  Reason        // all that speaks against this node
-	fitAt    clock.Instant // its level rose last
-	failures int           // of the hands, in a row
-	retry    clock.Instant // HandsFailed until then
+	reasons       Reason        // the token's own, without the standing ones
+	eligibility   Reason        // all that speaks against this node
+	eligibleSince clock.Instant // its level rose last
+	failures      int           // of the hands, in a row
+	retry         clock.Instant // HandsFailed until then
 
-	said    Claim  // as of changed
-	changed uint32 // edition in which what we say of it last changed
+	published   Claim  // as of changed
+	publishedAt uint32 // edition in which what we say of it last changed
 
-	handover handover
-	reoffer  clock.Instant   // no new offer until then
-	vouched  clock.Instant   // until then an operator answers for who is not heard
-	moves    []clock.Instant // failbacks, of the hour before the newest
-	yield    yield
-	gate     gate
+	handover      handover
+	reoffer       clock.Instant   // no new offer until then
+	overrideUntil clock.Instant   // until then an operator answers for who is not heard
+	moves         []clock.Instant // failbacks, of the hour before the newest
+	yield         yield
+	probing       probing
 
-	record  Record
-	kept    Record        // as the disk has it
-	writing bool          // the disk has been asked to keep the record
-	vowed   uint32        // edition from which on we have said that we apply Disable Inheritance; 0 if not
-	rewrite clock.Instant // it failed; again then
+	record     Record
+	kept       Record        // as the disk has it
+	writing    bool          // the disk has been asked to keep the record
+	promisedAt uint32        // edition from which on we have said that we apply Disable Inheritance; 0 if not
+	rewrite    clock.Instant // it failed; again then
 
-	mine   *Member   // this node's standing, nil if it has none
-	theirs []*Member // the peers' standings, by place
-	views  []view    // by place of the peer
-	asks   []uint8   // moments of the peers that its rules ask for, one bit each
+	mine   *Member     // this node's standing, nil if it has none
+	theirs []*Member   // the peers' standings, by place
+	claims []peerClaim // by place of the peer
+	asks   []uint8     // moments of the peers that its rules ask for, one bit each
 }
 
 // handover is the planned move as this node sees it, on either side.
@@ -100,8 +100,8 @@ type yield struct {
 
 // New returns the machine of a node that has just begun to listen.
 func New(c Config, now clock.Instant) *Machine {
-	m := &Machine{config: c, listens: true, start: now, edition: 1, deadline: now}
-	m.epochs = epochs{reserved: Reserve{HighWater: c.HighWater, Timed: c.Timed}, floor: c.Clock, floorAt: now}
+	m := &Machine{config: c, listens: true, start: now, revision: 1, deadline: now}
+	m.epochs = epochs{reserved: ReserveEpochs{HighWater: c.HighWater, Timed: c.Timed}, floor: c.Clock, floorAt: now}
 	if m.config.Sample == 0 {
 		m.config.Sample = usualSample
 	}
@@ -125,7 +125,7 @@ func (m *Machine) seat(t *state) {
 	for i := range m.peers {
 		t.theirs = append(t.theirs, t.spec.member(m.peers[i].slot))
 	}
-	t.views = append(t.views, make([]view, len(m.peers)-len(t.views))...)
+	t.claims = append(t.claims, make([]peerClaim, len(m.peers)-len(t.claims))...)
 	t.asks = append(t.asks, make([]uint8, len(m.peers)-len(t.asks))...)
 }
 
@@ -137,11 +137,11 @@ func (m *Machine) fresh(spec Spec, now clock.Instant) state {
 	if floor := m.epochs.at(now); m.config.Timed && floor != 0 {
 		seen = min(seen, floor+startSlack)
 	}
-	return state{spec: spec, bits: spec.Bits, fitAt: now, changed: m.edition + 1, seen: seen<<8 | uint64(m.config.Self)}
+	return state{spec: spec, bits: spec.Bits, eligibleSince: now, publishedAt: m.revision + 1, seen: seen<<8 | uint64(m.config.Self)}
 }
 
-// Edition counts the changes of the claims; it goes with them on the wire.
-func (m *Machine) Edition() uint32 { return m.edition }
+// Revision counts the changes of the claims; it goes with them on the wire.
+func (m *Machine) Revision() uint32 { return m.revision }
 
 // Deadline is when the machine wants its next Tick.
 func (m *Machine) Deadline() clock.Instant { return m.deadline }
@@ -150,20 +150,20 @@ func (m *Machine) Deadline() clock.Instant { return m.deadline }
 // Step. The actions are in the order in which they must be done.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions = m.actions[:0]
-	m.settled.turn = m.settled.turn[:0]
-	m.settled.renew(len(m.tokens), len(m.peers))
+	m.schedule.turn = m.schedule.turn[:0]
+	m.schedule.renew(len(m.tokens), len(m.peers))
 	q := queryAt(now)
 	m.handle(&q, ev)
 	_, tick := ev.(Tick)
 	m.listen(&q, tick)
-	m.endStart(&q)
+	m.endListening(&q)
 	m.reserve(&q)
-	m.notice(now)
+	m.noticeInputs(now)
 	m.renewShared(&q)
 	m.decideDue(&q)
-	m.ask()
+	m.sendProbes()
 	m.restate()
-	m.soonest(&q)
+	m.setDeadline(&q)
 	m.deadline = q.next
 	return m.actions
 }
@@ -171,19 +171,19 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 func (m *Machine) handle(q *query, ev Event) {
 	m.mark(ev)
 	switch ev := ev.(type) {
-	case Word:
-		m.hear(q, ev)
-	case Audible:
+	case Report:
+		m.applyReport(q, ev)
+	case SessionPending:
 		if p := m.peer(ev.Peer); p != nil {
-			m.pend(q.now, p, ev.Later)
+			m.sessionPending(q.now, p, ev.Later)
 		}
-	case Stall:
+	case LateStep:
 		if p := m.peer(ev.Peer); p != nil {
 			p.unread = q.now
 		}
-	case Foreign:
-		if m.foreign == 0 {
-			m.foreign = q.now
+	case NetworkForwarding:
+		if m.forwardingSince == 0 {
+			m.forwardingSince = q.now
 		}
 	case Up:
 		m.up(q.now, ev)
@@ -191,20 +191,20 @@ func (m *Machine) handle(q *query, ev Event) {
 		m.failed(q.now, ev)
 	case Down:
 		m.down(ev.Token)
-	case Ended:
-		m.ended(q.now, ev)
-	case Fitness:
+	case Expired:
+		m.expired(q.now, ev)
+	case Eligibility:
 		m.tokens[ev.Token].reasons = ev.Reasons
-	case Standing:
-		m.own = ev.Reasons
-	case Gate:
+	case NodeEligibility:
+		m.nodeReasons = ev.Reasons
+	case BlockFailback:
 		if p := m.peer(ev.Peer); p != nil {
-			p.closed = ev.Closed
+			p.failbackBlocked = ev.Blocked
 		}
 	case Move:
-		m.move(q, ev)
-	case Vouch:
-		m.tokens[ev.Token].vouched = q.now.Add(vouchFor)
+		m.startMove(q, ev)
+	case OperatorOverride:
+		m.tokens[ev.Token].overrideUntil = q.now.Add(overrideFor)
 	case Unpin:
 		m.tokens[ev.Token].pinned = false
 	case SetBits:
@@ -213,33 +213,33 @@ func (m *Machine) handle(q *query, ev Event) {
 		t.bits = t.applied()
 	case Adopt:
 		m.adopt(q.now, ev)
-	case Recall:
-		m.recall(q.now, ev)
+	case RestoreRecord:
+		m.restoreRecord(q.now, ev)
 		t := &m.tokens[ev.Token]
 		t.seen = max(t.seen, ev.Seen)
 	case Booted:
 		m.config.Booting = false
-	case Recorded:
-		m.recorded(q.now, ev)
-	case Reserved:
+	case RecordPersisted:
+		m.recordPersisted(q.now, ev)
+	case EpochsReserved:
 		m.epochs.answer(q.now, ev)
 	case ClockFloor:
 		m.epochs.floor, m.epochs.floorAt = ev, q.now
-	case Restate:
+	case BumpRevision:
 		m.stale = true
 	case Reconfigure:
 		m.reconfigure(q.now, ev.Tokens)
-	case Answered:
-		m.answered(q.now, ev)
+	case ProbeAnswered:
+		m.probeAnswered(q.now, ev)
 	case Proved:
 		if t := &m.tokens[ev.Token]; t.epoch == ev.Epoch {
 			t.proved = true
 		}
-	case PeerAsks:
-		m.peerAsks(q.now, ev)
-	case Thaw:
-		m.thaw(q.now)
-	case Several:
+	case PeerProbes:
+		m.peerProbes(q.now, ev)
+	case Resumed:
+		m.restartAfterFreeze(q.now)
+	case Batch:
 		for _, one := range ev {
 			m.handle(q, one)
 		}
@@ -252,25 +252,25 @@ func (m *Machine) decide(q *query, i int) {
 	m.rely(t)
 	t.bits = t.applied()
 	fitness := m.reasons(q, t)
-	if fitness.level() > t.fitness.level() {
-		t.fitAt = q.now
+	if fitness.level() > t.eligibility.level() {
+		t.eligibleSince = q.now
 	}
-	t.fitness = fitness
+	t.eligibility = fitness
 	switch t.phase {
 	case Idle:
 		m.syncRecord(q, i)
-		m.answer(q, t)
-		m.consider(q, i)
+		m.answerOffer(q, t)
+		m.tryTake(q, i)
 	case Taking, Holding:
-		m.keep(q, i)
+		m.hold(q, i)
 	case Dropping:
-		m.settle(q, i)
+		m.finishDrop(q, i)
 	}
 }
 
 // reasons returns everything that speaks against this node for the token now.
 func (m *Machine) reasons(q *query, t *state) Reason {
-	r := m.own | t.reasons
+	r := m.nodeReasons | t.reasons
 	if t.mine == nil {
 		r |= Unconfigured
 	}
@@ -299,35 +299,35 @@ func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 func (m *Machine) restate() {
 	changed := m.stale
 	if m.stale {
-		m.edition++
+		m.revision++
 		m.stale = false
 	}
-	for _, i := range m.settled.turn {
+	for _, i := range m.schedule.turn {
 		t := &m.tokens[i]
 		c := m.claim(t)
-		if c == t.said {
+		if c == t.published {
 			continue
 		}
 		if !changed {
-			m.edition++
+			m.revision++
 			changed = true
 		}
 		if c.Bits&DisableInheritance == 0 {
-			t.vowed = 0
-		} else if t.vowed == 0 {
-			t.vowed = m.edition
+			t.promisedAt = 0
+		} else if t.promisedAt == 0 {
+			t.promisedAt = m.revision
 		}
-		t.said, t.changed = c, m.edition
+		t.published, t.publishedAt = c, m.revision
 		m.due(i) // the rules ask for what was said
 	}
 	if changed {
-		m.do(Changed{})
+		m.do(ClaimsChanged{})
 	}
 }
 
 // claim returns what is to be said of the token, but for its tenure.
 func (m *Machine) claim(t *state) Claim {
-	c := Claim{Phase: t.phase, Proved: t.proved && t.phase == Holding, Pinned: t.pinned, Reasons: t.fitness, Epoch: t.epoch, Seen: t.seen,
+	c := Claim{Phase: t.phase, Proved: t.proved && t.phase == Holding, Pinned: t.pinned, Reasons: t.eligibility, Epoch: t.epoch, Seen: t.seen,
 		Bits: t.spec.Bits & AllowMultiple, Promises: t.promised(), Priority: t.ownRank().priority}
 	if t.applies() {
 		c.Bits |= DisableInheritance
@@ -346,7 +346,7 @@ func (m *Machine) claim(t *state) Claim {
 func (m *Machine) Claims(now clock.Instant, list []Claim) []Claim {
 	for i := range m.tokens {
 		t := &m.tokens[i]
-		c := t.said
+		c := t.published
 		c.Tenure = t.tenure(now)
 		list = append(list, c)
 	}

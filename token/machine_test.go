@@ -31,8 +31,8 @@ func find[T Action](list []Action) (found []T) {
 }
 
 // idle is a word of the peer that holds nothing and knows all that we say.
-func idle(m *Machine, now clock.Instant) Word {
-	w := Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Spoken: true, Knows: m.Edition(), Changed: true, Current: true}
+func idle(m *Machine, now clock.Instant) Report {
+	w := Report{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Unsolicited: true, AckedRevision: m.Revision(), Changed: true, Complete: true}
 	for i := range m.Tokens() {
 		w.Claims = append(w.Claims, same(m, i))
 	}
@@ -52,14 +52,14 @@ func same(m *Machine, i int) Claim {
 func holder(t *testing.T, specs ...Spec) *Machine {
 	t.Helper()
 	m := New(config(specs...), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	m.Step(at(0), idle(m, at(0)))
 	for range 2 { // the second one knows that we are fit
 		m.Step(at(1*ms), idle(m, at(1*ms)))
 	}
 	m.Step(at(1*ms), Up{Token: 0, Epoch: m.tokens[0].epoch})
 	if m.Phase(0) != Holding {
-		t.Fatalf("%v: %v", m.Phase(0), m.Look(at(1*ms), 0).Reasons.Words())
+		t.Fatalf("%v: %v", m.Phase(0), m.Status(at(1*ms), 0).Reasons.Words())
 	}
 	return m
 }
@@ -67,34 +67,34 @@ func holder(t *testing.T, specs ...Spec) *Machine {
 // Counters are reserved before any is granted, and again while half are left.
 func TestEpochs(t *testing.T) {
 	m := New(config(spec("vip:front", 0)), at(0))
-	if asked := find[Reserve](m.Step(at(0), Tick{})); len(asked) != 1 || asked[0].HighWater != reserveAhead {
+	if asked := find[ReserveEpochs](m.Step(at(0), Tick{})); len(asked) != 1 || asked[0].HighWater != reserveAhead {
 		t.Fatalf("asked for %v", asked)
 	}
-	if again := find[Reserve](m.Step(at(1*ms), Tick{})); len(again) != 0 {
+	if again := find[ReserveEpochs](m.Step(at(1*ms), Tick{})); len(again) != 0 {
 		t.Errorf("asked twice: %v", again)
 	}
-	if r := m.Look(at(1*ms), 0).Reasons; r&NoEpoch == 0 {
+	if r := m.Status(at(1*ms), 0).Reasons; r&NoEpoch == 0 {
 		t.Errorf("fit without an epoch: %v", r.Words())
 	}
-	m.Step(at(2*ms), Reserved{HighWater: reserveAhead})
-	if early := find[Reserve](m.Step(at(999*ms), Tick{})); len(early) != 0 {
+	m.Step(at(2*ms), EpochsReserved{HighWater: reserveAhead})
+	if early := find[ReserveEpochs](m.Step(at(999*ms), Tick{})); len(early) != 0 {
 		t.Error("asked again within a second of a failure")
 	}
-	if late := find[Reserve](m.Step(at(1002*ms), Tick{})); len(late) != 1 {
+	if late := find[ReserveEpochs](m.Step(at(1002*ms), Tick{})); len(late) != 1 {
 		t.Error("not asked again a second after a failure")
 	}
-	m.Step(at(1003*ms), Reserved{HighWater: reserveAhead, OK: true})
-	if r := m.Look(at(1003*ms), 0).Reasons; r&NoEpoch != 0 {
+	m.Step(at(1003*ms), EpochsReserved{HighWater: reserveAhead, OK: true})
+	if r := m.Status(at(1003*ms), 0).Reasons; r&NoEpoch != 0 {
 		t.Errorf("unfit with epochs left: %v", r.Words())
 	}
 	w := idle(m, at(1004*ms))
 	w.Claims[0].Seen = 600<<8 | 2
-	if more := find[Reserve](m.Step(at(1004*ms), w)); len(more) != 1 || more[0].HighWater != 1600 {
+	if more := find[ReserveEpochs](m.Step(at(1004*ms), w)); len(more) != 1 || more[0].HighWater != 1600 {
 		t.Errorf("asked for %v when counters ran low", more)
 	}
 	w.Claims[0].Seen = 1000<<8 | 2
 	m.Step(at(1005*ms), w)
-	if r := m.Look(at(1005*ms), 0).Reasons; r&NoEpoch == 0 {
+	if r := m.Status(at(1005*ms), 0).Reasons; r&NoEpoch == 0 {
 		t.Error("fit beyond the reserve")
 	}
 }
@@ -104,7 +104,7 @@ func TestEpochsGrowAcrossRuns(t *testing.T) {
 	c := config(spec("vip:front", 0))
 	c.HighWater = 1000
 	m := New(c, at(0))
-	m.Step(at(0), Reserved{HighWater: 2000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 2000, OK: true})
 	m.Step(at(0), idle(m, at(0)))
 	took := append(find[Acquire](m.Step(at(1*ms), idle(m, at(1*ms)))), find[Acquire](m.Step(at(2*ms), idle(m, at(2*ms))))...)
 	if len(took) != 1 || took[0].Epoch != 1001<<8|1 {
@@ -137,7 +137,7 @@ func TestReleaseRequested(t *testing.T) {
 	}
 	m.Step(at(3*ms), Down{Token: 0})
 	m.Step(at(4*ms), idle(m, at(4*ms)))
-	if took := find[Acquire](m.Step(at(5*ms), idle(m, at(5*ms)))); len(took) != 0 || m.Look(at(5*ms), 0).Reasons != Released {
+	if took := find[Acquire](m.Step(at(5*ms), idle(m, at(5*ms)))); len(took) != 0 || m.Status(at(5*ms), 0).Reasons != Released {
 		t.Errorf("took %v", took)
 	}
 }
@@ -146,12 +146,12 @@ func TestReleaseRequested(t *testing.T) {
 func TestHandsFailed(t *testing.T) {
 	c := config(spec("vip:front", AllowMultiple))
 	m := New(c, at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	m.Step(at(0), idle(m, at(0)))
 	now := at(1 * ms)
 	for _, wait := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
 		if m.Step(now, Tick{}); m.Phase(0) != Taking {
-			t.Fatalf("before a wait of %d s: %v (%v)", wait, m.Phase(0), m.Look(now, 0).Reasons.Words())
+			t.Fatalf("before a wait of %d s: %v (%v)", wait, m.Phase(0), m.Status(now, 0).Reasons.Words())
 		}
 		m.Step(now, Failed{Token: 0, Epoch: m.tokens[0].epoch})
 		m.Step(now, Down{Token: 0})
@@ -188,7 +188,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"unknown node", 9, func(*Machine) {}, NoSuchNode},
 		{"under way", 2, func(m *Machine) { m.Step(at(2*ms), Move{Token: 0, To: 2}) }, UnderWay},
-		{"not held", 2, func(m *Machine) { m.Step(at(2*ms), Standing{Reasons: Suspend}) }, NotHeld},
+		{"not held", 2, func(m *Machine) { m.Step(at(2*ms), NodeEligibility{Reasons: Suspend}) }, NotHeld},
 		{"not fit", 2, func(m *Machine) {
 			w := idle(m, at(2*ms))
 			w.Claims[0].Reasons = Suspend
@@ -210,7 +210,7 @@ func TestLinger(t *testing.T) {
 		s := spec("group:historian", 0)
 		s.Linger = linger
 		m := New(config(s), at(0))
-		m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+		m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 		for now := range 3 {
 			w := idle(m, at(time.Duration(now)*ms))
 			w.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2}
@@ -231,12 +231,12 @@ func TestLinger(t *testing.T) {
 func TestOrderly(t *testing.T) {
 	for _, orderly := range []bool{false, true} {
 		s := spec("group:historian", 0)
-		s.Orderly = orderly
+		s.StopBeforeRelease = orderly
 		m := holder(t, s)
 		ends := func(list []Action) bool {
 			return slices.ContainsFunc(find[Lease](list), func(l Lease) bool { return l.Limit == 0 })
 		}
-		if dropped := m.Step(at(2*ms), Standing{Reasons: Suspend}); ends(dropped) == orderly || len(find[Drop](dropped)) != 1 {
+		if dropped := m.Step(at(2*ms), NodeEligibility{Reasons: Suspend}); ends(dropped) == orderly || len(find[Drop](dropped)) != 1 {
 			t.Errorf("orderly %v: %v", orderly, dropped)
 		}
 		w := idle(m, at(3*ms))
@@ -257,11 +257,11 @@ func TestFailbackCap(t *testing.T) {
 	n := &m.tokens[0]
 	n.moves = []clock.Instant{at(0)}
 	q := queryAt(at(time.Hour - 1))
-	if m.underCap(&q, n) || q.next != at(time.Hour) {
+	if m.belowFailbackCap(&q, n) || q.next != at(time.Hour) {
 		t.Errorf("a second failback within the hour, next check %v", q.next)
 	}
 	q = queryAt(at(time.Hour))
-	if !m.underCap(&q, n) || m.Look(q.now, 0).Moves != 0 {
+	if !m.belowFailbackCap(&q, n) || m.Status(q.now, 0).Moves != 0 {
 		t.Error("none after the hour")
 	}
 }
@@ -269,11 +269,11 @@ func TestFailbackCap(t *testing.T) {
 // A lease ends L after the newest echoed send, or not at all while alone.
 func TestLease(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
-	if limit := m.Look(at(1*ms), 0).Limit; limit != at(121*ms) {
+	if limit := m.Status(at(1*ms), 0).Limit; limit != at(121*ms) {
 		t.Errorf("limit %v after the echo of %v", limit.Sub(at(0)), 1*ms)
 	}
 	m.Step(at(75*ms), Tick{}) // 1.5 I of no echo are over at 76 ms
-	if limit := m.Look(at(75*ms), 0).Limit; limit != at(121*ms) {
+	if limit := m.Status(at(75*ms), 0).Limit; limit != at(121*ms) {
 		t.Errorf("limit %v before it is alone", limit.Sub(at(0)))
 	}
 	goAlone(t, m, at(76*ms))
@@ -296,7 +296,7 @@ func BenchmarkStep(b *testing.B) {
 		c.Tokens = append(c.Tokens, s)
 	}
 	m := New(c, at(0))
-	m.Step(at(0), Reserved{HighWater: 100_000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 100_000, OK: true})
 	for slot := uint8(2); slot <= MaxNodes; slot++ {
 		w := idle(m, at(0))
 		w.Peer = slot
@@ -306,7 +306,7 @@ func BenchmarkStep(b *testing.B) {
 	now := at(1 * ms)
 	for b.Loop() {
 		now += clock.Instant(time.Microsecond)
-		m.Step(now, Word{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Spoken: true, Knows: m.Edition(), Current: true})
+		m.Step(now, Report{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Unsolicited: true, AckedRevision: m.Revision(), Complete: true})
 	}
 }
 
@@ -314,21 +314,21 @@ func BenchmarkStep(b *testing.B) {
 // alone, which holds for that take.
 func TestVouch(t *testing.T) {
 	m := New(config(spec("vip:front", DisableInheritance)), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	for now := range 3 {
 		w := idle(m, at(time.Duration(now)*ms))
 		w.Claims[0] = Claim{Phase: Holding, Epoch: 1<<8 | 2, Seen: 1<<8 | 2, Promises: true}
 		m.Step(at(time.Duration(now)*ms), w)
-		m.Step(at(time.Duration(now)*ms), Recorded{Token: 0, OK: true})
+		m.Step(at(time.Duration(now)*ms), RecordPersisted{Token: 0, OK: true})
 	}
-	if alive := find[Store](m.Step(at(100*ms), Vouch{Token: 0})); len(alive) != 0 {
+	if alive := find[PersistRecord](m.Step(at(100*ms), OperatorOverride{Token: 0})); len(alive) != 0 {
 		t.Error("taken from a holder that is heard")
 	}
-	if silent := find[Store](m.Step(at(2*ms+vouchFor+200*ms), Tick{})); len(silent) != 0 {
+	if silent := find[PersistRecord](m.Step(at(2*ms+overrideFor+200*ms), Tick{})); len(silent) != 0 {
 		t.Error("taken on a word that is too old")
 	}
-	taken := find[Store](m.Step(at(20*time.Second), Vouch{Token: 0}))
-	if len(taken) != 1 || !taken[0].Record.Holder || m.tokens[0].vouched != 0 {
+	taken := find[PersistRecord](m.Step(at(20*time.Second), OperatorOverride{Token: 0}))
+	if len(taken) != 1 || !taken[0].Record.Holder || m.tokens[0].overrideUntil != 0 {
 		t.Errorf("not taken on an operator's word: %v", taken)
 	}
 }
@@ -336,17 +336,17 @@ func TestVouch(t *testing.T) {
 // What happened at once is one decision: one new edition, whatever the number.
 func TestSeveral(t *testing.T) {
 	m := New(config(spec("vip:front", 0), spec("vip:back", 0)), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	m.Step(at(0), idle(m, at(0)))
 	for range 2 {
 		m.Step(at(1*ms), idle(m, at(1*ms)))
 	}
-	before := m.Edition()
-	actions := m.Step(at(2*ms), Several{Up{Token: 0, Epoch: m.tokens[0].epoch}, Up{Token: 1, Epoch: m.tokens[1].epoch}})
+	before := m.Revision()
+	actions := m.Step(at(2*ms), Batch{Up{Token: 0, Epoch: m.tokens[0].epoch}, Up{Token: 1, Epoch: m.tokens[1].epoch}})
 	if m.Phase(0) != Holding || m.Phase(1) != Holding {
 		t.Fatalf("%v and %v", m.Phase(0), m.Phase(1))
 	}
-	if n := len(find[Changed](actions)); n != 1 || m.Edition() != before+1 {
-		t.Errorf("%d changes, edition %d after %d", n, m.Edition(), before)
+	if n := len(find[ClaimsChanged](actions)); n != 1 || m.Revision() != before+1 {
+		t.Errorf("%d changes, edition %d after %d", n, m.Revision(), before)
 	}
 }

@@ -8,41 +8,41 @@ import (
 
 // peer is what the machine knows of another node.
 type peer struct {
-	slot    uint8
-	place   int           // among the peers
-	heard   clock.Instant // newest fresh word, or the start of listening
-	spoke   clock.Instant // the same, of those that were no answers: its lease counts from no other
-	ever    bool          // heard since then
-	pending clock.Instant // a session that has not proved itself, but may be its present one, was heard then
-	unread  clock.Instant // words may wait unread since
-	arrived clock.Instant // when the newest fresh word reached this host
-	hold    time.Duration
-	dead    time.Duration // its own dead time: it may rely on a longer one than ours
-	began   clock.Instant // its session, as far as we know
-	proof   clock.Instant // the same, by a word that its present claims go with
-	knows   uint32        // edition of ours that it knew when it said its present claims
-	known   bool          // its claims are those it has now
-	closed  bool          // no automatic move to it
-	leased  bool          // its kernel silences what it holds when its daemon dies
-	renews  clock.Instant // newest answer of its kernel to an ask sent after W: its daemon lives
-	link    link
+	slot            uint8
+	place           int           // among the peers
+	heard           clock.Instant // newest fresh word, or the start of listening
+	unsolicited     clock.Instant // the same, of those that were no answers: its lease counts from no other
+	heardEver       bool          // heard since then
+	pending         clock.Instant // a session that has not proved itself, but may be its present one, was heard then
+	unread          clock.Instant // words may wait unread since
+	arrived         clock.Instant // when the newest fresh word reached this host
+	absence         time.Duration
+	dead            time.Duration // its own dead time: it may rely on a longer one than ours
+	began           clock.Instant // its session, as far as we know
+	proof           clock.Instant // the same, by a word that its present claims go with
+	acked           uint32        // edition of ours that it knew when it said its present claims
+	complete        bool          // its claims are those it has now
+	failbackBlocked bool          // no automatic move to it
+	leased          bool          // its kernel silences what it holds when its daemon dies
+	renews          clock.Instant // newest answer of its kernel to an ask sent after W: its daemon lives
+	link            link
 }
 
-// view is what a peer says of one token.
-type view struct {
+// peerClaim is what a peer says of one token.
+type peerClaim struct {
 	Claim
-	refused uint64        // an epoch of its that can't be true
-	told    bool          // it has said this of the token in this run of ours
-	relied  bool          // it has promised, knowing that we count on it, to take on no silence
-	at      clock.Instant // it came
-	fitAt   clock.Instant // fit without a break since, 0 if not
-	unfitAt clock.Instant // unfit and not holding without a break since, 0 if not
-	grace   clock.Instant // an adopted lease stands until here
+	refused         uint64        // an epoch of its that can't be true
+	told            bool          // it has said this of the token in this run of ours
+	relied          bool          // it has promised, knowing that we count on it, to take on no silence
+	at              clock.Instant // it came
+	eligibleSince   clock.Instant // fit without a break since, 0 if not
+	ineligibleSince clock.Instant // unfit and not holding without a break since, 0 if not
+	grace           clock.Instant // an adopted lease stands until here
 }
 
 func (m *Machine) addPeer(slot uint8, now clock.Instant) {
 	if slot != m.config.Self && m.peer(slot) == nil {
-		m.peers = append(m.peers, peer{slot: slot, place: len(m.peers), heard: now, spoke: now, began: now})
+		m.peers = append(m.peers, peer{slot: slot, place: len(m.peers), heard: now, unsolicited: now, began: now})
 	}
 }
 
@@ -62,38 +62,38 @@ func (m *Machine) place(slot uint8) int {
 	return -1
 }
 
-// hear takes a peer's word.
-func (m *Machine) hear(q *query, w Word) {
+// applyReport takes a peer's word.
+func (m *Machine) applyReport(q *query, w Report) {
 	i := m.place(w.Peer)
 	if i < 0 {
 		return
 	}
 	p := &m.peers[i]
-	if m.foreign == 0 {
-		m.foreign = q.now
+	if m.forwardingSince == 0 {
+		m.forwardingSince = q.now
 	}
-	if w.New {
+	if w.NewSession {
 		m.allDue()
 		p.link.boundUntil = p.link.bound(q.now, m.config.Lease)
-		m.renew(q.now, p, i)
+		m.newSession(q.now, p, i)
 	}
 	p.link.echoed(w.Echoed, m.config.Lease)
 	if !w.Fresh {
 		return
 	}
 	back := p.link.resume(q.now, w.Silence > m.config.Dead, m.config.Lease)
-	m.refresh(q.now, p, i, w)
+	m.markHeard(q.now, p, i, w)
 	if w.Changed {
-		p.proof, p.knows = 0, 0
+		p.proof, p.acked = 0, 0
 		for j := range m.tokens {
-			m.read(q.now, j, i, w.Claims[j])
+			m.applyClaim(q.now, j, i, w.Claims[j])
 		}
 	}
-	p.known = w.Current && (p.known || w.Changed)
-	if proof := max(w.Echoed, w.Proof); w.Current && proof != 0 {
-		p.proof, p.knows = proof, max(p.knows, w.Knows)
+	p.complete = w.Complete && (p.complete || w.Changed)
+	if proof := max(w.Echoed, w.Proof); w.Complete && proof != 0 {
+		p.proof, p.acked = proof, max(p.acked, w.AckedRevision)
 	}
-	if back || w.New {
+	if back || w.NewSession {
 		m.reannounce(i)
 	}
 }
@@ -103,40 +103,40 @@ func (m *Machine) hear(q *query, w Word) {
 // stays tells them after the meeting.
 func (m *Machine) reannounce(peer int) {
 	for i := range m.tokens {
-		if t := &m.tokens[i]; t.phase == Holding && !t.waitsForWord(peer) && !(m.peers[peer].known && t.views[peer].holds()) {
+		if t := &m.tokens[i]; t.phase == Holding && !t.waitsForReport(peer) && !(m.peers[peer].complete && t.claims[peer].holds()) {
 			m.do(Announce{Token: i, Epoch: t.epoch})
 		}
 	}
 }
 
-// refresh notes that the peer is alive.
-func (m *Machine) refresh(now clock.Instant, p *peer, i int, w Word) {
-	if !p.ever || now.Sub(p.heard) > m.config.Dead+p.hold {
-		if p.ever && !m.company(now) {
+// markHeard notes that the peer is alive.
+func (m *Machine) markHeard(now clock.Instant, p *peer, i int, w Report) {
+	if !p.heardEver || now.Sub(p.heard) > m.config.Dead+p.absence {
+		if p.heardEver && !m.anyPeerHeard(now) {
 			m.rejoined = now
 		}
 		p.link.back = now
 		for j := range m.tokens {
-			m.tokens[j].views[i].restart(now)
+			m.tokens[j].claims[i].restart(now)
 		}
 	}
-	p.heard, p.arrived, p.hold, p.dead, p.ever = now, now.Add(-w.Waited), w.Hold, w.Dead, true
+	p.heard, p.arrived, p.absence, p.dead, p.heardEver = now, now.Add(-w.Waited), w.Absence, w.Dead, true
 	p.leased, p.renews = w.Leased, 0
-	if w.Spoken {
-		p.spoke = now
+	if w.Unsolicited {
+		p.unsolicited = now
 	}
 }
 
-// renew forgets what an earlier session of the peer said.
-func (m *Machine) renew(now clock.Instant, p *peer, i int) {
+// newSession forgets what an earlier session of the peer said.
+func (m *Machine) newSession(now clock.Instant, p *peer, i int) {
 	p.began = now
-	p.link.echo, p.proof, p.knows, p.known = 0, 0, 0, false
+	p.link.echo, p.proof, p.acked, p.complete = 0, 0, 0, false
 	for j := range m.tokens {
 		t := &m.tokens[j]
-		old := &t.views[i]
-		fresh := view{grace: old.grace, told: old.told, relied: old.relied}
+		old := &t.claims[i]
+		fresh := peerClaim{grace: old.grace, told: old.told, relied: old.relied}
 		fresh.Bits, fresh.Priority = old.Bits, old.Priority // it applies them until it says otherwise
-		t.views[i] = fresh
+		t.claims[i] = fresh
 		if t.handover.peer == p.slot {
 			t.handover = handover{decline: t.handover.decline}
 		}
@@ -146,8 +146,8 @@ func (m *Machine) renew(now clock.Instant, p *peer, i int) {
 	}
 }
 
-// company reports whether any peer was heard within D.
-func (m *Machine) company(now clock.Instant) bool {
+// anyPeerHeard reports whether any peer was heard within D.
+func (m *Machine) anyPeerHeard(now clock.Instant) bool {
 	for i := range m.peers {
 		if m.heardNow(now, &m.peers[i]) {
 			return true
@@ -158,20 +158,20 @@ func (m *Machine) company(now clock.Instant) bool {
 
 // restart has fitness count from now: the peer was silent, and whatever it last
 // said it may not have been so all the time.
-func (v *view) restart(now clock.Instant) {
-	if v.fitAt != 0 {
-		v.fitAt = now
+func (v *peerClaim) restart(now clock.Instant) {
+	if v.eligibleSince != 0 {
+		v.eligibleSince = now
 	}
-	if v.unfitAt != 0 {
-		v.unfitAt = now
+	if v.ineligibleSince != 0 {
+		v.ineligibleSince = now
 	}
 }
 
-// read takes a peer's claim of the token, which is due if that says something new.
-func (m *Machine) read(now clock.Instant, j, i int, c Claim) {
+// applyClaim takes a peer's claim of the token, which is due if that says something new.
+func (m *Machine) applyClaim(now clock.Instant, j, i int, c Claim) {
 	t := &m.tokens[j]
-	v, seen := t.views[i], t.seen
-	t.see(now, i, c)
+	v, seen := t.claims[i], t.seen
+	t.storeClaim(now, i, c)
 	m.witness(now, t, i)
 	v.Tenure = c.Tenure // it grows by itself
 	if v.Claim != c || !v.told || t.seen != seen {
@@ -179,12 +179,12 @@ func (m *Machine) read(now clock.Instant, j, i int, c Claim) {
 	}
 }
 
-// see takes a peer's claim of the token.
-func (t *state) see(now clock.Instant, i int, c Claim) {
-	v := &t.views[i]
+// storeClaim takes a peer's claim of the token.
+func (t *state) storeClaim(now clock.Instant, i int, c Claim) {
+	v := &t.claims[i]
 	v.Claim, v.at, v.told = c, now, true
-	v.fitAt = keepSince(v.fitAt, now, c.Reasons.level() == 2)
-	v.unfitAt = keepSince(v.unfitAt, now, c.Reasons.level() == 0 && !c.holds())
+	v.eligibleSince = keepSince(v.eligibleSince, now, c.Reasons.level() == 2)
+	v.ineligibleSince = keepSince(v.ineligibleSince, now, c.Reasons.level() == 0 && !c.holds())
 }
 
 func keepSince(since, now clock.Instant, holds bool) clock.Instant {
@@ -203,24 +203,24 @@ func keepSince(since, now clock.Instant, holds bool) clock.Instant {
 // taken during a cut that is shorter than d.
 func (p *peer) silentAt(orderly bool, d time.Duration) clock.Instant {
 	if orderly {
-		return p.heard.Add(p.hold + d)
+		return p.heard.Add(p.absence + d)
 	}
-	return p.spoke.Add(p.hold + d)
+	return p.unsolicited.Add(p.absence + d)
 }
 
 // alive reports whether the peer was heard within D.
 func (m *Machine) alive(q *query, p *peer) bool {
-	return p.ever && !m.came(q, p, notAlive)
+	return p.heardEver && !m.came(q, p, notAlive)
 }
 
-// speaks reports whether the peer's silence is shorter than D as far as the token goes.
-func (m *Machine) speaks(q *query, t *state, p *peer) bool {
-	return p.ever && !m.came(q, p, t.ofSilence(silent, silentOrderly))
+// reportsOnTime reports whether the peer's silence is shorter than D as far as the token goes.
+func (m *Machine) reportsOnTime(q *query, t *state, p *peer) bool {
+	return p.heardEver && !m.came(q, p, t.ofSilence(silent, silentOrderly))
 }
 
-// proven reports whether what the peer claims came with a fresh echo of ours.
-func (m *Machine) proven(q *query, p *peer) bool {
-	return p.known && p.proof != 0 && !m.came(q, p, proofOld)
+// echoFresh reports whether what the peer claims came with a fresh echo of ours.
+func (m *Machine) echoFresh(q *query, p *peer) bool {
+	return p.complete && p.proof != 0 && !m.came(q, p, proofOld)
 }
 
 // oneWay reports whether a peer, fit or holding, still spoke to us when it had
@@ -232,8 +232,8 @@ func (m *Machine) oneWay(q *query, t *state) bool {
 		return false
 	}
 	for i := range m.peers {
-		p, v := &m.peers[i], &t.views[i]
-		if t.waitsForWord(i) || !m.alive(q, p) || v.unfitAt != 0 || t.phase == Holding && m.deafRival(q, t, i) {
+		p, v := &m.peers[i], &t.claims[i]
+		if t.waitsForReport(i) || !m.alive(q, p) || v.ineligibleSince != 0 || t.phase == Holding && m.deafRival(q, t, i) {
 			continue
 		}
 		if m.deaf(p) {
@@ -248,9 +248,9 @@ func (m *Machine) deaf(p *peer) bool {
 	return p.heard.Sub(max(p.link.back, p.link.echo)) > m.config.Dead
 }
 
-// endStart (rule T7) ends the node's listening: when a peer is known both ways, or a link has
+// endListening (rule T7) ends the node's listening: when a peer is known both ways, or a link has
 // forwarded for W with nobody there, or after StartWait.
-func (m *Machine) endStart(q *query) {
+func (m *Machine) endListening(q *query) {
 	if !m.listens {
 		return
 	}
@@ -258,27 +258,27 @@ func (m *Machine) endStart(q *query) {
 	for i := range m.peers {
 		if p := &m.peers[i]; m.alive(q, p) {
 			heard = true
-			ready = ready && m.proven(q, p)
+			ready = ready && m.echoFresh(q, p)
 		}
 	}
 	from := m.start.Add(m.config.StartWait)
-	if m.foreign != 0 {
-		from = m.foreign
+	if m.forwardingSince != 0 {
+		from = m.forwardingSince
 	}
 	m.listens = !(heard && ready || q.reached(from.Add(m.config.Dead)))
 }
 
-// thaw starts over as at boot: for longer than D nobody has heard of us.
-func (m *Machine) thaw(now clock.Instant) {
-	m.listens, m.start, m.foreign = true, now, 0
+// restartAfterFreeze starts over as at boot: for longer than D nobody has heard of us.
+func (m *Machine) restartAfterFreeze(now clock.Instant) {
+	m.listens, m.start, m.forwardingSince = true, now, 0
 	for i := range m.peers {
 		p := &m.peers[i]
-		away := max(p.heard.Add(p.hold).Sub(now), 0) // what is left of an announced absence
-		*p = peer{slot: p.slot, place: p.place, heard: now, spoke: now, hold: away, closed: p.closed}
-		m.renew(now, p, i)
+		away := max(p.heard.Add(p.absence).Sub(now), 0) // what is left of an announced absence
+		*p = peer{slot: p.slot, place: p.place, heard: now, unsolicited: now, absence: away, failbackBlocked: p.failbackBlocked}
+		m.newSession(now, p, i)
 	}
 	for i := range m.tokens {
-		if t := &m.tokens[i]; !t.allWait() && (t.phase == Taking || t.phase == Holding) {
+		if t := &m.tokens[i]; !t.allWaitForReport() && (t.phase == Taking || t.phase == Holding) {
 			m.drop(i, SelfStalled)
 		}
 	}

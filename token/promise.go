@@ -29,8 +29,8 @@ func (t *state) promises() bool {
 	if t.spec.Bits&DisableInheritance != 0 {
 		return true
 	}
-	for i := range t.views {
-		v := &t.views[i]
+	for i := range t.claims {
+		v := &t.claims[i]
 		if t.forbids(i) || !v.told && t.record.Promised && t.counts(i) {
 			return true
 		}
@@ -42,18 +42,18 @@ func (t *state) promises() bool {
 // node does. The last word of a peer that our file has no more, and that held nothing, does
 // not count: it takes by our word alone.
 func (t *state) forbids(i int) bool {
-	v := &t.views[i]
+	v := &t.claims[i]
 	return v.told && v.configured() && v.Bits&DisableInheritance != 0 && (t.theirs[i] != nil || t.spec.Members == nil || v.holds())
 }
 
 // rely notes on which peers the lease need not depend (rule P2).
 func (m *Machine) rely(t *state) {
-	for i := range t.views {
-		p, v := &m.peers[i], &t.views[i]
+	for i := range t.claims {
+		p, v := &m.peers[i], &t.claims[i]
 		switch {
-		case t.spec.Bits&DisableInheritance == 0, p.known && !v.Promises:
+		case t.spec.Bits&DisableInheritance == 0, p.complete && !v.Promises:
 			v.relied = false
-		case p.known && t.vowed != 0 && p.knows >= t.vowed:
+		case p.complete && t.promisedAt != 0 && p.acked >= t.promisedAt:
 			v.relied = true
 		}
 	}
@@ -61,27 +61,27 @@ func (m *Machine) rely(t *state) {
 
 // relied are the peers on which this node relies.
 func (m *Machine) relied(t *state) (list Slots) {
-	for i := range t.views {
-		if t.views[i].relied {
+	for i := range t.claims {
+		if t.claims[i].relied {
 			list.Add(m.peers[i].slot)
 		}
 	}
 	return list
 }
 
-// waitsForWord reports whether the peer never takes the token on silence, and no lease
+// waitsForReport reports whether the peer never takes the token on silence, and no lease
 // depends on it.
-func (t *state) waitsForWord(i int) bool {
-	return t.spec.Bits&DisableInheritance != 0 && t.views[i].relied
+func (t *state) waitsForReport(i int) bool {
+	return t.spec.Bits&DisableInheritance != 0 && t.claims[i].relied
 }
 
-// allWait reports whether no peer takes the token on silence.
-func (t *state) allWait() bool {
+// allWaitForReport reports whether no peer takes the token on silence.
+func (t *state) allWaitForReport() bool {
 	if t.spec.Bits&DisableInheritance == 0 {
 		return false
 	}
-	for i := range t.views {
-		if t.counts(i) && !t.waitsForWord(i) {
+	for i := range t.claims {
+		if t.counts(i) && !t.waitsForReport(i) {
 			return false
 		}
 	}

@@ -59,7 +59,7 @@ const (
 func (m *Machine) at(p *peer, k moment) clock.Instant {
 	switch k {
 	case notAlive:
-		return p.heard.Add(p.hold + m.config.Dead)
+		return p.heard.Add(p.absence + m.config.Dead)
 	case silent, silentOrderly:
 		return p.silentAt(k == silentOrderly, m.config.Dead)
 	case proofOld:
@@ -67,7 +67,7 @@ func (m *Machine) at(p *peer, k moment) clock.Instant {
 	case wordOld:
 		return p.heard.Add(m.config.Dead + 1)
 	}
-	return p.silentAt(k == earlyOrderly, max(m.config.Dead, p.dead)).Add(-m.askAhead())
+	return p.silentAt(k == earlyOrderly, max(m.config.Dead, p.dead)).Add(-m.probeLead())
 }
 
 // came is reached for a moment of a peer: where tokens are decided, one check is due for
@@ -85,22 +85,22 @@ func (m *Machine) came(q *query, p *peer, k moment) bool {
 
 // countMoments counts what the token's rules have asked for.
 func (m *Machine) countMoments(t *state) {
-	for i, asks := range m.settled.asks {
+	for i, asks := range m.schedule.asks {
 		if changed := asks ^ t.asks[i]; changed != 0 {
 			for k := range moments {
 				if changed>>k&1 != 0 {
-					m.settled.asked[i][k] += int(asks>>k&1)*2 - 1
+					m.schedule.asked[i][k] += int(asks>>k&1)*2 - 1
 				}
 			}
 			t.asks[i] = asks
 		}
-		m.settled.asks[i] = 0
+		m.schedule.asks[i] = 0
 	}
 }
 
 // ofSilence is one of two moments, by how the token goes down.
 func (t *state) ofSilence(usual, orderly moment) moment {
-	if t.spec.Orderly {
+	if t.spec.StopBeforeRelease {
 		return orderly
 	}
 	return usual

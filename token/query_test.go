@@ -12,17 +12,20 @@ import (
 // everyQuestion asks the rules all that decides what becomes of the token.
 var everyQuestion = map[string]func(m *Machine, q *query, t *state, i int) any{
 	"alive":      func(m *Machine, q *query, t *state, i int) any { return m.alive(q, &m.peers[i]) },
-	"speaks":     func(m *Machine, q *query, t *state, i int) any { return m.speaks(q, t, &m.peers[i]) },
+	"speaks":     func(m *Machine, q *query, t *state, i int) any { return m.reportsOnTime(q, t, &m.peers[i]) },
 	"oneWay":     func(m *Machine, q *query, t *state, _ int) any { return m.oneWay(q, t) },
 	"reasons":    func(m *Machine, q *query, t *state, _ int) any { return m.reasons(q, t) },
 	"rival":      func(m *Machine, q *query, t *state, _ int) any { return m.rival(q, t) },
 	"deafRival":  func(m *Machine, q *query, t *state, i int) any { return m.deafRival(q, t, i) },
 	"leaseLimit": func(m *Machine, q *query, t *state, _ int) any { return m.leaseLimit(q, t) },
-	"clears":     func(m *Machine, q *query, t *state, i int) any { return m.clears(q, t, i) },
-	"cleared":    func(m *Machine, q *query, t *state, _ int) any { c, ok := m.cleared(q, t); return fmt.Sprint(c, ok) },
-	"best":       func(m *Machine, q *query, t *state, _ int) any { return m.best(q, t) },
-	"underCap":   func(m *Machine, q *query, t *state, _ int) any { return m.underCap(q, t) },
-	"gaveUp":     func(m *Machine, q *query, t *state, i int) any { return m.gaveUp(q, t, m.peers[i].slot) },
+	"clears":     func(m *Machine, q *query, t *state, i int) any { return m.peerPermits(q, t, i) },
+	"cleared": func(m *Machine, q *query, t *state, _ int) any {
+		c, ok := m.takePermitted(q, t)
+		return fmt.Sprint(c, ok)
+	},
+	"best":     func(m *Machine, q *query, t *state, _ int) any { return m.bestCandidate(q, t) },
+	"underCap": func(m *Machine, q *query, t *state, _ int) any { return m.belowFailbackCap(q, t) },
+	"gaveUp":   func(m *Machine, q *query, t *state, i int) any { return m.gaveUp(q, t, m.peers[i].slot) },
 }
 
 // A question changes nothing of the machine, and until the check that it leaves its answer
@@ -49,13 +52,13 @@ type life struct {
 func newLife(r *rand.Rand) *life {
 	l := &life{now: at(0)}
 	specs := []Spec{spec("vip:front", AutoFailback), spec("vip:asked", 0), spec("group:hist", Bits(r.IntN(8)))}
-	specs[0].Askable, specs[1].Askable, specs[2].Orderly = true, true, true
+	specs[0].Probeable, specs[1].Probeable, specs[2].StopBeforeRelease = true, true, true
 	specs[1].Network, specs[0].FailbackCap = 7, 1
 	for i := range specs {
 		specs[i].Members = append(specs[i].Members, Member{Slot: 3, Priority: 50 + r.IntN(200), Place: 2})
 	}
 	l.m = New(config(specs...), l.now)
-	l.tell(Reserved{HighWater: 1 << 20, OK: true})
+	l.tell(EpochsReserved{HighWater: 1 << 20, OK: true})
 	return l
 }
 
@@ -68,8 +71,8 @@ func (l *life) tell(ev Event) {
 			answers = append(answers, Up{Token: a.Token, Epoch: a.Epoch})
 		case Drop:
 			answers = append(answers, Down{Token: a.Token})
-		case Store:
-			answers = append(answers, Recorded{Token: a.Token, OK: true})
+		case PersistRecord:
+			answers = append(answers, RecordPersisted{Token: a.Token, OK: true})
 		}
 	}
 	for _, ev := range answers {
@@ -82,18 +85,18 @@ func (l *life) step(r *rand.Rand) {
 	peer := uint8(2 + r.IntN(2))
 	switch r.IntN(12) {
 	case 0:
-		l.tell(Stall{Peer: peer})
+		l.tell(LateStep{Peer: peer})
 	case 1:
-		l.tell(Audible{Peer: peer, Later: r.IntN(2) == 0})
+		l.tell(SessionPending{Peer: peer, Later: r.IntN(2) == 0})
 	case 2:
-		l.tell(Fitness{Token: r.IntN(3), Reasons: []Reason{0, 0, LinkDown, CheckFailing}[r.IntN(4)]})
+		l.tell(Eligibility{Token: r.IntN(3), Reasons: []Reason{0, 0, LinkDown, CheckFailing}[r.IntN(4)]})
 	case 3:
-		l.tell(Answered{Token: r.IntN(2), Peer: peer, Asked: l.now.Add(-ms), MAC: [6]byte{2}})
+		l.tell(ProbeAnswered{Token: r.IntN(2), Peer: peer, Asked: l.now.Add(-ms), MAC: [6]byte{2}})
 	case 4:
-		l.tell(PeerAsks{Token: r.IntN(2), Peer: peer})
+		l.tell(PeerProbes{Token: r.IntN(2), Peer: peer})
 	case 5:
 		if r.IntN(4) == 0 {
-			l.tell(Thaw{})
+			l.tell(Resumed{})
 		}
 	case 6, 7:
 		l.tell(Tick{})
@@ -104,10 +107,10 @@ func (l *life) step(r *rand.Rand) {
 }
 
 // word is a message of the peer.
-func (l *life) word(r *rand.Rand, peer uint8) Word {
+func (l *life) word(r *rand.Rand, peer uint8) Report {
 	heard := l.m.peer(peer).heard
-	w := Word{Peer: peer, Dead: 150 * ms, Leased: r.IntN(4) > 0, Silence: l.now.Sub(heard), New: r.IntN(15) == 0, Fresh: r.IntN(9) > 0,
-		Spoken: r.IntN(3) > 0, Knows: l.m.Edition() - uint32(r.IntN(2)), Changed: true, Current: r.IntN(9) > 0}
+	w := Report{Peer: peer, Dead: 150 * ms, Leased: r.IntN(4) > 0, Silence: l.now.Sub(heard), NewSession: r.IntN(15) == 0, Fresh: r.IntN(9) > 0,
+		Unsolicited: r.IntN(3) > 0, AckedRevision: l.m.Revision() - uint32(r.IntN(2)), Changed: true, Complete: r.IntN(9) > 0}
 	if r.IntN(3) > 0 {
 		w.Echoed = l.now.Add(-time.Duration(r.IntN(40)) * ms)
 	}

@@ -32,19 +32,19 @@ func (t *state) theirRank(i int) rank {
 	if m := t.theirs[i]; m != nil {
 		r = rank{m.Priority, m.Place}
 	}
-	if v := &t.views[i]; v.told && v.configured() {
+	if v := &t.claims[i]; v.told && v.configured() {
 		r.priority = v.Priority
 	}
 	return r
 }
 
 // configured reports whether the peer's configuration has the token for it.
-func (v *view) configured() bool { return v.Reasons&Unconfigured == 0 }
+func (v *peerClaim) configured() bool { return v.Reasons&Unconfigured == 0 }
 
 // counts (rule F3) reports whether the peer may hold the token, or take it: by our configuration,
 // or by its own. Of a token that has left our configuration it is not known who may.
 func (t *state) counts(i int) bool {
-	v := &t.views[i]
+	v := &t.claims[i]
 	return t.theirs[i] != nil || t.spec.Members == nil || v.told && (v.configured() || v.holds())
 }
 
@@ -56,8 +56,8 @@ func (t *state) applied() Bits {
 	if t.record.Promised || t.kept.Promised {
 		bits |= DisableInheritance
 	}
-	for i := range t.views {
-		v := &t.views[i]
+	for i := range t.claims {
+		v := &t.claims[i]
 		if !v.told || !v.configured() {
 			continue
 		}

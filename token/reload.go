@@ -18,14 +18,14 @@ func (m *Machine) reconfigure(now clock.Instant, specs []Spec) {
 		m.tokens[m.number(now, spec)].spec = spec
 	}
 	for i := range m.peers {
-		m.peers[i].known = false // until its next word says what it claims of the new list
+		m.peers[i].complete = false // until its next word says what it claims of the new list
 	}
 	for i := range m.tokens {
 		t := &m.tokens[i]
 		m.seat(t)
 		t.bits = t.applied()
 	}
-	m.settled.renew(len(m.tokens), len(m.peers))
+	m.schedule.renew(len(m.tokens), len(m.peers))
 }
 
 // number returns the number of the token, a free or a new one if it has none.

@@ -25,7 +25,7 @@ func goAlone(t *testing.T, m *Machine, now clock.Instant) {
 // A step that comes late, or by something else than a Tick, does not find the peer silent:
 // its words may wait unread. The step after it is due at once, and what was read comes first.
 func TestSilenceIsFoundWithNothingLeftToRead(t *testing.T) {
-	for _, ev := range []Event{Tick{}, Fitness{}, Foreign{}} {
+	for _, ev := range []Event{Tick{}, Eligibility{}, NetworkForwarding{}} {
 		m := holder(t, spec("vip:front", 0))
 		m.Step(at(60*ms), ev)
 		if got := limit(m, at(100*ms), ev); got != at(121*ms) || m.Deadline() != at(100*ms)+1 {
@@ -44,7 +44,7 @@ func TestSilenceIsFoundWithNothingLeftToRead(t *testing.T) {
 func TestNewSessionRenewsNothing(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
 	w := idle(m, at(1*ms))
-	w.New, w.Echoed, w.Proof = true, 0, at(30*ms)
+	w.NewSession, w.Echoed, w.Proof = true, 0, at(30*ms)
 	if got := limit(m, at(30*ms), w); got != at(121*ms) {
 		t.Errorf("limit %v, want L after the newest echo", got.Sub(at(0)))
 	}
@@ -56,7 +56,7 @@ func TestPendingSessionBindsTheLease(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
 	goAlone(t, m, at(100*ms))
 	for _, now := range []clock.Instant{at(110 * ms), at(150 * ms), at(200 * ms)} {
-		if got := limit(m, now, Audible{Peer: 2, Later: true}); got != at(230*ms) {
+		if got := limit(m, now, SessionPending{Peer: 2, Later: true}); got != at(230*ms) {
 			t.Errorf("limit %v at %v, want L after the first sound", got.Sub(at(0)), now.Sub(at(0)))
 		}
 	}
@@ -71,11 +71,11 @@ func TestLaterSessionBindsWhoHeardNothing(t *testing.T) {
 			m := New(config(spec("vip:front", 0)), at(0))
 			if thawed {
 				m = holder(t, spec("vip:front", 0))
-				m.Step(at(time.Second), Thaw{})
+				m.Step(at(time.Second), Resumed{})
 				m.Step(at(time.Second), Down{Token: 0})
 			}
-			m.Step(at(time.Second), Reserved{HighWater: 1000, OK: true})
-			m.Step(at(time.Second), Foreign{})
+			m.Step(at(time.Second), EpochsReserved{HighWater: 1000, OK: true})
+			m.Step(at(time.Second), NetworkForwarding{})
 			for now := m.Deadline(); now < at(3*time.Second); now = max(now+1, m.Deadline()) {
 				m.Step(now, Tick{})
 			}
@@ -83,7 +83,7 @@ func TestLaterSessionBindsWhoHeardNothing(t *testing.T) {
 			if got := limit(m, at(3*time.Second), Tick{}); m.Phase(0) != Holding || got != clock.Never {
 				t.Fatalf("thawed %v: %v, limit %v", thawed, m.Phase(0), got.Sub(at(0)))
 			}
-			if bound := limit(m, at(3*time.Second+ms), Audible{Peer: 2, Later: later}) == at(3*time.Second+121*ms); bound != later {
+			if bound := limit(m, at(3*time.Second+ms), SessionPending{Peer: 2, Later: later}) == at(3*time.Second+121*ms); bound != later {
 				t.Errorf("thawed %v, later %v: bound %v", thawed, later, bound)
 			}
 		}
@@ -94,14 +94,14 @@ func TestLaterSessionBindsWhoHeardNothing(t *testing.T) {
 // yet, so the lease stays bound to its echoes, and what it holds is not taken.
 func TestStallIsNoSilence(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
-	m.Step(at(90*ms), Stall{Peer: 2})
+	m.Step(at(90*ms), LateStep{Peer: 2})
 	if got := limit(m, at(100*ms), Tick{}); got != at(121*ms) {
 		t.Errorf("limit %v right after a stall", got.Sub(at(0)))
 	}
 
 	m, word := beside(t, spec("vip:front", 0), func(c *Claim) { c.Phase, c.Epoch, c.Seen = Holding, 9<<8|2, 9<<8|2 })
 	word(1 * ms)
-	m.Step(at(100*ms), Stall{Peer: 2})
+	m.Step(at(100*ms), LateStep{Peer: 2})
 	for _, c := range []struct {
 		at   clock.Instant
 		want Phase
@@ -116,9 +116,9 @@ func TestStallIsNoSilence(t *testing.T) {
 // that has said nothing of it since this daemon started.
 func TestGoneTokenIsBoundByWhoSaidNothing(t *testing.T) {
 	s := spec("group:db", 0)
-	s.Orderly = true
+	s.StopBeforeRelease = true
 	m := New(config(s), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	m.Step(at(0), Adopt{Token: 0, Epoch: 5<<8 | 1, Expiry: at(100 * ms)})
 	m.Step(at(1*ms), Reconfigure{})
 	if m.Step(at(2*ms), Tick{}); m.Phase(0) != Dropping || m.tokens[0].lease.limit != at(100*ms) {
@@ -147,9 +147,9 @@ func TestDeafRivalBindsLater(t *testing.T) {
 	for _, c := range []struct {
 		askable bool
 		want    clock.Instant
-	}{{true, at(200*ms + aloneEvery + askTrip)}, {false, at(320 * ms)}} {
+	}{{true, at(200*ms + aloneEvery + probeTrip)}, {false, at(320 * ms)}} {
 		s := spec("vip:front", 0)
-		s.Askable = c.askable
+		s.Probeable = c.askable
 		m := holder(t, s)
 		goAlone(t, m, at(100*ms))
 		w := idle(m, at(200*ms))
@@ -177,9 +177,9 @@ func TestUnfitPeerBinds(t *testing.T) {
 // A lease that ran out while its group went down is over, whatever echo comes.
 func TestLastLeaseStaysOver(t *testing.T) {
 	s := spec("group:db", 0)
-	s.Orderly = true
+	s.StopBeforeRelease = true
 	m := holder(t, s)
-	m.Step(at(2*ms), Fitness{Token: 0, Reasons: LinkDown})
+	m.Step(at(2*ms), Eligibility{Token: 0, Reasons: LinkDown})
 	if m.Phase(0) != Dropping || m.tokens[0].lease.limit != at(121*ms) {
 		t.Fatalf("%v, with a lease until %v", m.Phase(0), m.tokens[0].lease.limit.Sub(at(0)))
 	}

@@ -28,16 +28,16 @@ type Member struct {
 
 // Spec describes one token.
 type Spec struct {
-	Name          string
-	ID            uint64 // 64-bit FNV-1a of Name; names the token on the wire
-	Members       []Member
-	Bits          Bits
-	Askable       bool          // the network can be asked who has the resource
-	Network       uint64        // what is on the same one is asked for by a sample; 0: by itself
-	Orderly       bool          // the resource needs its lease while it goes down, and may take long
-	Linger        time.Duration // how long the resource may live on where its lease has ended: a taker on silence waits so much longer
-	FailbackDelay time.Duration // a better node must have been fit for so long
-	FailbackCap   int           // most failbacks in an hour, 0: none
+	Name              string
+	ID                uint64 // 64-bit FNV-1a of Name; names the token on the wire
+	Members           []Member
+	Bits              Bits
+	Probeable         bool          // the network can be asked who has the resource
+	Network           uint64        // what is on the same one is asked for by a sample; 0: by itself
+	StopBeforeRelease bool          // the resource needs its lease while it goes down, and may take long
+	Linger            time.Duration // how long the resource may live on where its lease has ended: a taker on silence waits so much longer
+	FailbackDelay     time.Duration // a better node must have been fit for so long
+	FailbackCap       int           // most failbacks in an hour, 0: none
 }
 
 // Record is what is known on disk of a token to which Disable Inheritance is applied.

@@ -45,8 +45,8 @@ func BenchmarkMessageParse(b *testing.B) {
 func message(claims int) *heartbeat.Message {
 	m := &heartbeat.Message{
 		Kind: heartbeat.Beat, State: heartbeat.Up, Dead: 150 * time.Millisecond, Seq: 1000, Sent: 1e9, Wall: 1e18,
-		Build: "1.0.0", Heard: []heartbeat.Heard{{Slot: 2, Paths: 3, Session: 7, Edition: 4, Sent: 1e9, At: 1e18}},
-		Edition: 4, Pages: 1,
+		Build: "1.0.0", Echoes: []heartbeat.PeerEcho{{Slot: 2, Paths: 3, Session: 7, Revision: 4, Sent: 1e9, At: 1e18}},
+		Revision: 4, Pages: 1,
 	}
 	for i := range claims {
 		m.Claims = append(m.Claims, heartbeat.Claim{Token: uint64(i + 1), Phase: uint8(token.Holding), Epoch: 257, Seen: 257, Since: 1e8})
@@ -82,13 +82,13 @@ func BenchmarkTokenStep1000(b *testing.B) {
 	for i := range claims {
 		claims[i] = token.Claim{Phase: token.Holding, Epoch: 258, Seen: 258, Tenure: time.Minute}
 	}
-	w := token.Word{Peer: 2, Dead: c.Dead, New: true, Fresh: true, Current: true, Changed: true, Claims: claims}
+	w := token.Report{Peer: 2, Dead: c.Dead, NewSession: true, Fresh: true, Complete: true, Changed: true, Claims: claims}
 	m.Step(now, w)
-	w = token.Word{Peer: 2, Dead: c.Dead, Fresh: true, Current: true}
+	w = token.Report{Peer: 2, Dead: c.Dead, Fresh: true, Complete: true}
 	b.ReportAllocs()
 	for b.Loop() {
 		now = now.Add(c.Interval)
-		w.Echoed, w.Knows = now, m.Edition()
+		w.Echoed, w.AckedRevision = now, m.Revision()
 		m.Step(now, w)
 	}
 }
@@ -137,7 +137,7 @@ func newTwo(tokens int) *two {
 		}, t.now)}
 	}
 	for i := range t.ends {
-		t.step(i, token.Foreign{})
+		t.step(i, token.NetworkForwarding{})
 	}
 	return t
 }
@@ -146,12 +146,12 @@ func newTwo(tokens int) *two {
 func (t *two) beat() {
 	t.now = t.now.Add(50 * time.Millisecond)
 	for i := range t.ends {
-		t.say(i, heartbeat.Say{Kind: heartbeat.Beat})
+		t.say(i, heartbeat.Send{Kind: heartbeat.Beat})
 	}
 }
 
 // say has the other one hear a message.
-func (t *two) say(from int, s heartbeat.Say) {
+func (t *two) say(from int, s heartbeat.Send) {
 	t.now = t.now.Add(10 * time.Microsecond)
 	e := t.ends[from]
 	for page, more := 0, true; more; page++ {
@@ -179,9 +179,9 @@ func (t *two) step(i int, ev node.Event) {
 func (t *two) do(i int, a node.Action) {
 	e := t.ends[i]
 	switch a := a.(type) {
-	case *node.Words:
-		e.sender.SetPayload(a.Words)
-	case heartbeat.Say:
+	case *node.Payload:
+		e.sender.SetPayload(a.Payload)
+	case heartbeat.Send:
 		t.say(i, a)
 	case token.Acquire:
 		e.held++
@@ -189,7 +189,7 @@ func (t *two) do(i int, a node.Action) {
 	case token.Drop:
 		e.held--
 		t.step(i, token.Down{Token: a.Token})
-	case token.Reserve:
-		t.step(i, token.Reserved{HighWater: a.HighWater, OK: true})
+	case token.ReserveEpochs:
+		t.step(i, token.EpochsReserved{HighWater: a.HighWater, OK: true})
 	}
 }

@@ -63,7 +63,7 @@ func (c *checker) disorder() string {
 // missing names a fit node that doesn't hold a token that all may hold.
 func (c *checker) missing(i int) string {
 	for _, h := range c.w.Hosts {
-		if h.Running() && h.machine.Tokens().Look(h.now(), i).Reasons.Fit() && !h.Answers(i) {
+		if h.Running() && h.machine.Tokens().Status(h.now(), i).Reasons.Eligible() && !h.Answers(i) {
 			return fmt.Sprintf("%s doesn't hold %s", h.Name, c.w.specs[i].Name)
 		}
 	}
@@ -130,9 +130,9 @@ func (c *checker) better(o, holder *Host, i int) bool {
 	if !c.agree() || bits&token.AutoFailback == 0 || !o.Running() || !holder.Running() {
 		return false
 	}
-	at := holder.machine.Tokens().Look(holder.now(), i)
+	at := holder.machine.Tokens().Status(holder.now(), i)
 	return c.w.Plan.Priority[o.Slot-1] > c.w.Plan.Priority[holder.Slot-1] &&
-		o.machine.Tokens().Look(o.now(), i).Reasons.Fit() && !at.Pinned && (cap == 0 || at.Moves < cap)
+		o.machine.Tokens().Status(o.now(), i).Reasons.Eligible() && !at.Pinned && (cap == 0 || at.Moves < cap)
 }
 
 // remember notes who holds what before a cut.

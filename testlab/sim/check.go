@@ -117,10 +117,10 @@ func (c *checker) heard(h *Host) {
 // hears may be a recording.
 func (c *checker) excused(a, b, i int) bool {
 	limit := int64(settle)
-	if c.w.specs[i].Askable && (!(c.w.open(a, b) && c.w.open(b, a)) || c.recent(c.halved[a][b], int64(c.w.Plan.Interval))) {
+	if c.w.specs[i].Probeable && (!(c.w.open(a, b) && c.w.open(b, a)) || c.recent(c.halved[a][b], int64(c.w.Plan.Interval))) {
 		limit += int64(leading)
 	}
-	if c.w.specs[i].Askable && !c.w.Plan.Frameless && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > limit) {
+	if c.w.specs[i].Probeable && !c.w.Plan.Frameless && c.w.lan(c.w.Hosts[a], c.w.Hosts[b], 0) && (c.deaf[a][b] < 0 || c.w.Now-c.deaf[a][b] > limit) {
 		return false // each hears the other over the clients' network
 	}
 	if !c.w.open(a, b) && !c.w.open(b, a) {

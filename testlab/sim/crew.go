@@ -146,7 +146,7 @@ func (h *Host) stopped(gang *gang, u int, order uint64) services.Event {
 // page notes a lease for the next daemon: since when the token is held.
 func (h *Host) page(a token.Lease) {
 	if k := &h.kernel[a.Token]; a.Limit != 0 && k.epoch != a.Epoch {
-		k.since = h.now().Add(-h.machine.Tokens().Look(h.now(), a.Token).Tenure)
+		k.since = h.now().Add(-h.machine.Tokens().Status(h.now(), a.Token).Tenure)
 	}
 }
 

@@ -111,7 +111,7 @@ func (f *handFaults) fail() bool { return f.unable || f.takeFails || f.leaseRefu
 func (h *Host) judge() {
 	for i := range h.world.Plan.Tokens {
 		r := h.against(i)
-		h.after(0, func() { h.step(token.Fitness{Token: i, Reasons: r}) })
+		h.after(0, func() { h.step(token.Eligibility{Token: i, Reasons: r}) })
 	}
 }
 

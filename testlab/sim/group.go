@@ -43,7 +43,7 @@ func (w *World) GroupName(g int) string { return w.Plan.Groups[g].Name }
 
 func (w *World) groupSpec(g int) token.Spec {
 	name := "group:" + w.GroupName(g)
-	return token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Groups[g].Bits, Orderly: true, Members: w.members(),
+	return token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Groups[g].Bits, StopBeforeRelease: true, Members: w.members(),
 		Linger: w.Plan.Linger, FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
 }
 

@@ -114,13 +114,13 @@ func (c *checker) countStart(g int) {
 
 // said notes which tokens a node's next words call idle. Those that echo nobody
 // are believed by nobody: a daemon that begins speaks before it has adopted all.
-func (c *checker) said(h *Host, words *node.Words) {
+func (c *checker) said(h *Host, words *node.Payload) {
 	if len(h.gangs) == 0 {
 		return
 	}
 	idle := c.groups.idle[h.Slot-1]
 	clear(idle)
-	if len(words.Heard) == 0 {
+	if len(words.Echoes) == 0 {
 		return
 	}
 	for _, x := range words.Claims {
@@ -218,7 +218,7 @@ func (c *checker) apart(g, other int) string {
 		return ""
 	}
 	h := c.w.Hosts[there-1]
-	if !h.Running() || !h.machine.Tokens().Look(h.now(), c.w.Plan.Tokens+g).Reasons.Fit() {
+	if !h.Running() || !h.machine.Tokens().Status(h.now(), c.w.Plan.Tokens+g).Reasons.Eligible() {
 		return ""
 	}
 	return fmt.Sprintf("%s is on %d, though %s is on %d", c.w.GroupName(g), on, c.w.GroupName(other), there)
@@ -229,11 +229,11 @@ func (c *checker) misplaced(i int) string {
 		return ""
 	}
 	for _, h := range c.w.Hosts {
-		if !h.Running() || !h.Answers(i) || h.machine.Tokens().Look(h.now(), i).Reasons&(token.GroupDown|token.Apart) == 0 && c.fed(h, i) {
+		if !h.Running() || !h.Answers(i) || h.machine.Tokens().Status(h.now(), i).Reasons&(token.GroupDown|token.Apart) == 0 && c.fed(h, i) {
 			continue
 		}
 		for _, o := range c.w.Hosts {
-			if o != h && o.Running() && c.fed(o, i) && o.machine.Tokens().Look(o.now(), i).Reasons.Fit() {
+			if o != h && o.Running() && c.fed(o, i) && o.machine.Tokens().Status(o.now(), i).Reasons.Eligible() {
 				return fmt.Sprintf("%s is left on %s, though %s is fit", c.w.specs[i].Name, h.Name, o.Name)
 			}
 		}

@@ -21,9 +21,9 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 	}
 	w.check.action(h, a)
 	switch a := a.(type) {
-	case *node.Words:
-		h.sender.SetPayload(a.Words)
-	case heartbeat.Say:
+	case *node.Payload:
+		h.sender.SetPayload(a.Payload)
+	case heartbeat.Send:
 		h.say(a)
 	case token.Lease:
 		h.lease(a)
@@ -36,11 +36,11 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 			return
 		}
 		h.after(w.handsTime(), func() { h.takeDown(a.Token) })
-	case token.Ask:
+	case token.Probe:
 		h.ask(a.Token)
 	case token.Announce:
 		h.announce(a.Token, a.Epoch)
-	case token.Store:
+	case token.PersistRecord:
 		h.after(w.diskTime(), func() {
 			if !h.disk.broken {
 				h.disk.records[a.Token] = a.Record
@@ -48,20 +48,20 @@ func (h *Host) do(now clock.Instant, a node.Action) {
 					w.check.promises(h, a.Token)
 				}
 			}
-			h.step(token.Recorded{Token: a.Token, OK: !h.disk.broken})
+			h.step(token.RecordPersisted{Token: a.Token, OK: !h.disk.broken})
 		})
-	case token.Reserve:
+	case token.ReserveEpochs:
 		h.after(h.diskWait(), func() {
 			if !h.disk.broken {
 				h.disk.highWater, h.disk.timed = a.HighWater, a.Timed
 			}
-			h.step(token.Reserved{HighWater: a.HighWater, Timed: a.Timed, OK: !h.disk.broken})
+			h.step(token.EpochsReserved{HighWater: a.HighWater, Timed: a.Timed, OK: !h.disk.broken})
 		})
-	case heartbeat.Outranked:
+	case heartbeat.SessionReplaced:
 		h.outranked(a)
 	case services.Action:
 		h.service(a)
-	case node.KeepHalted:
+	case node.KeepStoppedGroups:
 		h.disk.halted[a.Name] = a.On
 	case node.KeepSuspended:
 		h.disk.suspended = a.On
@@ -153,7 +153,7 @@ func (h *Host) ask(i int) {
 	asked := h.now()
 	for _, slot := range h.world.proxied(i) {
 		if !h.linkOff[i] {
-			h.after(h.world.random.upTo(time.Millisecond), func() { h.step(token.Answered{Token: i, Peer: slot, Asked: asked}) })
+			h.after(h.world.random.upTo(time.Millisecond), func() { h.step(token.ProbeAnswered{Token: i, Peer: slot, Asked: asked}) })
 		}
 	}
 	for _, o := range h.world.Hosts {
@@ -162,19 +162,19 @@ func (h *Host) ask(i int) {
 		}
 		h.after(h.world.random.upTo(time.Millisecond), func() {
 			if o.Answers(i) && h.world.lan(h, o, i) {
-				h.step(token.Answered{Token: i, Peer: o.Slot, Asked: asked})
+				h.step(token.ProbeAnswered{Token: i, Peer: o.Slot, Asked: asked})
 			}
 			if !o.kernel[i].up {
-				o.step(token.PeerAsks{Token: i, Peer: h.Slot})
+				o.step(token.PeerProbes{Token: i, Peer: h.Slot})
 			}
 		})
 	}
 }
 
 // say sends one message, or all its pages, to one node or to all.
-func (h *Host) say(s heartbeat.Say) {
+func (h *Host) say(s heartbeat.Send) {
 	now := h.now()
-	if h.sender.Wedged(now) {
+	if h.sender.Stuck(now) {
 		return
 	}
 	h.world.check.speaking(h)
@@ -188,7 +188,7 @@ func (h *Host) say(s heartbeat.Say) {
 
 // outranked has the disk keep what the next start must be above, and begins that start
 // where the peers don't listen to this one.
-func (h *Host) outranked(a heartbeat.Outranked) {
+func (h *Host) outranked(a heartbeat.SessionReplaced) {
 	h.after(h.world.diskTime(), func() {
 		if h.disk.broken {
 			return

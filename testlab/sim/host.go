@@ -159,7 +159,7 @@ func (h *Host) Start() {
 	}
 	for i := range w.Plan.Tokens {
 		if r := h.against(i); r != 0 {
-			h.step(token.Fitness{Token: i, Reasons: r})
+			h.step(token.Eligibility{Token: i, Reasons: r})
 		}
 	}
 	h.tellTime()
@@ -182,7 +182,7 @@ func (h *Host) floor() token.ClockFloor {
 // listen tells the daemon of the first foreign frame that comes from now on.
 func (h *Host) listen() {
 	if h.world.Plan.Foreign {
-		h.after(h.world.Plan.ForeignAfter, func() { h.step(token.Foreign{}) })
+		h.after(h.world.Plan.ForeignAfter, func() { h.step(token.NetworkForwarding{}) })
 	}
 }
 
@@ -191,7 +191,7 @@ func (h *Host) Kill() {
 	late := h.latePeers()
 	for i := range h.kernel {
 		h.kernel[i].alone = 0
-		if late != 0 && h.machine != nil && h.machine.Tokens().Look(h.now(), i).Limit == clock.Never {
+		if late != 0 && h.machine != nil && h.machine.Tokens().Status(h.now(), i).Limit == clock.Never {
 			h.kernel[i].alone = late
 		}
 	}

@@ -227,7 +227,7 @@ func decisions(p Plan, attack bool) (list []deed, replayed int) {
 	w := New(p)
 	w.mute = !attack
 	w.Observe = func(h *Host, what any) {
-		if _, said := what.(*node.Words); !said {
+		if _, said := what.(*node.Payload); !said {
 			list = append(list, deed{w.Now, int(h.Slot) - 1, fmt.Sprintf("%T%+v", what, what)})
 		}
 	}

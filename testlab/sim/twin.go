@@ -44,7 +44,7 @@ func (t *twins) step(h *Host, now clock.Instant, ev node.Event, actions []node.A
 	}
 	if n := twin.Tokens().Tokens(); n > 0 {
 		i := h.Steps % n // one at a time: there may be many
-		if a, b := h.machine.Tokens().Look(now, i), twin.Tokens().Look(now, i); !reflect.DeepEqual(a, b) {
+		if a, b := h.machine.Tokens().Status(now, i), twin.Tokens().Status(now, i); !reflect.DeepEqual(a, b) {
 			t.fail("%s at %T: token %d is %+v, its twin's %+v", h.Name, ev, i, a, b)
 		}
 	}

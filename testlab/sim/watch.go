@@ -106,7 +106,7 @@ func (c *checker) stepped(h *Host, now clock.Instant) {
 // action watches what a machine asks for.
 func (c *checker) action(h *Host, a node.Action) {
 	c.observe(h, a)
-	if s, ok := a.(heartbeat.Say); ok && c.replaying && s.Kind == heartbeat.Answer {
+	if s, ok := a.(heartbeat.Send); ok && c.replaying && s.Kind == heartbeat.Reply {
 		c.fail("%s answers a recording", h.Name)
 	}
 	switch a := a.(type) {
@@ -127,20 +127,20 @@ func (c *checker) action(h *Host, a node.Action) {
 		if c.w.isGroup(a.Token) {
 			c.fail("%s announces %s, which has no address", h.Name, c.w.specs[a.Token].Name)
 		}
-	case node.Noted:
-		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.What)
-	case *node.Words:
+	case node.PeerEvent:
+		c.trace("%s notes %c %v", h.Name, 'a'+a.Peer-1, a.Kind)
+	case *node.Payload:
 		c.States[a.State]++
 		c.said(h, a)
-		c.echoes(h, a.Heard)
+		c.echoes(h, a.Echoes)
 		for i := range a.Claims {
 			c.Verbs[a.Claims[i].Verb]++
 			c.reasons(token.Reason(a.Claims[i].Reasons))
-			if x := &a.Claims[i]; x.Verb != 0 && a.Edition != c.editions[h.Slot-1] {
+			if x := &a.Claims[i]; x.Verb != 0 && a.Revision != c.editions[h.Slot-1] {
 				c.trace("%s says %v %x to %d", h.Name, token.Verb(x.Verb), x.About, x.To)
 			}
 		}
-		c.editions[h.Slot-1] = a.Edition
+		c.editions[h.Slot-1] = a.Revision
 	case services.Action:
 		c.service(h, a)
 	case node.Reply:
@@ -161,7 +161,7 @@ type echo struct {
 
 // echoes checks that the newest send which a node says it has heard of a session
 // never goes back: an older word that comes late must not count.
-func (c *checker) echoes(h *Host, heard []heartbeat.Heard) {
+func (c *checker) echoes(h *Host, heard []heartbeat.PeerEcho) {
 	e := &c.echoed[h.Slot-1]
 	if e.life != h.life {
 		*e = echoes{life: h.life, list: e.list[:0]}

@@ -91,7 +91,7 @@ func (w *World) newHost(i int) *Host {
 
 func (w *World) spec(i int) token.Spec {
 	name := "vip:" + string(rune('p'+i))
-	spec := token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], Askable: w.Plan.Askable, Members: w.members(),
+	spec := token.Spec{Name: name, ID: token.ID(name), Bits: w.Plan.Bits[i], Probeable: w.Plan.Askable, Members: w.members(),
 		FailbackDelay: w.Plan.FailbackDelay, FailbackCap: w.Plan.FailbackCap}
 	if w.Plan.Crowded {
 		spec.Network = 1
@@ -155,18 +155,18 @@ func (w *World) happen(h happening) {
 }
 
 // send puts a message on the wire, on every path or on the one of an answer.
-func (w *World) send(from *Host, s heartbeat.Say, d *datagram) {
+func (w *World) send(from *Host, s heartbeat.Send, d *datagram) {
 	for _, to := range w.Hosts {
 		if to == from || s.To != 0 && to.Slot != s.To {
 			continue
 		}
 		for path := range w.Plan.Paths {
-			if s.Kind == heartbeat.Answer && !s.Whole && path != int(s.Path) {
+			if s.Kind == heartbeat.Reply && !s.AllPages && path != int(s.Path) {
 				continue
 			}
 			w.transmit(d, to, path)
 		}
-		if lan := w.Plan.Paths; w.Plan.lans() > 0 && w.carries(from, to) && (s.LAN || s.Kind == heartbeat.Answer && int(s.Path) == lan) {
+		if lan := w.Plan.Paths; w.Plan.lans() > 0 && w.carries(from, to) && (s.LAN || s.Kind == heartbeat.Reply && int(s.Path) == lan) {
 			w.transmit(d, to, lan)
 		}
 	}

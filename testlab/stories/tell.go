@@ -69,15 +69,15 @@ func (t *teller) observe(h *sim.Host, what any) {
 		t.service(h, a)
 	case sim.Ended:
 		t.ended(h, a)
-	case token.Ask:
+	case token.Probe:
 		t.ask(h, a)
 	case token.Lease:
 		t.lease(h, a)
 	case sim.Announced:
 		t.say(h, "announces %s", t.vip(a.Token))
-	case *node.Words:
+	case *node.Payload:
 		t.words(h, a)
-	case node.Noted:
+	case node.PeerEvent:
 		t.noted(h, a)
 	case node.Reply:
 		t.reply(h, a)
@@ -89,7 +89,7 @@ func (t *teller) observe(h *sim.Host, what any) {
 }
 
 // ask tells of the first of many.
-func (t *teller) ask(h *sim.Host, a token.Ask) {
+func (t *teller) ask(h *sim.Host, a token.Probe) {
 	const pause = int64(100 * time.Millisecond)
 	k := key(h, a.Token)
 	if last, ever := t.asked[k]; !ever || t.world.Now-last > pause {
@@ -114,7 +114,7 @@ func (t *teller) lease(h *sim.Host, a token.Lease) {
 }
 
 // words tells what a node says to another of a token, when that changes.
-func (t *teller) words(h *sim.Host, w *node.Words) {
+func (t *teller) words(h *sim.Host, w *node.Payload) {
 	for _, c := range w.Claims {
 		for i := range t.story.Plan.All() {
 			if token.ID(t.world.TokenName(i)) != c.Token {
@@ -139,12 +139,12 @@ var phrases = map[token.Verb]string{
 	token.Offer: "offer", token.Accept: "accept", token.Decline: "decline", token.Release: "released", token.Yield: "yield",
 }
 
-func (t *teller) noted(h *sim.Host, n node.Noted) {
-	if n.What == node.Froze {
+func (t *teller) noted(h *sim.Host, n node.PeerEvent) {
+	if n.Kind == node.Froze {
 		t.say(h, "finds that it did not run for longer than a dead time")
 		return
 	}
-	t.say(h, "notes %s: %v", letter(n.Peer), n.What)
+	t.say(h, "notes %s: %v", letter(n.Peer), n.Kind)
 }
 
 func (t *teller) reply(h *sim.Host, r node.Reply) {

@@ -13,7 +13,7 @@ import (
 
 // speaker puts a message on the wire.
 type speaker interface {
-	send(heartbeat.Say, heartbeat.Message)
+	send(heartbeat.Send, heartbeat.Message)
 }
 
 // kernel is where leases are enforced, packet by packet.
@@ -57,7 +57,7 @@ func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel
 }
 
 // words replaces what is said.
-func (b *beater) words(w heartbeat.Words) {
+func (b *beater) words(w heartbeat.Payload) {
 	b.mu.Lock()
 	b.sender.SetPayload(w)
 	b.mu.Unlock()
@@ -72,7 +72,7 @@ func (b *beater) stepped(now clock.Instant) {
 
 // say says something at once, on the caller's thread: an answer must not wait for
 // another thread to wake.
-func (b *beater) say(s heartbeat.Say) { b.send(s) }
+func (b *beater) say(s heartbeat.Send) { b.send(s) }
 
 // setLease takes a lease that changed. The row is whose lease it is; a limit of 0
 // ends it.
@@ -148,7 +148,7 @@ func (b *beater) renew() {
 }
 
 // ended returns the leases that had run out before a send, each once.
-func (b *beater) ended() []token.Ended {
+func (b *beater) ended() []token.Expired {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.sender.Ended()
@@ -166,7 +166,7 @@ func (b *beater) extend(now clock.Instant, d time.Duration) {
 func (b *beater) alive() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.sender.Wedged(b.boot())
+	return !b.sender.Stuck(b.boot())
 }
 
 // run beats until ctx ends. Its goroutine has no thread of its own: it runs on
@@ -210,7 +210,7 @@ func (b *beater) follow() {
 }
 
 // nextBeat is how the beat is to be sent.
-func (b *beater) nextBeat() heartbeat.Say {
+func (b *beater) nextBeat() heartbeat.Send {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.sender.Beat()
@@ -220,7 +220,7 @@ func (b *beater) nextBeat() heartbeat.Say {
 
 // send says one message, or all of its pages: stamp, send, then write the
 // leases that the stamp renews.
-func (b *beater) send(s heartbeat.Say) {
+func (b *beater) send(s heartbeat.Send) {
 	b.sending.Lock()
 	defer b.sending.Unlock()
 	for page, more := 0, true; more; page++ {
@@ -234,11 +234,11 @@ func (b *beater) send(s heartbeat.Say) {
 	}
 }
 
-func (b *beater) compose(s heartbeat.Say, page int) (m heartbeat.Message, more, ok bool) {
+func (b *beater) compose(s heartbeat.Send, page int) (m heartbeat.Message, more, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.boot()
-	silent := b.sender.Wedged(now)
+	silent := b.sender.Stuck(now)
 	if silent != b.silent {
 		b.silent = silent
 		b.wedged(silent)

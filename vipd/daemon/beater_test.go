@@ -20,7 +20,7 @@ type ear struct {
 	said []heartbeat.Message
 }
 
-func (e *ear) send(_ heartbeat.Say, m heartbeat.Message) {
+func (e *ear) send(_ heartbeat.Send, m heartbeat.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.said = append(e.said, m)
@@ -50,7 +50,7 @@ func TestLeasePage(t *testing.T) {
 		b, _, k := newTestBeater(t, nil)
 		now := k.boot()
 		b.stepped(now)
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect := func(when string, want clock.Instant) {
 			t.Helper()
 			if got := b.page.expiry(4); got != want {
@@ -63,7 +63,7 @@ func TestLeasePage(t *testing.T) {
 		expect("limited", now.Add(10*time.Millisecond))
 		time.Sleep(interval)
 		b.stepped(k.boot())
-		b.send(heartbeat.Say{Kind: heartbeat.Answer, To: 2})
+		b.send(heartbeat.Send{Kind: heartbeat.Reply, To: 2})
 		expect("a send beyond the limit", now.Add(10*time.Millisecond))
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1}, row{id: 9, epoch: 1})
 		expect("what has run out is not revived by a longer limit", now.Add(10*time.Millisecond))
@@ -74,10 +74,10 @@ func TestLeasePage(t *testing.T) {
 		expect("the newest send counts, of whatever kind", now.Add(interval+leaseTime))
 		time.Sleep(leaseTime)
 		b.stepped(k.boot())
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		b.setLease(token.Lease{Token: 4, Limit: k.boot().Add(time.Hour), Epoch: 1}, row{id: 9, epoch: 1})
 		expect("a send too late, and a limit from before the loop knows", now.Add(interval+leaseTime))
-		if late := b.ended(); len(late) != 1 || late[0] != (token.Ended{Token: 4, Epoch: 1}) || b.ended() != nil {
+		if late := b.ended(); len(late) != 1 || late[0] != (token.Expired{Token: 4, Epoch: 1}) || b.ended() != nil {
 			t.Errorf("of the lease that had run out the loop hears %v", late)
 		}
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1, Again: true}, row{id: 9, epoch: 1})
@@ -89,7 +89,7 @@ func TestLeasePage(t *testing.T) {
 		b.extend(k.boot(), 2*time.Second)
 		time.Sleep(interval)
 		b.stepped(k.boot())
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect("a restart's lease stays", extended)
 	})
 }
@@ -106,7 +106,7 @@ func TestBeats(t *testing.T) {
 		go b.run(ctx)
 		synctest.Wait()
 		time.Sleep(interval / 2)
-		b.say(heartbeat.Say{Kind: heartbeat.Ask, To: 2})
+		b.say(heartbeat.Send{Kind: heartbeat.Query, To: 2})
 		synctest.Wait()
 		if n := heard.count(); n != 2 {
 			t.Fatalf("said %d messages, want a beat and an ask", n)
@@ -136,13 +136,13 @@ func TestWholePages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, heard, k := newTestBeater(t, nil)
 		b.stepped(k.boot())
-		b.words(heartbeat.Words{State: heartbeat.Up, Edition: 3, Claims: make([]heartbeat.Claim, 100)})
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
-		if len(heard.said) != 1 || heard.said[0].Claims != nil || heard.said[0].Edition != 3 {
+		b.words(heartbeat.Payload{State: heartbeat.Up, Revision: 3, Claims: make([]heartbeat.Claim, 100)})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
+		if len(heard.said) != 1 || heard.said[0].Claims != nil || heard.said[0].Revision != 3 {
 			t.Errorf("an ordinary beat is %+v", heard.said)
 		}
 		heard.said = nil
-		b.send(heartbeat.Say{Kind: heartbeat.Beat, Whole: true})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat, AllPages: true})
 		claims, seq := 0, heard.said[0].Seq
 		for i, m := range heard.said {
 			if int(m.Page) != i || int(m.Pages) != len(heard.said) || m.Seq != seq+uint64(i) {

@@ -88,12 +88,12 @@ func (c *cluster) shared() (list []netip.Addr) {
 // specs are the tokens that the file asks for.
 func (c *cluster) specs() (list []token.Spec) {
 	for _, v := range c.settings.VIPs {
-		list = append(list, token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Members: c.members(v.Priority), Askable: true, Network: c.network(v),
+		list = append(list, token.Spec{Name: v.Token(), ID: token.ID(v.Token()), Members: c.members(v.Priority), Probeable: true, Network: c.network(v),
 			Bits:          bits(v.AllowMultiple, v.AutoFailback, v.DisableInheritance),
 			FailbackDelay: v.FailbackDelay, FailbackCap: v.FailbackMaxPerHour})
 	}
 	for _, g := range c.settings.Groups {
-		list = append(list, token.Spec{Name: g.Token(), ID: token.ID(g.Token()), Members: c.members(g.Priority), Orderly: true, Linger: linger,
+		list = append(list, token.Spec{Name: g.Token(), ID: token.ID(g.Token()), Members: c.members(g.Priority), StopBeforeRelease: true, Linger: linger,
 			Bits:          bits(g.Both, g.AutoFailback, g.DisableInheritance),
 			FailbackDelay: g.FailbackDelay, FailbackCap: g.FailbackMaxPerHour})
 	}

@@ -15,7 +15,7 @@ import (
 // judge tells the machine of each token what speaks against this host.
 func (l *loop) judge() {
 	l.doubtful = false
-	var news token.Several
+	var news token.Batch
 	for i, w := range l.workers {
 		if w == nil {
 			continue
@@ -26,7 +26,7 @@ func (l *loop) judge() {
 		}
 		if l.reason[i] != r {
 			l.reason[i] = r
-			news = append(news, token.Fitness{Token: i, Reasons: r})
+			news = append(news, token.Eligibility{Token: i, Reasons: r})
 		}
 	}
 	if len(news) > 0 {
@@ -137,7 +137,7 @@ func (l *loop) lost(name string, err error) {
 	if i < 0 {
 		return
 	}
-	v := l.machine.Tokens().Look(l.boot(), i)
+	v := l.machine.Tokens().Status(l.boot(), i)
 	if v.Phase == token.Taking || v.Phase == token.Holding {
 		l.handle(failure{token.Failed{Token: i, Epoch: v.Epoch}, err})
 	}

@@ -35,7 +35,7 @@ func TestFailedTakeEndsWhereItCanBeServed(t *testing.T) {
 				})
 				began := time.Now()
 				p.a.boot()
-				p.a.d.tell(token.Foreign{})
+				p.a.d.tell(token.NetworkForwarding{})
 				const watched = 10 * time.Minute
 				down := time.Duration(0)
 				for range watched / (10 * time.Millisecond) {
@@ -95,7 +95,7 @@ func TestFailedTakeOfTheOnlyHost(t *testing.T) {
 		}
 		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.EPERM} })
 		p.a.boot()
-		p.a.d.tell(token.Foreign{})
+		p.a.d.tell(token.NetworkForwarding{})
 		time.Sleep(5 * time.Minute)
 		if !p.b.hands.holds(front) {
 			t.Error("it was taken from the host that can")
@@ -217,7 +217,7 @@ func TestLeaseThatIsNotInForce(t *testing.T) {
 			t.Error("alone it let go")
 		}
 		p.b.boot()
-		p.b.d.tell(token.Foreign{})
+		p.b.d.tell(token.NetworkForwarding{})
 		p.until(p.b, front)
 		p.a.d.tell(leaseState{"filter out of eth0", nil})
 		p.until(p.a, front)

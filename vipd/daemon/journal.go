@@ -74,14 +74,14 @@ func (j *journal) token(i int, from, to string, c token.Cause, epoch uint64, tex
 		Cause: control.Cause(c.String()), Epoch: epoch, Text: name + " " + text})
 }
 
-func (j *journal) noted(a node.Noted) {
+func (j *journal) noted(a node.PeerEvent) {
 	name := j.names().node(a.Peer)
-	text := fmt.Sprintf("%s: %v", name, a.What)
+	text := fmt.Sprintf("%s: %v", name, a.Kind)
 	kind := "node"
-	if a.What == node.ConfigDiffers || a.What == node.ClockBeyond || a.What == node.Froze {
+	if a.Kind == node.ConfigDiffers || a.Kind == node.ClockBeyond || a.Kind == node.Froze {
 		kind = "alarm"
 	}
-	j.add(control.Event{Kind: kind, Node: name, To: a.What.String(), Text: text})
+	j.add(control.Event{Kind: kind, Node: name, To: a.Kind.String(), Text: text})
 }
 
 // say notes something that is neither a token's nor a peer's.

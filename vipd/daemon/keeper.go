@@ -25,7 +25,7 @@ type keeper struct {
 // owed is what the disk refused and what is in force all the same. It goes with the next
 // write that succeeds.
 type owed struct {
-	reserve   *token.Reserve
+	reserve   *token.ReserveEpochs
 	suspended *bool
 	halted    map[string]bool
 }
@@ -50,7 +50,7 @@ const retryDisk = 5 * time.Second
 const asksWaiting = 2048
 
 func (k *keeper) ask(a node.Action) {
-	if s, ok := a.(token.Store); ok {
+	if s, ok := a.(token.PersistRecord); ok {
 		a = named{k.name(s.Token), s}
 	}
 	select {
@@ -63,7 +63,7 @@ func (k *keeper) ask(a node.Action) {
 // named is a record with the name that its number had when it was asked for.
 type named struct {
 	name string
-	token.Store
+	token.PersistRecord
 }
 
 func (k *keeper) run(ctx context.Context) {
@@ -112,7 +112,7 @@ func (k *keeper) write(records []named) {
 		}
 	})
 	for _, r := range records {
-		k.answer(token.Recorded{Token: r.Token, OK: err == nil})
+		k.answer(token.RecordPersisted{Token: r.Token, OK: err == nil})
 	}
 }
 
@@ -123,21 +123,21 @@ func (k *keeper) do(a node.Action) {
 	switch a := a.(type) {
 	case named:
 		k.write([]named{a})
-	case token.Reserve:
+	case token.ReserveEpochs:
 		owed := a
 		if k.owed.reserve != nil {
 			owed.HighWater = max(owed.HighWater, k.owed.reserve.HighWater)
 		}
 		k.owed.reserve = &owed
 		k.change(func(*stored) {})
-		k.answer(token.Reserved{HighWater: a.HighWater, Timed: a.Timed, OK: true})
+		k.answer(token.EpochsReserved{HighWater: a.HighWater, Timed: a.Timed, OK: true})
 	case peerStart:
 		k.change(func(s *stored) { s.keepPeerStart(a) })
 	case ownStart:
 		if k.change(func(s *stored) { s.keepStart(a.above) }) == nil && a.begin {
 			k.answer(restartNow{})
 		}
-	case node.KeepHalted:
+	case node.KeepStoppedGroups:
 		if k.owed.halted == nil {
 			k.owed.halted = map[string]bool{}
 		}

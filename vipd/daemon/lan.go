@@ -59,9 +59,9 @@ func (p *lanPath) address(slot uint8) (address [6]byte, ok bool) {
 // sendLAN sends the message over the clients' network: to the group, and to a peer whose
 // hardware address is known by unicast as well, for a network may drop unknown groups. An
 // answer goes to the peer alone.
-func (o *outbox) sendLAN(s heartbeat.Say, m heartbeat.Message) {
+func (o *outbox) sendLAN(s heartbeat.Send, m heartbeat.Message) {
 	for _, p := range o.lans {
-		conn, answer := p.conn.Load(), s.Kind == heartbeat.Answer
+		conn, answer := p.conn.Load(), s.Kind == heartbeat.Reply
 		if conn == nil || !s.LAN && !(answer && int(s.Path) == p.number) {
 			continue
 		}

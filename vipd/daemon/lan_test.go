@@ -99,7 +99,7 @@ func (l *lanTest) hears() uint8 {
 	l.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		l.number++
-		l.out.send(heartbeat.Say{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: l.number})
+		l.out.send(heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: l.number})
 		if r, ok := l.d.inlet.next(bootNow().Add(20 * time.Millisecond)).(heartbeat.Received); ok && r.Message.Seq == l.number {
 			return r.Path
 		}
@@ -129,7 +129,7 @@ func TestLANPathComesBackWithItsInterface(t *testing.T) {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(20 * time.Second); len(l.on()) > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		l.out.send(heartbeat.Say{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, Seq: 1})
+		l.out.send(heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, Seq: 1})
 		l.open(index) // the number may be asked for as long as the hands have not seen it
 	}
 	if _, known := l.d.lans[0].address(1); len(l.on()) > 0 || known {
@@ -181,18 +181,18 @@ func TestWhatGoesOverTheClientsNetwork(t *testing.T) {
 	conn := l.d.lans[0].conn.Load()
 	for _, c := range []struct {
 		name  string
-		say   heartbeat.Say
+		say   heartbeat.Send
 		knows bool // a knows b's hardware address
 		want  int  // frames
 	}{
-		{"a beat when all is well", heartbeat.Say{Kind: heartbeat.Beat}, true, 0},
-		{"an answer to an ordinary path", heartbeat.Say{Kind: heartbeat.Answer, To: 2, Path: 0}, true, 0},
-		{"a beat in trouble", heartbeat.Say{Kind: heartbeat.Beat, LAN: true}, false, 1},
-		{"a beat in trouble, by unicast too", heartbeat.Say{Kind: heartbeat.Beat, LAN: true}, true, 2},
-		{"an ask", heartbeat.Say{Kind: heartbeat.Ask, To: 2, LAN: true}, true, 2},
-		{"an ask of another", heartbeat.Say{Kind: heartbeat.Ask, To: 3, LAN: true}, true, 1},
-		{"an answer", heartbeat.Say{Kind: heartbeat.Answer, To: 2, Path: 5}, true, 1},
-		{"an answer to one that is not known", heartbeat.Say{Kind: heartbeat.Answer, To: 2, Path: 5}, false, 1},
+		{"a beat when all is well", heartbeat.Send{Kind: heartbeat.Beat}, true, 0},
+		{"an answer to an ordinary path", heartbeat.Send{Kind: heartbeat.Reply, To: 2, Path: 0}, true, 0},
+		{"a beat in trouble", heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, false, 1},
+		{"a beat in trouble, by unicast too", heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, true, 2},
+		{"an ask", heartbeat.Send{Kind: heartbeat.Query, To: 2, LAN: true}, true, 2},
+		{"an ask of another", heartbeat.Send{Kind: heartbeat.Query, To: 3, LAN: true}, true, 1},
+		{"an answer", heartbeat.Send{Kind: heartbeat.Reply, To: 2, Path: 5}, true, 1},
+		{"an answer to one that is not known", heartbeat.Send{Kind: heartbeat.Reply, To: 2, Path: 5}, false, 1},
 	} {
 		l.peer.known[2].Store(0)
 		if c.knows {

@@ -65,7 +65,7 @@ func TestLeasesInOneGo(t *testing.T) {
 		kernel := &notes{}
 		b.kernel = kernel
 		b.stepped(k.boot())
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		limit := k.boot().Add(leaseTime / 2)
 		list := []token.Lease{{Token: 0, Limit: limit, Epoch: 1}, {Token: 1, Limit: limit, Epoch: 1}}
 		for i, l := range list {
@@ -85,7 +85,7 @@ func TestLeasesInOneGo(t *testing.T) {
 			t.Errorf("each at first: told %v", kernel.written)
 		}
 		kernel.written = nil
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect("nothing has changed")
 		limit += 5
 		list[0].Limit, list[1].Limit = limit, limit
@@ -96,9 +96,9 @@ func TestLeasesInOneGo(t *testing.T) {
 			t.Errorf("the page has %+v", b.page.rows())
 		}
 		kernel.refuses = false
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect("refused before", expiry{10, limit}, expiry{11, limit})
-		b.send(heartbeat.Say{Kind: heartbeat.Beat})
+		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect("taken")
 		b.rewrite(11)
 		expect("armed meanwhile", expiry{11, limit})

@@ -186,7 +186,7 @@ func (l *loop) handle(ev any) {
 // gather takes with what the hands did, or heard, whatever else they have by now: a
 // thousand addresses that were put on are one decision. What others told waits for its
 // turn.
-func (l *loop) gather(first any) (list token.Several) {
+func (l *loop) gather(first any) (list token.Batch) {
 	list = l.handed(list, first)
 	for range len(l.events) {
 		list = l.handed(list, <-l.events)
@@ -195,7 +195,7 @@ func (l *loop) gather(first any) (list token.Several) {
 }
 
 // handed adds what an event of the hands means to the machine.
-func (l *loop) handed(list token.Several, ev any) token.Several {
+func (l *loop) handed(list token.Batch, ev any) token.Batch {
 	switch ev := ev.(type) {
 	case token.Up:
 		return append(list, ev)
@@ -231,7 +231,7 @@ func (l *loop) perform(ev node.Event, actions []node.Action) {
 	for _, a := range actions {
 		l.do(a)
 	}
-	if list, ok := ev.(token.Several); ok {
+	if list, ok := ev.(token.Batch); ok {
 		for _, one := range list {
 			l.settle(one)
 		}
@@ -252,9 +252,9 @@ func (l *loop) settle(ev node.Event) {
 		}
 	case token.Down:
 		l.gone(ev.Token)
-	case token.Answered:
+	case token.ProbeAnswered:
 		l.warnOfAnswerer(ev.Token)
-	case token.Recorded:
+	case token.RecordPersisted:
 		l.gone(ev.Token)
 	}
 }
@@ -273,11 +273,11 @@ const watchEvery = time.Second
 // watch notes changes of holder. They come with claims that have changed, a peer's or our
 // own.
 func (l *loop) watch(ev node.Event) {
-	own := l.machine.Tokens().Edition()
+	own := l.machine.Tokens().Revision()
 	news := own != l.edition
 	if r, ok := ev.(heartbeat.Received); ok {
-		news = news || l.editions[r.From] != r.Message.Edition || r.Message.Pages > 1
-		l.editions[r.From] = r.Message.Edition
+		news = news || l.editions[r.From] != r.Message.Revision || r.Message.Pages > 1
+		l.editions[r.From] = r.Message.Revision
 	}
 	now := l.boot()
 	if !news && now.Sub(l.watched) < watchEvery {
@@ -319,11 +319,11 @@ func (l *loop) follow(r heartbeat.Received) {
 // do does one action; none of them waits.
 func (l *loop) do(a node.Action) {
 	switch a := a.(type) {
-	case *node.Words:
-		l.beater.words(a.Words)
-	case heartbeat.Say:
+	case *node.Payload:
+		l.beater.words(a.Payload)
+	case heartbeat.Send:
 		l.beater.say(a)
-	case heartbeat.Outranked:
+	case heartbeat.SessionReplaced:
 		l.outranked(a)
 	case token.Lease:
 		l.lease(a)
@@ -344,15 +344,15 @@ func (l *loop) do(a node.Action) {
 		}
 	case services.Action:
 		l.service(a)
-	case token.Ask:
+	case token.Probe:
 		l.ask(a.Token)
 	case token.Announce:
 		l.workers[a.Token].hands.Announce(l.workers[a.Token].name)
-	case token.Store, token.Reserve, node.KeepSuspended, node.KeepHalted:
+	case token.PersistRecord, token.ReserveEpochs, node.KeepSuspended, node.KeepStoppedGroups:
 		l.keeper.ask(a)
 	case node.Reply:
 		l.reply(a)
-	case node.Noted:
+	case node.PeerEvent:
 		l.journal.noted(a)
 	case node.Flush:
 		l.flush()
@@ -369,7 +369,7 @@ func (l *loop) do(a node.Action) {
 // lease passes a changed lease to the beater.
 func (l *loop) lease(a token.Lease) {
 	now := l.boot()
-	v := l.machine.Tokens().Look(now, a.Token)
+	v := l.machine.Tokens().Status(now, a.Token)
 	l.beater.setLease(a, row{id: v.Spec.ID, epoch: a.Epoch, since: now.Add(-v.Tenure), pinned: v.Pinned})
 }
 

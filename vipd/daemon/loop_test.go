@@ -266,7 +266,7 @@ func TestGather(t *testing.T) {
 		l.events <- ev
 	}
 	got := l.gather(token.Up{Token: 1, Epoch: 5})
-	want := token.Several{token.Up{Token: 1, Epoch: 5}, token.Down{Token: 2}, token.Up{Token: 3, Epoch: 7}}
+	want := token.Batch{token.Up{Token: 1, Epoch: 5}, token.Down{Token: 2}, token.Up{Token: 3, Epoch: 7}}
 	if !slices.Equal(got, want) {
 		t.Errorf("gathered %v, want %v", got, want)
 	}

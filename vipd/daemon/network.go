@@ -54,11 +54,11 @@ func (l *loop) network(ev any) token.Event {
 			if ev.peer == 0 {
 				ev.peer = l.nodeOf(ev.mac)
 			}
-			return token.Answered{Token: i, Peer: ev.peer, Asked: asked, MAC: ev.mac}
+			return token.ProbeAnswered{Token: i, Peer: ev.peer, Asked: asked, MAC: ev.mac}
 		}
 	case peerAsks:
 		if i := l.number(ev.name); i >= 0 {
-			return token.PeerAsks{Token: i, Peer: ev.peer}
+			return token.PeerProbes{Token: i, Peer: ev.peer}
 		}
 	case proved:
 		return l.prove(ev)
@@ -73,7 +73,7 @@ func (l *loop) prove(ev proved) token.Event {
 	if i < 0 {
 		return nil
 	}
-	v := l.machine.Tokens().Look(l.boot(), i)
+	v := l.machine.Tokens().Status(l.boot(), i)
 	if v.Phase == token.Idle {
 		return nil
 	}
@@ -151,14 +151,14 @@ func (l *loop) nodeOf(mac [6]byte) uint8 {
 
 // answerer blocks a take by answers without a proof, or did until it was taken.
 type answerer struct {
-	token.Answerer
+	token.UnprovedAnswer
 	last clock.Instant // that came
 }
 
 // warnOfAnswerer says, once for each take that is blocked, which hardware address
 // answers in a silent peer's place without a proof.
 func (l *loop) warnOfAnswerer(i int) {
-	b := l.machine.Tokens().Look(l.boot(), i).Blocked
+	b := l.machine.Tokens().Status(l.boot(), i).Blocked
 	if b == nil {
 		return
 	}
@@ -171,7 +171,7 @@ func (l *loop) warnOfAnswerer(i int) {
 }
 
 // blockedText says what a take waits for.
-func blockedText(k clocks, b token.Answerer) string {
+func blockedText(k clocks, b token.UnprovedAnswer) string {
 	until := int64(k.wall()) + int64(b.Until.Sub(k.boot()))
 	return fmt.Sprintf("waits: %s answers for it, unproved, until %s", net.HardwareAddr(b.MAC[:]), time.Unix(0, until).Format("15:04:05.000"))
 }

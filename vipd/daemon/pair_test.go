@@ -81,7 +81,7 @@ func newPair(t *testing.T, text string) *pair {
 	p.a, p.b = p.host("hist-a", text), p.host("hist-b", text)
 	for _, h := range []*host{p.a, p.b} {
 		h.boot()
-		h.d.tell(token.Foreign{})
+		h.d.tell(token.NetworkForwarding{})
 	}
 	t.Cleanup(p.close)
 	return p
@@ -194,7 +194,7 @@ type mouth struct {
 
 const latency = 20 * time.Microsecond
 
-func (o *mouth) send(s heartbeat.Say, m heartbeat.Message) {
+func (o *mouth) send(s heartbeat.Send, m heartbeat.Message) {
 	h, p := o.host, o.host.pair
 	copied, err := heartbeat.Parse(m.Append(nil))
 	if err != nil {
@@ -213,7 +213,7 @@ func (o *mouth) send(s heartbeat.Say, m heartbeat.Message) {
 		p.mu.Unlock()
 		if d := other.live.Load(); d != nil && !cut {
 			other.mu.Lock()
-			if copied.Kind != heartbeat.Answer {
+			if copied.Kind != heartbeat.Reply {
 				other.arrived = time.Now()
 			}
 			other.mu.Unlock()

@@ -167,13 +167,13 @@ type outbox struct {
 // group, or to one peer; an answer on the path alone on which the question came, unless it has all claims:
 // those are sent seldom, and that path may work one way only. Every copy is
 // sealed anew, so that one is no replay of another.
-func (o *outbox) send(s heartbeat.Say, m heartbeat.Message) {
+func (o *outbox) send(s heartbeat.Send, m heartbeat.Message) {
 	if o.copies.copied() {
 		return
 	}
 	m.Keys = o.keys.told()
 	for _, p := range o.paths {
-		if s.Kind == heartbeat.Answer && !s.Whole && int(s.Path) != p.number {
+		if s.Kind == heartbeat.Reply && !s.AllPages && int(s.Path) != p.number {
 			continue
 		}
 		m.Path = uint8(p.number)

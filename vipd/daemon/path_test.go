@@ -81,7 +81,7 @@ func hear(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 	t.Helper()
 	for seq := in.inbox.repeated + 1000; ctx.Err() == nil; seq++ {
 		before := in.inbox.repeated
-		out.send(heartbeat.Say{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: seq})
+		out.send(heartbeat.Send{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: seq})
 		heard := false
 		for until := bootNow().Add(50 * time.Millisecond); bootNow() < until; {
 			if _, message := in.next(until).(heartbeat.Received); message {
@@ -101,7 +101,7 @@ func late(t *testing.T, out *outbox, in *inlet) {
 	t.Helper()
 	for in.next(1) != (node.Tick{}) { // what hear has left
 	}
-	out.send(heartbeat.Say{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: 1 << 20})
+	out.send(heartbeat.Send{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: 1 << 20})
 	time.Sleep(20 * time.Millisecond) // it crosses the wire
 	if ev, ok := in.next(1).(heartbeat.Received); !ok {
 		t.Errorf("%v comes before what was heard", ev)
@@ -117,7 +117,7 @@ func spared(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 	}
 	before, came := in.inbox.repeated, map[uint64]int{}
 	for seq := range uint64(2) {
-		out.send(heartbeat.Say{Kind: heartbeat.Beat, Spare: seq == 0}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: first + seq})
+		out.send(heartbeat.Send{Kind: heartbeat.Beat, Spare: seq == 0}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: first + seq})
 		for ctx.Err() == nil && (came[first+seq] == 0 || seq == 1 && in.inbox.repeated == before) {
 			if r, message := in.next(bootNow().Add(50 * time.Millisecond)).(heartbeat.Received); message {
 				came[r.Message.Seq]++
@@ -152,7 +152,7 @@ func TestAnAnswerTakesOnePath(t *testing.T) {
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	out.sealer = seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 1, Session: 77})
-	out.send(heartbeat.Say{Kind: heartbeat.Answer, To: 2, Path: 1}, heartbeat.Message{Kind: heartbeat.Answer, State: heartbeat.Up, Seq: 1})
+	out.send(heartbeat.Send{Kind: heartbeat.Reply, To: 2, Path: 1}, heartbeat.Message{Kind: heartbeat.Reply, State: heartbeat.Up, Seq: 1})
 	got := make(chan int)
 	for i, ear := range ears {
 		go func() {

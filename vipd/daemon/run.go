@@ -149,7 +149,7 @@ func (d *Daemon) watchHost(ctx context.Context) {
 			frames.Reset(foreignEvery)
 		case <-frames.C:
 			if d.received(before) {
-				d.tell(token.Foreign{})
+				d.tell(token.NetworkForwarding{})
 				frames.Stop()
 			}
 		case <-sync.C:

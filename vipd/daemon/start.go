@@ -87,7 +87,7 @@ func (s *store) peerStarts() (list []heartbeat.Start) {
 // an old copy of it, and its clock could not help. The next start is above what the peer
 // knows. A session that has a lower counter is not listened to, so the daemon begins
 // that start at once; one that has none is.
-func (l *loop) outranked(a heartbeat.Outranked) {
+func (l *loop) outranked(a heartbeat.SessionReplaced) {
 	l.log.Warn("a peer knows of a later start of this node than its disk does", "own", l.start, "peer", a.Start)
 	l.keeper.ask(ownStart{a.Start, l.start != 0})
 }

@@ -62,7 +62,7 @@ func (d *Daemon) look() control.Status {
 		s.Nodes = append(s.Nodes, d.peerStatus(now, &d.loop.machine.Beats().Peers()[i]))
 	}
 	for i := range d.loop.machine.Tokens().Tokens() {
-		if v := d.loop.machine.Tokens().Look(now, i); v.Spec.Members != nil || v.Phase != token.Idle {
+		if v := d.loop.machine.Tokens().Status(now, i); v.Spec.Members != nil || v.Phase != token.Idle {
 			s.Tokens = append(s.Tokens, d.tokenStatus(now, i, v))
 		}
 	}
@@ -157,7 +157,7 @@ func clockStatus(now clock.Instant, p *heartbeat.Peer) control.ClockStatus {
 	return s
 }
 
-func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.View) control.TokenStatus {
+func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.Status) control.TokenStatus {
 	s := control.TokenStatus{
 		Name: v.Spec.Name, Kind: kindOf(v.Spec.Name), State: v.Phase.String(), Epoch: max(v.Epoch, v.Seen), MovesLastHour: d.loop.moves.count(v.Spec.Name),
 		Bits: control.Bits{
@@ -179,7 +179,7 @@ func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.View) control.Tok
 }
 
 // holders fills in who holds the token, and since when.
-func (d *Daemon) holders(s *control.TokenStatus, v token.View) {
+func (d *Daemon) holders(s *control.TokenStatus, v token.Status) {
 	hold := func(slot uint8, c token.Claim) {
 		name := d.cluster().node(slot)
 		s.Holders = append(s.Holders, name)
@@ -215,21 +215,21 @@ func (d *Daemon) holders(s *control.TokenStatus, v token.View) {
 	}
 }
 
-func (d *Daemon) eligibility(i int, v token.View, m token.Member) control.Eligibility {
+func (d *Daemon) eligibility(i int, v token.Status, m token.Member) control.Eligibility {
 	e := control.Eligibility{Node: d.cluster().node(m.Slot), Priority: m.Priority}
 	if m.Slot == d.cluster().self.Slot {
 		e.Reasons = v.Reasons.Words()
 		if why := d.loop.failed[i]; why != "" && len(e.Reasons) > 0 {
 			e.Reasons = append(e.Reasons, why)
 		}
-		e.Fit = v.Reasons.Fit()
+		e.Fit = v.Reasons.Eligible()
 		return e
 	}
 	for _, p := range v.Peers {
 		if p.Slot != m.Slot {
 			continue
 		}
-		if e.Fit = p.Alive && p.Claim.Reasons.Fit(); !p.Alive {
+		if e.Fit = p.Alive && p.Claim.Reasons.Eligible(); !p.Alive {
 			e.Reasons = []string{"not heard"}
 		} else {
 			e.Reasons = p.Claim.Reasons.Words()

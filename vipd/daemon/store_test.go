@@ -253,16 +253,16 @@ func TestKeeper(t *testing.T) {
 	k := &keeper{store: open(t, dir), answer: func(ev any) { answers = append(answers, ev) },
 		report: func(err error) { reports = append(reports, err != nil) }}
 	ballast := fill(t, dir)
-	k.do(token.Reserve{HighWater: 1000})
-	k.do(token.Reserve{HighWater: 500}) // never backwards
-	k.do(named{"vip:a", token.Store{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
+	k.do(token.ReserveEpochs{HighWater: 1000})
+	k.do(token.ReserveEpochs{HighWater: 500}) // never backwards
+	k.do(named{"vip:a", token.PersistRecord{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
 	k.do(node.KeepSuspended{On: true})
-	k.do(node.KeepHalted{Name: "group:a", On: true})
-	k.do(node.KeepHalted{Name: "group:b", On: true})
-	k.do(node.KeepHalted{Name: "group:b"})
+	k.do(node.KeepStoppedGroups{Name: "group:a", On: true})
+	k.do(node.KeepStoppedGroups{Name: "group:b", On: true})
+	k.do(node.KeepStoppedGroups{Name: "group:b"})
 	os.Remove(ballast)
-	k.do(named{"vip:a", token.Store{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
-	want := []any{token.Reserved{HighWater: 1000, OK: true}, token.Reserved{HighWater: 500, OK: true}, token.Recorded{Token: 3}, token.Recorded{Token: 3, OK: true}}
+	k.do(named{"vip:a", token.PersistRecord{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
+	want := []any{token.EpochsReserved{HighWater: 1000, OK: true}, token.EpochsReserved{HighWater: 500, OK: true}, token.RecordPersisted{Token: 3}, token.RecordPersisted{Token: 3, OK: true}}
 	if !reflect.DeepEqual(answers, want) {
 		t.Errorf("answers %v, want %v", answers, want)
 	}
@@ -283,7 +283,7 @@ func TestKeeperTriesAgain(t *testing.T) {
 		reports := make(chan error, 8)
 		k := &keeper{store: openStore(plain), asks: make(chan node.Action, 1), answer: func(any) {}, report: func(err error) { reports <- err }}
 		go k.run(t.Context())
-		k.ask(token.Reserve{HighWater: 1000})
+		k.ask(token.ReserveEpochs{HighWater: 1000})
 		if err := <-reports; err == nil {
 			t.Fatal("a file as a directory took it")
 		}
@@ -310,16 +310,16 @@ func TestRecordsOfManyTokens(t *testing.T) {
 		}
 	}
 	record := func(i int) named {
-		return named{fmt.Sprintf("vip:%d", i), token.Store{Token: i, Record: token.Record{Epoch: uint64(i), Promised: true}}}
+		return named{fmt.Sprintf("vip:%d", i), token.PersistRecord{Token: i, Record: token.Record{Epoch: uint64(i), Promised: true}}}
 	}
 	k.asks <- record(2)
 	k.asks <- record(3)
-	k.asks <- token.Reserve{HighWater: 1000}
+	k.asks <- token.ReserveEpochs{HighWater: 1000}
 	k.asks <- record(4)
-	if next := k.together(record(1)); next != (token.Reserve{HighWater: 1000}) {
+	if next := k.together(record(1)); next != (token.ReserveEpochs{HighWater: 1000}) {
 		t.Errorf("next is %v", next)
 	}
-	if want := []any{token.Recorded{Token: 1, OK: true}, token.Recorded{Token: 2, OK: true}, token.Recorded{Token: 3, OK: true}}; !reflect.DeepEqual(answers, want) {
+	if want := []any{token.RecordPersisted{Token: 1, OK: true}, token.RecordPersisted{Token: 2, OK: true}, token.RecordPersisted{Token: 3, OK: true}}; !reflect.DeepEqual(answers, want) {
 		t.Errorf("answers %v", answers)
 	}
 	if len(k.asks) != 1 {

@@ -67,13 +67,13 @@ func Boot(now clock.Instant, longest time.Duration, found []Found, kept Kept) (l
 			}
 		}
 	}
-	var recalled token.Several
+	var recalled token.Batch
 	for _, f := range found {
 		record := f.Record
 		record.Holder = f.resumes(now)
-		recalled = append(recalled, token.Recall{Token: f.Token, Record: record, Seen: f.Lease.Epoch})
+		recalled = append(recalled, token.RestoreRecord{Token: f.Token, Record: record, Seen: f.Lease.Epoch})
 	}
-	list = append(list, Tell{recalled}, Tell{Halted{Names: kept.Halted}})
+	list = append(list, Tell{recalled}, Tell{StoppedGroups{Names: kept.Halted}})
 	if kept.Suspended {
 		list = append(list, Tell{Suspended{On: true}})
 	}

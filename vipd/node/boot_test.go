@@ -59,7 +59,7 @@ func TestBootAfterGivingUp(t *testing.T) {
 	const now = clock.Instant(3 * time.Second) // the zero expiry is no recent one
 	found := []Found{{Lease: Left{Epoch: 0x501}, Bits: token.DisableInheritance, Record: token.Record{Epoch: 0x501, Holder: true}}}
 	got := Boot(now, time.Second, found, Kept{})[0]
-	if want := (Tell{token.Several{token.Recall{Record: token.Record{Epoch: 0x501}, Seen: 0x501}}}); !reflect.DeepEqual(got, want) {
+	if want := (Tell{token.Batch{token.RestoreRecord{Record: token.Record{Epoch: 0x501}, Seen: 0x501}}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -71,9 +71,9 @@ func TestBootInOrder(t *testing.T) {
 	lease := Left{Epoch: 7, Expiry: clock.Instant(time.Hour - time.Second)}
 	got := Boot(clock.Instant(time.Hour), time.Second, []Found{{Token: 0, Up: true}, {Token: 1, Up: true, Group: true}, {Token: 2, Lease: lease, Record: record}, {Token: 3, Record: record}},
 		Kept{Suspended: true, Halted: []string{"group:g"}})
-	want := []BootAction{Remove{1}, Remove{0}, Tell{token.Several{token.Recall{Token: 0}, token.Recall{Token: 1}, token.Recall{Token: 2, Record: record, Seen: 7},
-		token.Recall{Token: 3, Record: token.Record{Epoch: 7}}}},
-		Tell{Halted{Names: []string{"group:g"}}}, Tell{Suspended{On: true}}, Tell{token.Booted{}}}
+	want := []BootAction{Remove{1}, Remove{0}, Tell{token.Batch{token.RestoreRecord{Token: 0}, token.RestoreRecord{Token: 1}, token.RestoreRecord{Token: 2, Record: record, Seen: 7},
+		token.RestoreRecord{Token: 3, Record: token.Record{Epoch: 7}}}},
+		Tell{StoppedGroups{Names: []string{"group:g"}}}, Tell{Suspended{On: true}}, Tell{token.Booted{}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v,\nwant %+v", got, want)
 	}

@@ -45,7 +45,7 @@ func (m *Machine) order(now clock.Instant, c Command) {
 		m.orders++
 		cmd.order = m.orders
 		m.commands = append(m.commands, cmd)
-		m.decide(now, token.Restate{})
+		m.decide(now, token.BumpRevision{})
 		return
 	}
 	m.commands = append(m.commands, cmd)
@@ -62,11 +62,11 @@ func (m *Machine) execute(now clock.Instant, c Command) {
 	case Suspend, Resume:
 		m.suspended = c.Verb == Suspend
 		m.do(KeepSuspended{On: m.suspended})
-		m.stand(now)
+		m.updateEligibility(now)
 	case Take:
-		m.decide(now, token.Vouch{Token: c.Token})
+		m.decide(now, token.OperatorOverride{Token: c.Token})
 	case Halt, Begin, Renew:
-		m.manage(c)
+		m.runGroupOrder(c)
 	}
 }
 
@@ -117,7 +117,7 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 			c.moved = 0 // it went on: nothing to prove, nothing to wake up for
 			return false
 		}
-		if !m.tokens.Spec(c.Token).Askable {
+		if !m.tokens.Spec(c.Token).Probeable {
 			return true
 		}
 		if c.moved == 0 {
@@ -131,13 +131,13 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 		}
 		return c.Verb == Resume || m.tokens.Idle()
 	case Halt, Begin, Renew:
-		return c.Node != m.config.Self || m.managed(c)
+		return c.Node != m.config.Self || m.groupOrderDone(c)
 	}
 	return true
 }
 
-// obey does what a peer's message orders, once, and takes its receipts.
-func (m *Machine) obey(now clock.Instant, w *heartbeat.Word) {
+// runOrder does what a peer's message orders, once, and takes its receipts.
+func (m *Machine) runOrder(now clock.Instant, w *heartbeat.Report) {
 	session := m.beats.Peer(w.From).Session
 	for _, o := range w.Message.Orders {
 		if o.Slot == m.config.Self && !m.answered(w.From, session, o.ID) {
@@ -189,7 +189,7 @@ func (m *Machine) answer(now clock.Instant, from uint8, session uint64, o heartb
 	if len(m.receipts) > receiptsKept {
 		m.receipts = m.receipts[1:]
 	}
-	m.decide(now, token.Restate{})
+	m.decide(now, token.BumpRevision{})
 }
 
 // received ends the waiting for a receipt; what was ordered is then watched.
@@ -231,9 +231,9 @@ func (m *Machine) openReceipts() (list []heartbeat.Receipt) {
 // sign makes receipts of what has been done since it was ordered.
 func (m *Machine) sign(now clock.Instant) {
 	for i := range m.receipts {
-		if r := &m.receipts[i]; r.undone && m.managed(&r.command) {
+		if r := &m.receipts[i]; r.undone && m.groupOrderDone(&r.command) {
 			r.undone = false
-			m.decide(now, token.Restate{})
+			m.decide(now, token.BumpRevision{})
 		}
 	}
 }

@@ -34,7 +34,7 @@ func newCluster(tb testing.TB, nodes, tokens, share int) *cluster {
 		c.Peers = append(c.Peers, uint8(slot))
 	}
 	for i := range tokens {
-		s := token.Spec{Name: fmt.Sprint("vip:", i), Askable: true, Network: 1}
+		s := token.Spec{Name: fmt.Sprint("vip:", i), Probeable: true, Network: 1}
 		s.ID = token.ID(s.Name)
 		for slot := range nodes {
 			s.Members = append(s.Members, token.Member{Slot: uint8(slot + 1), Priority: 100, Place: slot})
@@ -49,13 +49,13 @@ func newCluster(tb testing.TB, nodes, tokens, share int) *cluster {
 		}
 	}
 	k.m = New(c, k.now)
-	k.step(token.Reserved{HighWater: 1 << 20, OK: true})
+	k.step(token.EpochsReserved{HighWater: 1 << 20, OK: true})
 	for range 6 * k.peers {
 		k.step(k.beat(true))
 	}
 	for i := range tokens {
 		if held := k.m.tokens.Phase(i) == token.Holding; held != (i%share == 0) {
-			tb.Fatalf("token %d is %v: %v", i, k.m.tokens.Phase(i), k.m.tokens.Look(k.now, i).Reasons.Words())
+			tb.Fatalf("token %d is %v: %v", i, k.m.tokens.Phase(i), k.m.tokens.Status(k.now, i).Reasons.Words())
 		}
 	}
 	return k
@@ -63,7 +63,7 @@ func newCluster(tb testing.TB, nodes, tokens, share int) *cluster {
 
 // step steps the node, and says that what it takes is up.
 func (k *cluster) step(ev Event) {
-	var up token.Several
+	var up token.Batch
 	for _, a := range k.m.Step(k.now, ev) {
 		if a, ok := a.(token.Acquire); ok {
 			up = append(up, token.Up{Token: a.Token, Epoch: a.Epoch})
@@ -80,8 +80,8 @@ func (k *cluster) beat(whole bool) Event {
 	k.turn = (k.turn + 1) % k.peers
 	k.seq++
 	m := &heartbeat.Message{
-		Kind: heartbeat.Beat, State: heartbeat.Up, Leased: true, Dead: 150 * ms, Interval: 50 * ms, Seq: k.seq, Sent: k.now, Wall: clock.Wall(k.now), Digest: 1, Edition: 1,
-		Heard: []heartbeat.Heard{{Slot: 1, Paths: 1, Session: clusterSession, Edition: k.m.tokens.Edition(), Sent: k.now - 1000, At: clock.Wall(k.now)}},
+		Kind: heartbeat.Beat, State: heartbeat.Up, Leased: true, Dead: 150 * ms, Interval: 50 * ms, Seq: k.seq, Sent: k.now, Wall: clock.Wall(k.now), Digest: 1, Revision: 1,
+		Echoes: []heartbeat.PeerEcho{{Slot: 1, Paths: 1, Session: clusterSession, Revision: k.m.tokens.Revision(), Sent: k.now - 1000, At: clock.Wall(k.now)}},
 	}
 	if whole {
 		m.Pages, m.Claims = 1, k.list[k.turn]
@@ -106,11 +106,11 @@ func TestBeatWithoutNews(t *testing.T) {
 			beats = append(beats, k.beat(false))
 		}
 		k.now = k.now.Add(-201 * 50 * ms / time.Duration(k.peers))
-		edition, answers := k.m.tokens.Edition(), 0
+		edition, answers := k.m.tokens.Revision(), 0
 		if n := testing.AllocsPerRun(200, func() {
 			k.now = k.now.Add(50 * ms / time.Duration(k.peers))
 			for _, a := range k.m.Step(k.now, beats[0]) {
-				if s, ok := a.(heartbeat.Say); ok && s.Kind == heartbeat.Answer {
+				if s, ok := a.(heartbeat.Send); ok && s.Kind == heartbeat.Reply {
 					answers++
 				}
 			}
@@ -118,8 +118,8 @@ func TestBeatWithoutNews(t *testing.T) {
 		}); n > 0 {
 			t.Errorf("%s: %v allocations", c.name, n)
 		}
-		if answers != 201 || k.m.tokens.Edition() != edition {
-			t.Errorf("%s: %d answers, edition %d after %d", c.name, answers, k.m.tokens.Edition(), edition)
+		if answers != 201 || k.m.tokens.Revision() != edition {
+			t.Errorf("%s: %d answers, edition %d after %d", c.name, answers, k.m.tokens.Revision(), edition)
 		}
 	}
 }

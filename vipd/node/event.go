@@ -69,8 +69,8 @@ type Reload struct {
 	Digest   uint64
 }
 
-// Halted sets at start what the disk remembers: operators stopped the tokens.
-type Halted struct{ Names []string }
+// StoppedGroups sets at start what the disk remembers: operators stopped the tokens.
+type StoppedGroups struct{ Names []string }
 
 // Action is something to do, in order. It is one of this package's actions
 // below, heartbeat.Say, heartbeat.Outranked, or token.Acquire, Drop, Announce,
@@ -78,9 +78,9 @@ type Halted struct{ Names []string }
 // doing. Of services it is Start, Stop, Probe, Changed and Failed.
 type Action any
 
-// Words replaces what the beats say, when that has changed. It comes before the
+// Payload replaces what the beats say, when that has changed. It comes before the
 // Say that needs it. Its lists stay as they are, itself it is valid until the next Step.
-type Words struct{ heartbeat.Words }
+type Payload struct{ heartbeat.Payload }
 
 // Reply answers a Command.
 type Reply struct {
@@ -101,8 +101,8 @@ type Exit struct{}
 // that have not ended be extended by Grace from now.
 type Reexec struct{ Awaited bool }
 
-// KeepHalted asks the disk to remember whether an operator stopped the token.
-type KeepHalted struct {
+// KeepStoppedGroups asks the disk to remember whether an operator stopped the token.
+type KeepStoppedGroups struct {
 	Name string
 	On   bool
 }
@@ -110,18 +110,18 @@ type KeepHalted struct {
 // Flush asks for what waited in the sockets to be thrown away.
 type Flush struct{}
 
-// Noted is what happened to a peer, for the journal.
-type Noted struct {
+// PeerEvent is what happened to a peer, for the journal.
+type PeerEvent struct {
 	Peer uint8
-	What What
+	Kind PeerEventKind
 }
 
-// What can happen to a peer.
-type What uint8
+// PeerEventKind can happen to a peer.
+type PeerEventKind uint8
 
 // The things worth a line in the journal.
 const (
-	PeerHeard What = 1 + iota
+	PeerHeard PeerEventKind = 1 + iota
 	PeerSilent
 	PeerRestarted
 	EpochRefused
@@ -133,7 +133,7 @@ const (
 )
 
 // String returns it in plain words.
-func (w What) String() string {
+func (w PeerEventKind) String() string {
 	return [...]string{"", "heard", "silent", "restarted", "speaks of an epoch that can't be true", "configuration differs", "configuration agrees",
 		"clock more than one second off", "clock within one second", "this node did not run for longer than a dead time"}[w]
 }

@@ -33,22 +33,22 @@ type groups struct {
 	services Services
 	follows  map[string][]string // by a group's token: those that draw it to their node
 	machine  *services.Machine
-	queue    []any  // services.Event and token.Event
-	seats    []seat // by the token's number
+	queue    []any              // services.Event and token.Event
+	seats    []groupEligibility // by the token's number
 	halted   map[string]bool
-	chances  chances
-	concerns concerns
+	chances  requirementGraces
+	concerns groupDependents
 }
 
-// seat is what speaks against this node for one token.
-type seat struct {
+// groupEligibility is what speaks against this node for one token.
+type groupEligibility struct {
 	token   uint64       // its ID: a number may become another token's
 	outside token.Reason // by the hands
 	told    token.Reason // to the token machine, last
 }
 
 func newGroups(s Services, now clock.Instant) groups {
-	return groups{services: s, follows: together(s.Groups), machine: services.New(specs(s), now), halted: map[string]bool{}, concerns: concerns{all: true}}
+	return groups{services: s, follows: colocation(s.Groups), machine: services.New(specs(s), now), halted: map[string]bool{}, concerns: groupDependents{all: true}}
 }
 
 func specs(s Services) (list []services.Spec) {
@@ -119,7 +119,7 @@ func (m *Machine) revoke(number int) {
 }
 
 // ofGroup reports whether the token is a group's; nothing else goes down in order.
-func (m *Machine) ofGroup(number int) bool { return m.tokens.Spec(number).Orderly }
+func (m *Machine) ofGroup(number int) bool { return m.tokens.Spec(number).StopBeforeRelease }
 
 func (m *Machine) queue(ev any) { m.groups.queue = append(m.groups.queue, ev) }
 
@@ -182,7 +182,7 @@ func (m *Machine) settle(now clock.Instant) {
 			m.groups.queue = m.groups.queue[1:]
 			m.decide(now, ev)
 		}
-		if !m.judge(now) {
+		if !m.updateGroupEligibility(now) {
 			return
 		}
 	}
@@ -201,15 +201,15 @@ func (g *groups) next() (list []services.Event) {
 	return list
 }
 
-// judge tells the token machine what speaks against this node now, if that has
+// updateGroupEligibility tells the token machine what speaks against this node now, if that has
 // changed.
-func (m *Machine) judge(now clock.Instant) (changed bool) {
-	var news token.Several
-	for _, i := range m.concerned() {
-		s := m.seat(i)
-		if r := s.outside | m.against(now, i); r != s.told {
+func (m *Machine) updateGroupEligibility(now clock.Instant) (changed bool) {
+	var news token.Batch
+	for _, i := range m.dependents() {
+		s := m.eligibilityOf(i)
+		if r := s.outside | m.groupReasons(now, i); r != s.told {
 			s.told = r
-			news = append(news, token.Fitness{Token: i, Reasons: r})
+			news = append(news, token.Eligibility{Token: i, Reasons: r})
 		}
 	}
 	if len(news) > 0 {
@@ -218,19 +218,19 @@ func (m *Machine) judge(now clock.Instant) (changed bool) {
 	return len(news) > 0
 }
 
-func (m *Machine) seat(i int) *seat {
+func (m *Machine) eligibilityOf(i int) *groupEligibility {
 	for i >= len(m.groups.seats) {
-		m.groups.seats = append(m.groups.seats, seat{})
+		m.groups.seats = append(m.groups.seats, groupEligibility{})
 	}
 	s := &m.groups.seats[i]
 	if id := m.tokens.Spec(i).ID; s.token != id {
-		*s = seat{token: id}
+		*s = groupEligibility{token: id}
 	}
 	return s
 }
 
-// against is what the services say against this node for the token.
-func (m *Machine) against(now clock.Instant, i int) (r token.Reason) {
+// groupReasons is what the services say against this node for the token.
+func (m *Machine) groupReasons(now clock.Instant, i int) (r token.Reason) {
 	if len(m.groups.services.Groups) == 0 && len(m.groups.halted) == 0 {
 		return 0
 	}
@@ -250,14 +250,14 @@ func (m *Machine) against(now clock.Instant, i int) (r token.Reason) {
 	if m.groups.machine.GivenUp(g) {
 		r |= token.GaveUp
 	}
-	if slices.ContainsFunc(m.groups.follows[name], func(other string) bool { return m.elsewhere(now, other) }) {
+	if slices.ContainsFunc(m.groups.follows[name], func(other string) bool { return m.heldElsewhere(now, other) }) {
 		r |= token.Apart
 	}
 	return r
 }
 
-// elsewhere reports whether another node holds the token.
-func (m *Machine) elsewhere(now clock.Instant, name string) bool {
+// heldElsewhere reports whether another node holds the token.
+func (m *Machine) heldElsewhere(now clock.Instant, name string) bool {
 	i, ok := m.numbers[token.ID(name)]
 	if !ok {
 		return false

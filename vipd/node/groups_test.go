@@ -18,7 +18,7 @@ func (p *pair) reload(tokens []string, groups ...string) {
 	}
 	for _, name := range groups {
 		one := spec("group:" + name)
-		one.Orderly = true
+		one.StopBeforeRelease = true
 		r.Tokens = append(r.Tokens, one)
 		r.Services.Groups = append(r.Services.Groups, Group{Token: one.Name,
 			Spec: services.Spec{Name: name, Units: []string{name}, StopTimeout: time.Second}})
@@ -55,7 +55,7 @@ func TestGroupRunsUnderItsToken(t *testing.T) {
 func TestAdoptGroup(t *testing.T) {
 	for _, held := range []bool{true, false} {
 		db := spec("group:db")
-		db.Orderly = true
+		db.StopBeforeRelease = true
 		now := clock.Instant(time.Hour)
 		m := New(Config{Self: 1, Session: 11, Peers: []uint8{2},
 			Config:   token.Config{Interval: 50 * ms, Dead: 150 * ms, Lease: 120 * ms, StartWait: time.Second, Tokens: []token.Spec{db}},
@@ -137,7 +137,7 @@ func TestTogether(t *testing.T) {
 		{"two of a circle", []Group{{Token: "a", With: []string{"b", "c"}}, {Token: "b", With: []string{"a", "c"}}, {Token: "c", With: []string{"a", "b"}}},
 			map[string][]string{"b": {"a"}, "c": {"a"}}},
 	} {
-		if got := together(c.groups); !reflect.DeepEqual(got, c.want) {
+		if got := colocation(c.groups); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

@@ -15,7 +15,7 @@ const (
 	stopLimit    = 2 * time.Second         // waiting for the hands, and for the peers to know
 	restartLimit = time.Second             // waiting for the peers to know that we restart
 	Grace        = 2 * time.Second         // lease of what a restarting daemon leaves up
-	hold         = Grace + Grace/4         // what its peers are asked to wait: W for that lease
+	absence      = Grace + Grace/4         // what its peers are asked to wait: W for that lease
 	proveLimit   = 150 * time.Millisecond  // a move that is done waits so long for its proof
 	maxCommands  = heartbeat.MaxOrders * 4 // under way at a time
 )
@@ -48,9 +48,9 @@ type Machine struct {
 	paused    map[int]bool      // the groups whose services were told to start nothing
 	numbers   map[uint64]int    // token ID → number
 	peers     []peer            // by place in config.Peers
-	says      []Action          // of heartbeat.Say
+	sends     []Action          // of heartbeat.Say
 	claims    []heartbeat.Claim // as of the newest edition
-	whole     whole
+	pager     claimPager
 	suspended bool
 	stopping  clock.Instant // since, 0 if not
 	left      bool          // Exit was said
@@ -68,12 +68,12 @@ type Machine struct {
 	actions   []Action
 	batches   batches
 	scratch   []token.Claim
-	heard     []heartbeat.Heard
+	echoes    []heartbeat.PeerEcho
 	starts    []heartbeat.Start
-	said      Words // newest that was handed over
+	published Payload // newest that was handed over
 
-	heardSaid  copies[heartbeat.Heard]
-	startsSaid copies[heartbeat.Start]
+	echoesPublished copies[heartbeat.PeerEcho]
+	startsPublished copies[heartbeat.Start]
 }
 
 // peer is what the node notes of another one beside what the machines know.
@@ -96,7 +96,7 @@ type restart struct {
 func New(c Config, now clock.Instant) *Machine {
 	c.Config.Self = c.Self
 	m := &Machine{config: c, numbers: map[uint64]int{}, runs: map[int]int{}, paused: map[int]bool{}, groups: newGroups(c.Services, now)}
-	m.whole.size = heartbeat.PageSize(len(c.Peers) + 1)
+	m.pager.size = heartbeat.PageSize(len(c.Peers) + 1)
 	m.beats = heartbeat.New(heartbeat.Config{Self: c.Self, Session: c.Session, Start: c.Start, Starts: c.Starts, Peers: c.Peers,
 		Interval: c.Interval, Dead: c.Dead, Lease: c.Lease, Paths: c.Paths, LANs: c.LANs}, now)
 	m.tokens = token.New(c.Config, now)
@@ -104,7 +104,7 @@ func New(c Config, now clock.Instant) *Machine {
 		m.peers = append(m.peers, peer{slot: slot})
 	}
 	m.index()
-	m.restate(now)
+	m.publishClaims(now)
 	return m
 }
 
@@ -128,8 +128,8 @@ func (m *Machine) Tokens() *token.Machine { return m.tokens }
 // Step takes what happened at now and returns what to do, valid until the next
 // Step.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
-	m.actions, m.says, m.batches.used = m.actions[:0], m.says[:0], 0
-	edition := m.tokens.Edition()
+	m.actions, m.sends, m.batches.used = m.actions[:0], m.sends[:0], 0
+	edition := m.tokens.Revision()
 	if r, ok := ev.(heartbeat.Received); ok {
 		m.beat(now, r)
 	} else {
@@ -140,11 +140,11 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 		m.queue(services.Tick{})
 	}
 	m.settle(now)
-	m.watch(now)
+	m.watchPeers(now)
 	m.watchClock(now)
 	m.command(now)
-	m.leave(now)
-	m.speak(now, m.tokens.Edition() != edition)
+	m.finishShutdown(now)
+	m.publish(now, m.tokens.Revision() != edition)
 	m.schedule(now)
 	return m.actions
 }
@@ -153,19 +153,19 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
 	for _, action := range m.beats.Step(now, ev) {
 		switch a := action.(type) {
-		case heartbeat.Say:
-			m.says = append(m.says, action)
-		case *heartbeat.Word:
-			m.word(now, a)
-		case heartbeat.Audible:
-			m.decide(now, token.Audible{Peer: a.From, Later: a.Later})
-		case heartbeat.Stalled:
-			m.decide(now, token.Stall{Peer: a.Peer})
-		case heartbeat.Thawed:
-			m.do(Noted{Peer: m.config.Self, What: Froze})
+		case heartbeat.Send:
+			m.sends = append(m.sends, action)
+		case *heartbeat.Report:
+			m.applyReport(now, a)
+		case heartbeat.SessionPending:
+			m.decide(now, token.SessionPending{Peer: a.From, Later: a.Later})
+		case heartbeat.LateStep:
+			m.decide(now, token.LateStep{Peer: a.Peer})
+		case heartbeat.Resumed:
+			m.do(PeerEvent{Peer: m.config.Self, Kind: Froze})
 			m.do(Flush{})
-			m.decide(now, token.Thaw{})
-			m.reread()
+			m.decide(now, token.Resumed{})
+			m.requestClaims()
 		default:
 			m.do(a)
 		}
@@ -179,13 +179,13 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 	case Stop:
 		if m.stopping == 0 {
 			m.stopping = now
-			m.stand(now)
+			m.updateEligibility(now)
 		}
 	case Restart:
 		m.beginRestart(now)
 	case Suspended:
 		m.suspended = ev.On
-		m.stand(now)
+		m.updateEligibility(now)
 	case Synced:
 		m.synced, m.wall, m.wallAt = ev.On, ev.Wall, now
 		m.tellClock(now)
@@ -193,15 +193,15 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.local = ev
 	case Reload:
 		m.reload(now, ev)
-	case Halted:
+	case StoppedGroups:
 		for _, name := range ev.Names {
 			m.groups.halted[name] = true
 		}
 		m.groups.concerns.all = true
-	case token.Fitness:
-		m.tell(ev)
-	case token.Several:
-		m.several(now, ev)
+	case token.Eligibility:
+		m.tellEligibility(ev)
+	case token.Batch:
+		m.batch(now, ev)
 	case token.Event:
 		m.decide(now, ev)
 	case services.Adopt:
@@ -213,12 +213,12 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 	}
 }
 
-// several takes what happened at once, each as handle would.
-func (m *Machine) several(now clock.Instant, list token.Several) {
-	var rest token.Several
+// batch takes what happened at once, each as handle would.
+func (m *Machine) batch(now clock.Instant, list token.Batch) {
+	var rest token.Batch
 	for _, ev := range list {
-		if f, ok := ev.(token.Fitness); ok {
-			m.tell(f)
+		if f, ok := ev.(token.Eligibility); ok {
+			m.tellEligibility(f)
 		} else {
 			rest = append(rest, ev)
 		}
@@ -233,11 +233,11 @@ func (m *Machine) several(now clock.Instant, list token.Several) {
 func (m *Machine) decide(now clock.Instant, ev token.Event) {
 	for _, a := range m.tokens.Step(now, ev) {
 		switch a := a.(type) {
-		case token.Changed:
+		case token.ClaimsChanged:
 		case *token.Leases:
 			m.do(m.batches.keep(a))
 		case token.EpochRefused:
-			m.do(Noted{Peer: a.Peer, What: EpochRefused})
+			m.do(PeerEvent{Peer: a.Peer, Kind: EpochRefused})
 		case token.Refused:
 			m.refused(a)
 		default:
@@ -248,8 +248,8 @@ func (m *Machine) decide(now clock.Instant, ev token.Event) {
 	}
 }
 
-// stand tells the token machine what speaks against the node as a whole.
-func (m *Machine) stand(now clock.Instant) {
+// updateEligibility tells the token machine what speaks against the node as a whole.
+func (m *Machine) updateEligibility(now clock.Instant) {
 	var r token.Reason
 	if m.suspended {
 		r |= token.Suspend
@@ -257,7 +257,7 @@ func (m *Machine) stand(now clock.Instant) {
 	if m.stopping != 0 {
 		r |= token.Stopping
 	}
-	m.decide(now, token.Standing{Reasons: r})
+	m.decide(now, token.NodeEligibility{Reasons: r})
 }
 
 // State is what the node is doing as a whole.
@@ -278,19 +278,19 @@ func (m *Machine) State() heartbeat.State {
 func (m *Machine) reload(now clock.Instant, r Reload) {
 	m.settle(now) // what is in the queue means the numbers as they were
 	m.config.Digest = r.Digest
-	m.giveChances(now, r.Services)
-	m.groups.services, m.groups.follows = r.Services, together(r.Services.Groups)
+	m.grantGrace(now, r.Services)
+	m.groups.services, m.groups.follows = r.Services, colocation(r.Services.Groups)
 	m.serve(now, services.Reconfigure{Specs: specs(r.Services)})
 	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
 	m.index()
 	m.groups.concerns.all = true
-	m.reread()
-	m.decide(now, token.Restate{})
+	m.requestClaims()
+	m.decide(now, token.BumpRevision{})
 }
 
-// reread has every peer's claims read again with its next word: the token
+// requestClaims has every peer's claims read again with its next word: the token
 // machine has forgotten them, or counts its tokens differently.
-func (m *Machine) reread() {
+func (m *Machine) requestClaims() {
 	for i := range m.peers {
 		m.peers[i].remap = true
 	}
@@ -302,7 +302,7 @@ func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 func (m *Machine) schedule(now clock.Instant) {
 	m.due = clock.Min(clock.Min(m.beats.Deadline(), m.tokens.Deadline()), m.groups.machine.Deadline())
 	m.due = clock.Min(m.due, m.groups.chances.next(now))
-	m.due = clock.Min(m.due, m.whole.due())
+	m.due = clock.Min(m.due, m.pager.due())
 	for i := range m.commands {
 		m.due = clock.Min(m.due, m.commands[i].limit)
 		if moved := m.commands[i].moved; moved != 0 {

@@ -39,7 +39,7 @@ func newPair(t *testing.T) *pair {
 		p.sender[slot] = heartbeat.NewSender(heartbeat.Config{Peers: c.Peers, Interval: c.Interval, Dead: c.Dead}, p.now)
 	}
 	for slot := uint8(1); slot <= 2; slot++ {
-		p.step(slot, token.Reserved{HighWater: 1000, OK: true})
+		p.step(slot, token.EpochsReserved{HighWater: 1000, OK: true})
 	}
 	p.run(100 * ms)
 	if p.nodes[1].Tokens().Phase(0) != token.Holding || p.nodes[2].Tokens().Phase(0) != token.Idle {
@@ -55,16 +55,16 @@ func (p *pair) step(slot uint8, ev Event) {
 	p.got[slot] = append(p.got[slot], actions...)
 	for _, a := range actions {
 		switch a := a.(type) {
-		case *Words:
-			p.sender[slot].SetPayload(a.Words)
-		case heartbeat.Say:
+		case *Payload:
+			p.sender[slot].SetPayload(a.Payload)
+		case heartbeat.Send:
 			p.say(slot, a.Kind)
 		case token.Acquire:
-			if !p.nodes[slot].Tokens().Spec(a.Token).Orderly {
+			if !p.nodes[slot].Tokens().Spec(a.Token).StopBeforeRelease {
 				p.step(slot, token.Up{Token: a.Token, Epoch: a.Epoch})
 			}
 		case token.Drop:
-			if !p.nodes[slot].Tokens().Spec(a.Token).Orderly && !p.stuck {
+			if !p.nodes[slot].Tokens().Spec(a.Token).StopBeforeRelease && !p.stuck {
 				p.step(slot, token.Down{Token: a.Token})
 			}
 		case services.Start:
@@ -78,7 +78,7 @@ func (p *pair) step(slot uint8, ev Event) {
 }
 
 func (p *pair) say(slot uint8, kind heartbeat.Kind) {
-	m, _ := p.sender[slot].Compose(heartbeat.Say{Kind: kind}, 0, p.now, 0)
+	m, _ := p.sender[slot].Compose(heartbeat.Send{Kind: kind}, 0, p.now, 0)
 	if p.drop != nil {
 		p.drop(&m)
 	}
@@ -181,7 +181,7 @@ func TestReloadDropsAndDiffers(t *testing.T) {
 	if n, d := count[token.Drop](p, 1); n != 1 || d.Cause != token.Reconfigured {
 		t.Errorf("%d drops, %+v", n, d)
 	}
-	if n, note := count[Noted](p, 2); n != 1 || note != (Noted{Peer: 1, What: ConfigDiffers}) {
+	if n, note := count[PeerEvent](p, 2); n != 1 || note != (PeerEvent{Peer: 1, Kind: ConfigDiffers}) {
 		t.Errorf("%d notes, %+v", n, note)
 	}
 	if p.nodes[2].Tokens().Phase(0) != token.Holding {
@@ -233,7 +233,7 @@ func TestClock(t *testing.T) {
 		m.Clock.Add(p.now.Add(time.Duration(i)), clock.Exchange{Sent: 0, Received: 2e9, Answered: 2e9, Back: 1000})
 	}
 	p.run(20 * ms)
-	if _, note := count[Noted](p, 1); note != (Noted{Peer: 2, What: ClockBeyond}) {
+	if _, note := count[PeerEvent](p, 1); note != (PeerEvent{Peer: 2, Kind: ClockBeyond}) {
 		t.Errorf("noted %+v", note)
 	}
 }

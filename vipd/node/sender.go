@@ -18,8 +18,8 @@ import (
 type Sender struct {
 	*heartbeat.Sender
 	lease    time.Duration
-	terms    []token.Term // by token
-	ended    []token.Ended
+	terms    []token.LeaseState // by token
+	ended    []token.Expired
 	extended bool // a restart: the leases stay as they are
 }
 
@@ -32,14 +32,14 @@ func NewSender(c heartbeat.Config, now clock.Instant) *Sender {
 // token live, 0 for no longer. ok is false if the kernel's expiry is to stay as it is.
 func (s *Sender) Grant(l token.Lease, now clock.Instant) (until clock.Instant, ok bool) {
 	for len(s.terms) <= l.Token {
-		s.terms = append(s.terms, token.Term{Length: s.lease})
+		s.terms = append(s.terms, token.LeaseState{Length: s.lease})
 	}
 	sent := s.Sent()
 	if sent == 0 && l.Limit == clock.Never {
 		sent = now // an adopted lease without a limit runs from now
 	}
 	if s.terms[l.Token].Grant(l, now, sent) {
-		s.ended = append(s.ended, token.Ended{Token: l.Token, Epoch: l.Epoch})
+		s.ended = append(s.ended, token.Expired{Token: l.Token, Epoch: l.Epoch})
 	}
 	return s.Expiry(l.Token)
 }
@@ -67,7 +67,7 @@ func (s *Sender) Renew(write func(token int, until clock.Instant)) {
 	for i := range s.terms {
 		t := &s.terms[i]
 		if t.Renew(s.Sent()) {
-			s.ended = append(s.ended, token.Ended{Token: i, Epoch: t.Epoch()})
+			s.ended = append(s.ended, token.Expired{Token: i, Epoch: t.Epoch()})
 		}
 		if t.Held() && !s.extended {
 			write(i, t.Expiry())
@@ -78,7 +78,7 @@ func (s *Sender) Renew(write func(token int, until clock.Instant)) {
 // Ended returns the leases that had run out before a send, or before a change of theirs
 // was written, each once. The loop asks
 // before each event, so that it knows before the send can be answered.
-func (s *Sender) Ended() (list []token.Ended) {
+func (s *Sender) Ended() (list []token.Expired) {
 	list, s.ended = s.ended, nil
 	return list
 }

@@ -6,18 +6,18 @@ import (
 	"vipd/token"
 )
 
-// concerns are the tokens of which the services, or what the hands said, may now say
+// groupDependents are the tokens of which the services, or what the hands said, may now say
 // something else than they did. Of a token that needs no group and is no group's that is
 // so only after an event of its own, or when an operator or a file has changed something.
-type concerns struct {
+type groupDependents struct {
 	all   bool
 	bound []int // those that a group has to do with
 	fresh []int // those of which the hands said something
 	list  []int
 }
 
-// concerned returns the tokens to be judged now, in the order of their numbers.
-func (m *Machine) concerned() []int {
+// dependents returns the tokens to be judged now, in the order of their numbers.
+func (m *Machine) dependents() []int {
 	c := &m.groups.concerns
 	c.list = c.list[:0]
 	if c.all || m.config.DecideAll {
@@ -40,8 +40,8 @@ func (m *Machine) concerned() []int {
 	return c.list
 }
 
-// tell notes what the hands say against the token.
-func (m *Machine) tell(f token.Fitness) {
-	m.seat(f.Token).outside = f.Reasons
+// tellEligibility notes what the hands say against the token.
+func (m *Machine) tellEligibility(f token.Eligibility) {
+	m.eligibilityOf(f.Token).outside = f.Reasons
 	m.groups.concerns.fresh = append(m.groups.concerns.fresh, f.Token)
 }

@@ -6,13 +6,13 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Term is one token's lease as the thread that beats keeps it: min(limit, newest
+// LeaseState is one token's lease as the thread that beats keeps it: min(limit, newest
 // send + L). It is where the rule stands that a lease which has run out is not
 // renewed: a peer may have taken since, and only the machine knows better.
 //
 //	0 ──Grant──► runs ──send──► runs on        Expiry may pass meanwhile
 //	               └─send, too late─► ended ──Grant{Again}──► runs
-type Term struct {
+type LeaseState struct {
 	Length time.Duration // L
 	limit  clock.Instant
 	expiry clock.Instant
@@ -23,7 +23,7 @@ type Term struct {
 // Grant takes, at now, a lease that changed, sent being the newest send. Before the
 // first one, an adopted lease stands as it was. It reports whether the lease had run
 // out by now, once: between the decision and this moment, or before it.
-func (t *Term) Grant(l Lease, now, sent clock.Instant) (ended bool) {
+func (t *LeaseState) Grant(l Lease, now, sent clock.Instant) (ended bool) {
 	fresh := t.expiry == 0 || l.Epoch != t.epoch || l.Again
 	ended = !fresh && !t.ended && now >= t.expiry && l.Limit > now
 	t.limit, t.epoch = l.Limit, l.Epoch
@@ -43,7 +43,7 @@ func (t *Term) Grant(l Lease, now, sent clock.Instant) (ended bool) {
 
 // Renew is for a send that was stamped at sent. It reports whether the lease had
 // run out by then, once: it stays as it is until it is granted again.
-func (t *Term) Renew(sent clock.Instant) (ended bool) {
+func (t *LeaseState) Renew(sent clock.Instant) (ended bool) {
 	switch {
 	case t.limit == 0 || t.ended:
 		return false
@@ -55,7 +55,7 @@ func (t *Term) Renew(sent clock.Instant) (ended bool) {
 	return false
 }
 
-func (t *Term) reach(sent clock.Instant) {
+func (t *LeaseState) reach(sent clock.Instant) {
 	t.expiry = t.limit
 	if sent != 0 {
 		t.expiry = clock.Min(t.limit, sent.Add(t.Length))
@@ -63,13 +63,13 @@ func (t *Term) reach(sent clock.Instant) {
 }
 
 // Expiry is until when the resource may live; 0 if it is not held.
-func (t *Term) Expiry() clock.Instant { return t.expiry }
+func (t *LeaseState) Expiry() clock.Instant { return t.expiry }
 
 // Runs reports whether there is a lease at now that has not run out.
-func (t *Term) Runs(now clock.Instant) bool { return t.limit != 0 && !t.ended && now < t.expiry }
+func (t *LeaseState) Runs(now clock.Instant) bool { return t.limit != 0 && !t.ended && now < t.expiry }
 
 // Held reports whether there is a lease, be it one that has run out.
-func (t *Term) Held() bool { return t.limit != 0 }
+func (t *LeaseState) Held() bool { return t.limit != 0 }
 
 // Epoch is that of the grant.
-func (t *Term) Epoch() uint64 { return t.epoch }
+func (t *LeaseState) Epoch() uint64 { return t.epoch }

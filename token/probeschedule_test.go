@@ -16,14 +16,14 @@ func besideHolder(t *testing.T, tokens int, holds bool) *Machine {
 	var specs []Spec
 	for i := range tokens {
 		s := spec(fmt.Sprint("vip:", i), 0)
-		s.Askable, s.Network = true, uint64(1+i%2)
+		s.Probeable, s.Network = true, uint64(1+i%2)
 		if !holds {
 			s.Members[1].Priority = 300 // else we should have it by now
 		}
 		specs = append(specs, s)
 	}
 	m := New(config(specs...), at(0))
-	m.Step(at(0), Reserved{HighWater: 1e6, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1e6, OK: true})
 	for i := range 3 { // the newest knows what we said to the one before
 		w := idle(m, at(ms/3*time.Duration(i+1)))
 		w.Leased = true
@@ -39,10 +39,10 @@ func besideHolder(t *testing.T, tokens int, holds bool) *Machine {
 }
 
 // play lets time pass until, calling each with what every step asked for.
-func play(m *Machine, from, until clock.Instant, each func(now clock.Instant, asked []Ask, taken []Acquire)) {
+func play(m *Machine, from, until clock.Instant, each func(now clock.Instant, asked []Probe, taken []Acquire)) {
 	for now := max(from, m.Deadline()); now <= until; now = max(now+1, m.Deadline()) {
 		actions := m.Step(now, Tick{})
-		each(now, find[Ask](actions), find[Acquire](actions))
+		each(now, find[Probe](actions), find[Acquire](actions))
 	}
 }
 
@@ -52,7 +52,7 @@ func TestFewAreAskedForAll(t *testing.T) {
 	const tokens = 80
 	m := besideHolder(t, tokens, true)
 	asked, taken, steps := map[int]bool{}, 0, 0
-	play(m, at(ms), at(152*ms), func(now clock.Instant, asks []Ask, takes []Acquire) {
+	play(m, at(ms), at(152*ms), func(now clock.Instant, asks []Probe, takes []Acquire) {
 		for _, a := range asks {
 			asked[a.Token] = true
 		}
@@ -77,10 +77,10 @@ func TestAnAnswerSpeaksForAll(t *testing.T) {
 	const tokens = 80
 	m := besideHolder(t, tokens, true)
 	taken := map[int]clock.Instant{}
-	play(m, at(ms), at(200*ms), func(now clock.Instant, asks []Ask, takes []Acquire) {
+	play(m, at(ms), at(200*ms), func(now clock.Instant, asks []Probe, takes []Acquire) {
 		for _, a := range asks {
 			if a.Token%2 == 0 && now < at(145*ms) {
-				m.Step(now+1, Answered{Token: a.Token, Peer: 2, Asked: now})
+				m.Step(now+1, ProbeAnswered{Token: a.Token, Peer: 2, Asked: now})
 			}
 		}
 		for _, a := range takes {
@@ -105,17 +105,17 @@ func TestEachIsAskedForWhereNobodyHeld(t *testing.T) {
 	m := besideHolder(t, tokens, false)
 	asked, taken := map[int]int{}, 0
 	var last []clock.Instant
-	play(m, at(ms), at(2*time.Second), func(now clock.Instant, asks []Ask, takes []Acquire) {
+	play(m, at(ms), at(2*time.Second), func(now clock.Instant, asks []Probe, takes []Acquire) {
 		for _, a := range asks {
 			asked[a.Token]++
 			last = append(last, now)
 		}
-		if n := len(last); n > askRate && now.Sub(last[n-1-askRate]) < ms/2 {
-			t.Fatalf("%d questions in %v", askRate+1, now.Sub(last[n-1-askRate]))
+		if n := len(last); n > probeRate && now.Sub(last[n-1-probeRate]) < ms/2 {
+			t.Fatalf("%d questions in %v", probeRate+1, now.Sub(last[n-1-probeRate]))
 		}
 		for _, a := range takes {
 			taken++
-			if asked[a.Token] < asksNeeded {
+			if asked[a.Token] < probesNeeded {
 				t.Fatalf("took token %d after %d questions", a.Token, asked[a.Token])
 			}
 		}
@@ -130,13 +130,13 @@ func TestARivalsQuestionSpeaksForAll(t *testing.T) {
 	const tokens = 20
 	m := besideHolder(t, tokens, true)
 	for i := range m.tokens {
-		m.tokens[i].spec.Members[1].Priority, m.tokens[i].views[0].Priority = 300, 300
+		m.tokens[i].spec.Members[1].Priority, m.tokens[i].claims[0].Priority = 300, 300
 	}
 	played := false
-	play(m, at(ms), at(250*ms), func(now clock.Instant, asks []Ask, takes []Acquire) {
+	play(m, at(ms), at(250*ms), func(now clock.Instant, asks []Probe, takes []Acquire) {
 		if !played && now > at(140*ms) {
 			played = true
-			m.Step(now+1, PeerAsks{Token: 0, Peer: 2})
+			m.Step(now+1, PeerProbes{Token: 0, Peer: 2})
 		}
 		for _, a := range takes {
 			if a.Token%2 == 0 {
@@ -161,11 +161,11 @@ func TestUnprovedAnswersBlockForABoundedTime(t *testing.T) {
 			taken = now
 			break
 		}
-		for _, a := range find[Ask](actions) {
+		for _, a := range find[Probe](actions) {
 			asked = now
-			m.Step(now+1, Answered{Token: a.Token, Peer: 2, Asked: now, MAC: mac})
+			m.Step(now+1, ProbeAnswered{Token: a.Token, Peer: 2, Asked: now, MAC: mac})
 		}
-		if v := m.Look(now, 0); v.Blocked != nil && blocked == 0 {
+		if v := m.Status(now, 0); v.Blocked != nil && blocked == 0 {
 			blocked = now
 			if v.Blocked.MAC != mac || v.Blocked.Until.Sub(now) > UnprovedFor {
 				t.Errorf("blocked by %v at %v", *v.Blocked, now)
@@ -184,10 +184,10 @@ func TestUnprovedAnswersBlockForABoundedTime(t *testing.T) {
 // longer for which an answer without a proof blocks the take.
 func TestUnprovedAnswersBesideAThirdNode(t *testing.T) {
 	s := spec("vip:front", 0)
-	s.Askable = true
+	s.Probeable = true
 	s.Members = append(s.Members, Member{Slot: 3, Priority: 50, Place: 2})
 	m := New(config(s), at(0))
-	m.Step(at(0), Reserved{HighWater: 1000, OK: true})
+	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	say := func(now clock.Instant, peer uint8, phase Phase) {
 		w := idle(m, now)
 		w.Peer, w.Leased = peer, true
@@ -208,8 +208,8 @@ func TestUnprovedAnswersBesideAThirdNode(t *testing.T) {
 		if len(find[Acquire](actions)) > 0 {
 			taken = now
 		}
-		for _, a := range find[Ask](actions) {
-			m.Step(now+1, Answered{Token: a.Token, Peer: 2, Asked: now})
+		for _, a := range find[Probe](actions) {
+			m.Step(now+1, ProbeAnswered{Token: a.Token, Peer: 2, Asked: now})
 		}
 	}
 	if late := taken.Sub(at(150*ms + UnprovedFor)); taken == 0 || late < 0 || late > 10*ms {

@@ -20,31 +20,31 @@ const (
 // flagged are the bits of a token that are told by a flag.
 var flagged = map[token.Bits]uint8{token.AllowMultiple: multipleFlag, token.DisableInheritance: waitingFlag}
 
-// word takes one message of a peer that counts.
-func (m *Machine) word(now clock.Instant, w *heartbeat.Word) {
+// applyReport takes one message of a peer that counts.
+func (m *Machine) applyReport(now clock.Instant, w *heartbeat.Report) {
 	p := m.peer(w.From)
-	if w.New && p.alive {
-		m.do(Noted{Peer: w.From, What: PeerRestarted})
+	if w.NewSession && p.alive {
+		m.do(PeerEvent{Peer: w.From, Kind: PeerRestarted})
 	}
 	if w.Fresh {
-		m.compare(now, p, w)
+		m.compareWithPeer(now, p, w)
 	}
-	tw := token.Word{
-		Peer: w.From, Hold: w.Message.Hold, Dead: w.Message.Dead, Leased: w.Message.Leased, Echoed: w.Echoed, Proof: w.Proof, Waited: w.Waited, Silence: w.Silence, New: w.New,
-		Fresh: w.Fresh, Spoken: w.Spoken, Knows: w.Knows, Current: w.Current,
+	tw := token.Report{
+		Peer: w.From, Absence: w.Message.Absence, Dead: w.Message.Dead, Leased: w.Message.Leased, Echoed: w.Echoed, Proof: w.Proof, Waited: w.Waited, Silence: w.Silence, NewSession: w.NewSession,
+		Fresh: w.Fresh, Unsolicited: w.Unsolicited, AckedRevision: w.AckedRevision, Complete: w.Complete,
 	}
-	if w.Current && (w.Changed || p.remap) {
-		tw.Changed, tw.Claims, p.remap = true, m.read(w.Claims, w.Message.Sent), false
+	if w.Complete && (w.Changed || p.remap) {
+		tw.Changed, tw.Claims, p.remap = true, m.convertClaims(w.Claims, w.Message.Sent), false
 	}
 	m.decide(now, tw)
 	if w.Fresh && w.Echoed != 0 {
-		m.obey(now, w)
+		m.runOrder(now, w)
 	}
 }
 
-// read turns a peer's claims into those of our tokens. What it doesn't speak
+// convertClaims turns a peer's claims into those of our tokens. What it doesn't speak
 // of it is not configured for.
-func (m *Machine) read(claims []heartbeat.Claim, sent clock.Instant) []token.Claim {
+func (m *Machine) convertClaims(claims []heartbeat.Claim, sent clock.Instant) []token.Claim {
 	m.scratch = m.scratch[:0]
 	for range m.tokens.Tokens() {
 		m.scratch = append(m.scratch, token.Claim{Reasons: token.Unconfigured})
@@ -71,9 +71,9 @@ func (m *Machine) read(claims []heartbeat.Claim, sent clock.Instant) []token.Cla
 	return m.scratch
 }
 
-// restate writes our claims for the wire, those of tokens that have gone from
+// publishClaims writes our claims for the wire, those of tokens that have gone from
 // the configuration too: their epochs are still the highest seen.
-func (m *Machine) restate(now clock.Instant) {
+func (m *Machine) publishClaims(now clock.Instant) {
 	list := make([]heartbeat.Claim, 0, m.tokens.Tokens())
 	for i, c := range m.tokens.Claims(now, nil) {
 		h := heartbeat.Claim{
@@ -102,27 +102,27 @@ func (m *Machine) restate(now clock.Instant) {
 	m.claims = list
 }
 
-// speak hands the beats their new words, then says what is to be said at once:
+// publish hands the beats their new words, then says what is to be said at once:
 // a changed claim to all, an answer or an ask to one.
-func (m *Machine) speak(now clock.Instant, changed bool) {
+func (m *Machine) publish(now clock.Instant, changed bool) {
 	if changed {
-		m.restate(now)
+		m.publishClaims(now)
 	}
-	if w := m.words(now); !same(&w, &m.said.Words) {
-		w.Heard, w.Starts = m.heardSaid.keep(w.Heard), m.startsSaid.keep(w.Starts)
-		m.said.Words = w
-		m.do(&m.said)
+	if w := m.payload(now); !same(&w, &m.published.Payload) {
+		w.Echoes, w.Starts = m.echoesPublished.keep(w.Echoes), m.startsPublished.keep(w.Starts)
+		m.published.Payload = w
+		m.do(&m.published)
 	}
-	m.whole.wanted = m.whole.wanted || changed
-	if m.whole.wanted && m.whole.allows(now, len(m.claims)) {
-		m.whole.wanted = false
-		m.do(heartbeat.Say{Kind: heartbeat.Beat, LAN: m.said.LAN, Whole: true})
+	m.pager.wanted = m.pager.wanted || changed
+	if m.pager.wanted && m.pager.permits(now, len(m.claims)) {
+		m.pager.wanted = false
+		m.do(heartbeat.Send{Kind: heartbeat.Beat, LAN: m.published.LAN, AllPages: true})
 	}
-	for _, a := range m.says {
-		s := a.(heartbeat.Say)
-		whole := s.Whole && m.whole.allows(now, len(m.claims))
-		if lan := s.LAN || whole && m.said.LAN; whole != s.Whole || lan != s.LAN {
-			s.Whole, s.LAN = whole, lan
+	for _, a := range m.sends {
+		s := a.(heartbeat.Send)
+		whole := s.AllPages && m.pager.permits(now, len(m.claims))
+		if lan := s.LAN || whole && m.published.LAN; whole != s.AllPages || lan != s.LAN {
+			s.AllPages, s.LAN = whole, lan
 			a = s
 		}
 		m.do(a)
@@ -130,58 +130,58 @@ func (m *Machine) speak(now clock.Instant, changed bool) {
 }
 
 // same reports whether both say the same; claims differ only by their edition.
-func same(a, b *heartbeat.Words) bool {
-	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.LAN == b.LAN && a.Spare == b.Spare && a.Want == b.Want && a.Hold == b.Hold && a.Digest == b.Digest &&
-		a.Edition == b.Edition && slices.Equal(a.Heard, b.Heard) && slices.Equal(a.Starts, b.Starts) &&
+func same(a, b *heartbeat.Payload) bool {
+	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.LAN == b.LAN && a.Spare == b.Spare && a.RequestClaims == b.RequestClaims && a.Absence == b.Absence && a.Digest == b.Digest &&
+		a.Revision == b.Revision && slices.Equal(a.Echoes, b.Echoes) && slices.Equal(a.Starts, b.Starts) &&
 		slices.Equal(a.MACs, b.MACs) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
 }
 
-// words returns what is to be said now; its lists lie in buffers of the machine.
-func (m *Machine) words(now clock.Instant) heartbeat.Words {
-	m.heard, m.starts = m.beats.Heard(now, m.heard[:0]), m.beats.Starts(now, m.starts[:0])
-	w := heartbeat.Words{
-		State: m.State(), Synced: m.synced, Leased: m.config.Leased, LAN: m.beats.LAN(now), Spare: m.beats.Spare(now), Want: m.beats.Want(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
-		Heard: m.heard, Starts: m.starts, MACs: m.local.MACs,
-		Edition: m.tokens.Edition(), Claims: m.claims,
+// payload returns what is to be said now; its lists lie in buffers of the machine.
+func (m *Machine) payload(now clock.Instant) heartbeat.Payload {
+	m.echoes, m.starts = m.beats.Echoes(now, m.echoes[:0]), m.beats.Starts(now, m.starts[:0])
+	w := heartbeat.Payload{
+		State: m.State(), Synced: m.synced, Leased: m.config.Leased, LAN: m.beats.LAN(now), Spare: m.beats.Spare(now), RequestClaims: m.beats.RequestClaims(), Digest: m.config.Digest, Boot: m.config.Boot, Build: m.config.Build,
+		Echoes: m.echoes, Starts: m.starts, MACs: m.local.MACs,
+		Revision: m.tokens.Revision(), Claims: m.claims,
 	}
 	if m.restart.since != 0 {
-		w.Hold = hold
+		w.Absence = absence
 	}
 	w.Orders, w.Receipts = m.openOrders(), m.openReceipts()
 	return w
 }
 
-// compare looks whether the peer's configuration and clock agree with ours. If
+// compareWithPeer looks whether the peer's configuration and clock agree with ours. If
 // not, nothing moves to it by itself.
-func (m *Machine) compare(now clock.Instant, p *peer, w *heartbeat.Word) {
+func (m *Machine) compareWithPeer(now clock.Instant, p *peer, w *heartbeat.Report) {
 	differs := w.Message.Digest != m.config.Digest
 	if differs != p.differs {
-		m.do(Noted{Peer: p.slot, What: choose(differs, ConfigDiffers, ConfigAgrees)})
+		m.do(PeerEvent{Peer: p.slot, Kind: choose(differs, ConfigDiffers, ConfigAgrees)})
 	}
 	verdict := m.beats.Peer(p.slot).Clock.At(now).Verdict()
 	beyond := verdict == clock.Beyond || verdict == clock.CannotTell && p.beyond
 	if beyond != p.beyond {
-		m.do(Noted{Peer: p.slot, What: choose(beyond, ClockBeyond, ClockWithin)})
+		m.do(PeerEvent{Peer: p.slot, Kind: choose(beyond, ClockBeyond, ClockWithin)})
 	}
 	if closed := differs || beyond; closed != (p.differs || p.beyond) {
-		m.decide(now, token.Gate{Peer: p.slot, Closed: closed})
+		m.decide(now, token.BlockFailback{Peer: p.slot, Blocked: closed})
 	}
 	p.differs, p.beyond, p.within = differs, beyond, verdict == clock.Within
 }
 
-// watch notes which peers came and went.
-func (m *Machine) watch(now clock.Instant) {
+// watchPeers notes which peers came and went.
+func (m *Machine) watchPeers(now clock.Instant) {
 	for i := range m.peers {
 		p := &m.peers[i]
 		b := m.beats.Peer(p.slot)
 		if alive := b.Session != 0 && b.Silence(now) < m.config.Dead; alive != p.alive {
 			p.alive = alive
-			m.do(Noted{Peer: p.slot, What: choose(alive, PeerHeard, PeerSilent)})
+			m.do(PeerEvent{Peer: p.slot, Kind: choose(alive, PeerHeard, PeerSilent)})
 		}
 	}
 }
 
-func choose(b bool, yes, no What) What {
+func choose(b bool, yes, no PeerEventKind) PeerEventKind {
 	if b {
 		return yes
 	}

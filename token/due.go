@@ -12,9 +12,9 @@ import "vipd/heartbeat/clock"
 //
 // Config.DecideAll has all tokens be due in every step. Both ways give the same actions.
 
-// standing is what the rules read of a peer. Of a usual peer they ask by names (moment)
+// peerInputs is what the rules read of a peer. Of a usual peer they ask by names (moment)
 // about the instants that each of its words moves, so those are left out.
-type standing struct {
+type peerInputs struct {
 	peer
 	reached       uint8 // the moments that are past, one bit each
 	deaf, crossed bool
@@ -22,27 +22,27 @@ type standing struct {
 
 // usual reports whether the peer is heard and hears us, and has been so for as long as any
 // rule asks.
-func (s *standing) usual() bool {
-	return s.ever && s.known && !s.link.silent && s.reached == 0 && s.heard >= s.unproved() && !s.deaf && !s.crossed
+func (s *peerInputs) usual() bool {
+	return s.heardEver && s.complete && !s.link.silent && s.reached == 0 && s.heard >= s.pendingSince() && !s.deaf && !s.crossed
 }
 
-// standingOf returns what the rules read of the peer at now.
-func (m *Machine) standingOf(now clock.Instant, p *peer) standing {
-	s := standing{peer: *p, deaf: m.deaf(p), crossed: p.crossed()}
+// inputsOf returns what the rules read of the peer at now.
+func (m *Machine) inputsOf(now clock.Instant, p *peer) peerInputs {
+	s := peerInputs{peer: *p, deaf: m.deaf(p), crossed: p.echoMissing()}
 	for k := range moments {
 		if now >= m.at(p, k) {
 			s.reached |= 1 << k
 		}
 	}
 	if s.usual() {
-		s.heard, s.spoke, s.arrived, s.proof = 0, 0, 0, 0
+		s.heard, s.unsolicited, s.arrived, s.proof = 0, 0, 0, 0
 		s.link.echo, s.link.boundUntil = 0, 0
 	}
 	return s
 }
 
-// nodeStanding is what the rules read of this node for every token.
-type nodeStanding struct {
+// nodeInputs is what the rules read of this node for every token.
+type nodeInputs struct {
 	own      Reason
 	listens  bool
 	booting  bool
@@ -50,31 +50,31 @@ type nodeStanding struct {
 	rejoined clock.Instant
 }
 
-// settled is what was found out in earlier steps and still stands.
-type settled struct {
+// dueTokens is what was found out in earlier steps and still stands.
+type dueTokens struct {
 	all    bool            // every token is due
 	due    []bool          // by token
 	wake   []clock.Instant // by token: the earliest instant that the rules asked for
 	turn   []int           // the tokens that are decided in this step
-	node   nodeStanding
-	peers  []standing
-	seen   uint64  // the highest epoch of any token
-	stirs  bool    // it may be another
-	asks   []uint8 // the moments that the token under decision rests on, by peer
-	asked  []ask   // how many tokens rest on each moment, by peer
-	shared shared
+	node   nodeInputs
+	peers  []peerInputs
+	seen   uint64        // the highest epoch of any token
+	stirs  bool          // it may be another
+	asks   []uint8       // the moments that the token under decision rests on, by peer
+	asked  []momentCount // how many tokens rest on each moment, by peer
+	shared sharedLimits
 }
 
-// ask counts the tokens that ask for each moment of a peer.
-type ask [moments]int
+// momentCount counts the tokens that ask for each moment of a peer.
+type momentCount [moments]int
 
 // renew makes room for tokens and peers that are new.
-func (s *settled) renew(tokens, peers int) {
+func (s *dueTokens) renew(tokens, peers int) {
 	for len(s.due) < tokens {
-		s.due, s.wake, s.shared.of = append(s.due, true), append(s.wake, clock.Never), append(s.shared.of, own)
+		s.due, s.wake, s.shared.of = append(s.due, true), append(s.wake, clock.Never), append(s.shared.of, unshared)
 	}
 	for len(s.asked) < peers {
-		s.asked, s.asks, s.peers = append(s.asked, ask{}), append(s.asks, 0), append(s.peers, standing{})
+		s.asked, s.asks, s.peers = append(s.asked, momentCount{}), append(s.asks, 0), append(s.peers, peerInputs{})
 	}
 }
 
@@ -82,26 +82,26 @@ func (s *settled) renew(tokens, peers int) {
 // node changes is noticed by what it has changed.
 func (m *Machine) mark(ev Event) {
 	switch ev := ev.(type) {
-	case Tick, Word, Audible, Stall, Foreign, Standing, Gate, Restate, Several:
+	case Tick, Report, SessionPending, LateStep, NetworkForwarding, NodeEligibility, BlockFailback, BumpRevision, Batch:
 	case Up:
 		m.due(ev.Token)
 	case Failed:
 		m.due(ev.Token)
 	case Down:
 		m.due(ev.Token)
-	case Ended:
+	case Expired:
 		m.due(ev.Token)
-	case Fitness:
+	case Eligibility:
 		m.due(ev.Token)
 	case Move:
 		m.due(ev.Token)
-	case Vouch:
+	case OperatorOverride:
 		m.due(ev.Token)
 	case Unpin:
 		m.due(ev.Token)
 	case SetBits:
 		m.due(ev.Token)
-	case Recorded:
+	case RecordPersisted:
 		m.due(ev.Token)
 	case Proved:
 		m.due(ev.Token)
@@ -112,13 +112,13 @@ func (m *Machine) mark(ev Event) {
 
 // due has the rules be asked of the token in this step.
 func (m *Machine) due(i int) {
-	m.settled.due[i], m.settled.stirs = true, true
+	m.schedule.due[i], m.schedule.stirs = true, true
 	m.unshare(i)
 }
 
 // allDue has the rules be asked of every token.
 func (m *Machine) allDue() {
-	s := &m.settled
+	s := &m.schedule
 	if s.all {
 		return
 	}
@@ -132,7 +132,7 @@ func (m *Machine) allDue() {
 
 // highest returns the highest epoch of any token.
 func (m *Machine) highest() uint64 {
-	s := &m.settled
+	s := &m.schedule
 	if s.stirs || s.all {
 		s.seen, s.stirs = 0, false
 		for i := range m.tokens {
@@ -142,16 +142,16 @@ func (m *Machine) highest() uint64 {
 	return s.seen
 }
 
-// notice looks what has changed that concerns every token.
-func (m *Machine) notice(now clock.Instant) {
-	s := &m.settled
-	node := nodeStanding{own: m.own, listens: m.listens, booting: m.config.Booting, epochs: m.epochs.left(now, m.highest()), rejoined: m.rejoined}
+// noticeInputs looks what has changed that concerns every token.
+func (m *Machine) noticeInputs(now clock.Instant) {
+	s := &m.schedule
+	node := nodeInputs{own: m.nodeReasons, listens: m.listens, booting: m.config.Booting, epochs: m.epochs.left(now, m.highest()), rejoined: m.rejoined}
 	if m.config.DecideAll || node != s.node || node.listens || !node.epochs || len(s.shared.limits) > len(m.tokens) {
 		m.allDue()
 	}
 	s.node = node
 	for i := range m.peers {
-		if p := m.standingOf(now, &m.peers[i]); p != s.peers[i] {
+		if p := m.inputsOf(now, &m.peers[i]); p != s.peers[i] {
 			s.peers[i] = p
 			m.allDue()
 		}
@@ -160,7 +160,7 @@ func (m *Machine) notice(now clock.Instant) {
 
 // decideDue asks the rules of every token that is due, in the order of their numbers.
 func (m *Machine) decideDue(q *query) {
-	s := &m.settled
+	s := &m.schedule
 	for i := range s.due {
 		if s.all || s.due[i] || q.now >= s.wake[i] {
 			m.unshare(i)
@@ -186,7 +186,7 @@ func (m *Machine) decideDue(q *query) {
 // settled reports whether the rules read no more of the token's surroundings than is
 // noticed: it is held or free, or is being put up, and nothing else is under way.
 func (t *state) settled() bool {
-	return t.phase != Dropping && t.lease.state != muted && !t.rivalled && t.yield.peer == 0 && t.handover.verb == Silent
+	return t.phase != Dropping && t.lease.state != expired && !t.conflicted && t.yield.peer == 0 && t.handover.verb == Silent
 }
 
 // progress is what a decision may change of the token that the next one reads.
@@ -195,14 +195,14 @@ type progress struct {
 	bits    Bits
 	writing bool
 	record  Record
-	gate    gate
+	probing probing
 }
 
-func (t *state) progress() progress { return progress{t.phase, t.bits, t.writing, t.record, t.gate} }
+func (t *state) progress() progress { return progress{t.phase, t.bits, t.writing, t.record, t.probing} }
 
-// soonest moves the deadline to the earliest instant that any token has asked for.
-func (m *Machine) soonest(q *query) {
-	s := &m.settled
+// setDeadline moves the deadline to the earliest instant that any token has asked for.
+func (m *Machine) setDeadline(q *query) {
+	s := &m.schedule
 	for _, at := range s.wake {
 		q.check(at)
 	}

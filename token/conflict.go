@@ -8,7 +8,7 @@ import (
 // its newest claims come in, it is as it last said.
 func (m *Machine) rival(q *query, t *state) bool {
 	for i := range m.peers {
-		if p := &m.peers[i]; t.views[i].holds() && m.present(q, t, p) {
+		if p := &m.peers[i]; t.claims[i].holds() && m.present(q, t, p) {
 			return true
 		}
 	}
@@ -17,58 +17,58 @@ func (m *Machine) rival(q *query, t *state) bool {
 
 // present reports whether the peer is heard, and not only until we took on its silence.
 func (m *Machine) present(q *query, t *state, p *peer) bool {
-	return m.alive(q, p) && (p.heard >= t.since || m.speaks(q, t, p))
+	return m.alive(q, p) && (p.heard >= t.since || m.reportsOnTime(q, t, p))
 }
 
-// meet settles with every other holder who stays, and reports whether we went.
+// resolveConflict settles with every other holder who stays, and reports whether we went.
 // Nobody yields to a one-way word. One node decides, the lower slot, from a
 // beat of the other that knows its claim; the other does as it is told.
-func (m *Machine) meet(q *query, i int) (gone bool) {
+func (m *Machine) resolveConflict(q *query, i int) (gone bool) {
 	t := &m.tokens[i]
 	for j := range m.peers {
-		p, v := &m.peers[j], &t.views[j]
-		if !p.known || v.Phase == Idle || !m.present(q, t, p) || !m.proven(q, p) {
+		p, v := &m.peers[j], &t.claims[j]
+		if !p.complete || v.Phase == Idle || !m.present(q, t, p) || !m.echoFresh(q, p) {
 			continue
 		}
-		if v.Verb == Yield && v.To == m.config.Self && v.About == t.epoch || m.decides(t, j) && m.loses(q, t, j) {
+		if v.Verb == Yield && v.To == m.config.Self && v.About == t.epoch || m.decidesConflict(t, j) && m.losesConflict(q, t, j) {
 			m.drop(i, ConflictLost)
 			return true
 		}
-		if m.decides(t, j) {
+		if m.decidesConflict(t, j) {
 			t.yield = yield{peer: p.slot, epoch: v.Epoch}
 		}
 	}
 	return false
 }
 
-// decides (rule M1) reports whether it is ours to settle with the peer, and it knows that
+// decidesConflict (rule M1) reports whether it is ours to settle with the peer, and it knows that
 // we hold.
-func (m *Machine) decides(t *state, j int) bool {
-	p, v := &m.peers[j], &t.views[j]
-	return m.config.Self < p.slot && v.Phase != Dropping && (p.knows >= t.changed || t.said.Verb == Yield)
+func (m *Machine) decidesConflict(t *state, j int) bool {
+	p, v := &m.peers[j], &t.claims[j]
+	return m.config.Self < p.slot && v.Phase != Dropping && (p.acked >= t.publishedAt || t.published.Verb == Yield)
 }
 
-// afterMeeting (rule M3) is for when no other holder is heard any more: the epoch goes
+// afterConflict (rule M3) is for when no other holder is heard any more: the epoch goes
 // above the other's, and the neighbours hear whose the resource is.
-func (m *Machine) afterMeeting(q *query, i int) {
+func (m *Machine) afterConflict(q *query, i int) {
 	t := &m.tokens[i]
 	if m.rival(q, t) {
-		t.rivalled = true
+		t.conflicted = true
 		return
 	}
 	t.yield = yield{}
 	switch {
 	case t.phase == Holding && !t.writing && t.seen > t.epoch && m.epochs.left(q.now, t.seen) && m.gaveUp(q, t, Granter(t.seen)):
 		m.grant(q.now, t)
-		if t.lasting() {
-			m.keepRecord(i, m.wanted(t))
+		if t.durable() {
+			m.persistRecord(i, m.recordWanted(t))
 		}
 		m.startLease(t, t.lease.limit)
 		m.do(Announce{Token: i, Epoch: t.epoch})
-	case t.rivalled && t.phase == Holding:
+	case t.conflicted && t.phase == Holding:
 		m.do(Announce{Token: i, Epoch: t.epoch})
 	}
-	t.rivalled = false
+	t.conflicted = false
 }
 
 // gaveUp reports whether the node that granted a higher epoch is heard and holds
@@ -76,19 +76,19 @@ func (m *Machine) afterMeeting(q *query, i int) {
 // epoch, told across by a third node, would never end.
 func (m *Machine) gaveUp(q *query, t *state, granter uint8) bool {
 	j := m.place(granter)
-	return j < 0 || m.alive(q, &m.peers[j]) && m.peers[j].known && !t.views[j].holds()
+	return j < 0 || m.alive(q, &m.peers[j]) && m.peers[j].complete && !t.claims[j].holds()
 }
 
-// loses (rule M2) decides a meeting: the unfit loses; else, with Auto Failback and open
+// losesConflict (rule M2) decides a meeting: the unfit loses; else, with Auto Failback and open
 // gates, the lower rank; else the shorter unbroken tenure, so that a short cut
 // moves nothing; else the name.
-func (m *Machine) loses(q *query, t *state, j int) bool {
-	p, v := &m.peers[j], &t.views[j]
+func (m *Machine) losesConflict(q *query, t *state, j int) bool {
+	p, v := &m.peers[j], &t.claims[j]
 	mine, theirs := t.ownRank(), t.theirRank(j)
-	if a, b := t.fitness.level(), v.Reasons.level(); a != b {
+	if a, b := t.eligibility.level(), v.Reasons.level(); a != b {
 		return a < b
 	}
-	if t.spec.Bits&AutoFailback != 0 && t.spec.FailbackDelay == 0 && !p.closed && !t.pinned && !v.Pinned && m.underCap(q, t) && mine.priority != theirs.priority {
+	if t.spec.Bits&AutoFailback != 0 && t.spec.FailbackDelay == 0 && !p.failbackBlocked && !t.pinned && !v.Pinned && m.belowFailbackCap(q, t) && mine.priority != theirs.priority {
 		return mine.priority < theirs.priority
 	}
 	const alike = 2 * time.Millisecond // tenures travel in milliseconds

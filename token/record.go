@@ -14,19 +14,19 @@ import (
 // recordRetry is how long to wait before a record that failed is tried again.
 const recordRetry = time.Second
 
-// lasting reports whether the token's holder is kept on disk.
-func (t *state) lasting() bool { return t.bits&DisableInheritance != 0 }
+// durable reports whether the token's holder is kept on disk.
+func (t *state) durable() bool { return t.bits&DisableInheritance != 0 }
 
-// keepRecord asks the disk; one record at a time is under way.
-func (m *Machine) keepRecord(i int, r Record) {
+// persistRecord asks the disk; one record at a time is under way.
+func (m *Machine) persistRecord(i int, r Record) {
 	t := &m.tokens[i]
 	t.record, t.writing = r, true
-	m.do(Store{Token: i, Record: r})
+	m.do(PersistRecord{Token: i, Record: r})
 }
 
-// recorded goes on where the record was needed. A taker that can't have it on
+// recordPersisted goes on where the record was needed. A taker that can't have it on
 // disk gives up; a giver that can't stays silent and tries again.
-func (m *Machine) recorded(now clock.Instant, e Recorded) {
+func (m *Machine) recordPersisted(now clock.Instant, e RecordPersisted) {
 	t := &m.tokens[e.Token]
 	if !t.writing {
 		return
@@ -46,11 +46,11 @@ func (m *Machine) recorded(now clock.Instant, e Recorded) {
 	}
 }
 
-// wanted is the record as it is to be now.
-func (m *Machine) wanted(t *state) Record {
+// recordWanted is the record as it is to be now.
+func (m *Machine) recordWanted(t *state) Record {
 	return Record{
 		Epoch:    max(t.epoch, t.record.Epoch),
-		Holder:   (t.phase == Taking || t.phase == Holding) && t.allWait(),
+		Holder:   (t.phase == Taking || t.phase == Holding) && t.allWaitForReport(),
 		Promised: t.promises(),
 		Relied:   m.relied(t),
 	}
@@ -64,17 +64,17 @@ func (m *Machine) syncRecord(q *query, i int) {
 	if t.phase == Taking || t.writing || t.rewrite != 0 && !q.reached(t.rewrite) {
 		return
 	}
-	want := m.wanted(t)
+	want := m.recordWanted(t)
 	if t.rewrite != 0 || want.Holder != t.record.Holder || want.Promised != t.record.Promised || want.Relied != t.record.Relied {
 		t.rewrite = 0
-		m.keepRecord(i, want)
+		m.persistRecord(i, want)
 	}
 }
 
 // lastLease (rule G1) is for what goes down in order. Once the lease has run out, or another
 // holder is heard, it is over: a peer may have taken, and no echo brings it back.
 func (m *Machine) lastLease(q *query, t *state) {
-	if t.lease.state == over {
+	if t.lease.state == noLease {
 		return
 	}
 	limit := m.leaseLimit(q, t)
@@ -86,21 +86,21 @@ func (m *Machine) lastLease(q *query, t *state) {
 	}
 }
 
-// settle finishes a drop when the hands have confirmed and the disk knows.
-func (m *Machine) settle(q *query, i int) {
+// finishDrop finishes a drop when the hands have confirmed and the disk knows.
+func (m *Machine) finishDrop(q *query, i int) {
 	t := &m.tokens[i]
 	m.lastLease(q, t)
 	if !t.removed || t.writing || t.rewrite != 0 && !q.reached(t.rewrite) {
 		return
 	}
-	if t.lasting() && (t.record.Holder || t.rewrite != 0) {
+	if t.durable() && (t.record.Holder || t.rewrite != 0) {
 		t.rewrite = 0
-		given := m.wanted(t)
+		given := m.recordWanted(t)
 		given.To = t.handover.peer
-		m.keepRecord(i, given)
+		m.persistRecord(i, given)
 		return
 	}
-	if t.lease.state != over {
+	if t.lease.state != noLease {
 		m.endLease(t)
 	}
 	t.phase, t.pinned, t.removed = Idle, false, false
@@ -109,15 +109,15 @@ func (m *Machine) settle(q *query, i int) {
 	}
 }
 
-// recall goes on with what an earlier run in this boot held.
-func (m *Machine) recall(now clock.Instant, e Recall) {
+// restoreRecord goes on with what an earlier run in this boot held.
+func (m *Machine) restoreRecord(now clock.Instant, e RestoreRecord) {
 	t := &m.tokens[e.Token]
 	t.record, t.kept = e.Record, e.Record
-	for j := range t.views {
-		t.views[j].relied = e.Record.Relied.Has(m.peers[j].slot)
+	for j := range t.claims {
+		t.claims[j].relied = e.Record.Relied.Has(m.peers[j].slot)
 	}
 	t.bits = t.applied()
-	if !t.lasting() || !e.Record.Holder || t.phase != Idle {
+	if !t.durable() || !e.Record.Holder || t.phase != Idle {
 		return
 	}
 	m.listens = false

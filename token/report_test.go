@@ -23,7 +23,7 @@ func newCluster(tb testing.TB, nodes, tokens int, held func(int) bool) *cluster 
 	tb.Helper()
 	c := config()
 	for i := range tokens {
-		s := Spec{Name: fmt.Sprint("vip:", i), Askable: true, Network: 1}
+		s := Spec{Name: fmt.Sprint("vip:", i), Probeable: true, Network: 1}
 		s.ID = ID(s.Name)
 		for slot := range nodes {
 			s.Members = append(s.Members, Member{Slot: uint8(slot + 1), Priority: 100, Place: slot})
@@ -31,7 +31,7 @@ func newCluster(tb testing.TB, nodes, tokens int, held func(int) bool) *cluster 
 		c.Tokens = append(c.Tokens, s)
 	}
 	k := &cluster{m: New(c, at(0)), now: at(0), peers: nodes - 1}
-	k.m.Step(k.now, Reserved{HighWater: 1 << 20, OK: true})
+	k.m.Step(k.now, EpochsReserved{HighWater: 1 << 20, OK: true})
 	for range 3 * k.peers {
 		w := k.next()
 		w.Changed, w.Leased = true, true
@@ -52,17 +52,17 @@ func newCluster(tb testing.TB, nodes, tokens int, held func(int) bool) *cluster 
 	}
 	for i := range tokens {
 		if (k.m.Phase(i) == Holding) != held(i) {
-			tb.Fatalf("token %d is %v: %v", i, k.m.Phase(i), k.m.Look(k.now, i).Reasons.Words())
+			tb.Fatalf("token %d is %v: %v", i, k.m.Phase(i), k.m.Status(k.now, i).Reasons.Words())
 		}
 	}
 	return k
 }
 
 // next is the word of the peer whose turn it is, which says nothing new.
-func (k *cluster) next() Word {
+func (k *cluster) next() Report {
 	k.now = k.now.Add(50 * ms / time.Duration(k.peers))
 	k.turn = (k.turn + 1) % k.peers
-	return Word{Peer: uint8(k.turn + 2), Dead: 150 * ms, Echoed: k.now - 1000, Fresh: true, Spoken: true, Leased: true, Knows: k.m.Edition(), Current: true}
+	return Report{Peer: uint8(k.turn + 2), Dead: 150 * ms, Echoed: k.now - 1000, Fresh: true, Unsolicited: true, Leased: true, AckedRevision: k.m.Revision(), Complete: true}
 }
 
 func (k *cluster) hear() []Action { return k.m.Step(k.now, k.next()) }
@@ -101,7 +101,7 @@ func TestWordWithoutNews(t *testing.T) {
 			for _, a := range k.hear() {
 				renewed += len(a.(*Leases).List)
 			}
-			if n := len(k.m.settled.turn); n > 0 {
+			if n := len(k.m.schedule.turn); n > 0 {
 				t.Fatalf("%s: %d tokens were decided", c.name, n)
 			}
 		}); n > 0 {

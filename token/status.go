@@ -6,8 +6,8 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// View is what this node knows of one token, for status.
-type View struct {
+// Status is what this node knows of one token, for status.
+type Status struct {
 	Spec    Spec
 	Phase   Phase
 	Epoch   uint64
@@ -18,12 +18,12 @@ type View struct {
 	Reasons Reason
 	Limit   clock.Instant // of the lease
 	Moves   int           // failbacks within the hour
-	Peers   []PeerView
-	Blocked *Answerer // what blocks the take without a proof, nil if nothing does
+	Peers   []PeerStatus
+	Blocked *UnprovedAnswer // what blocks the take without a proof, nil if nothing does
 }
 
-// PeerView is what one other node says of the token.
-type PeerView struct {
+// PeerStatus is what one other node says of the token.
+type PeerStatus struct {
 	Slot  uint8
 	Alive bool
 	Claim Claim
@@ -46,22 +46,22 @@ func (m *Machine) Phase(i int) Phase { return m.tokens[i].phase }
 // Pinned reports whether an operator has put the token where it is.
 func (m *Machine) Pinned(i int) bool { return m.tokens[i].pinned }
 
-// Look returns what is known of the token at now.
-func (m *Machine) Look(now clock.Instant, i int) View {
+// Status returns what is known of the token at now.
+func (m *Machine) Status(now clock.Instant, i int) Status {
 	t := &m.tokens[i]
-	v := View{Spec: t.spec, Phase: t.phase, Epoch: t.epoch, Seen: t.seen, Tenure: t.tenure(now), Cause: t.cause,
-		Pinned: t.pinned, Reasons: t.fitness, Limit: m.limitOf(i), Moves: len(t.failbacks(now))}
-	if a, ok := m.answerer(now, t); ok {
+	v := Status{Spec: t.spec, Phase: t.phase, Epoch: t.epoch, Seen: t.seen, Tenure: t.tenure(now), Cause: t.cause,
+		Pinned: t.pinned, Reasons: t.eligibility, Limit: m.limitOf(i), Moves: len(t.failbacks(now))}
+	if a, ok := m.unprovedAnswer(now, t); ok {
 		v.Blocked = &a
 	}
 	for j := range m.peers {
 		p := &m.peers[j]
 		if t.counts(j) {
-			c := t.views[j].Claim
+			c := t.claims[j].Claim
 			if c.holds() {
-				c.Tenure += now.Sub(t.views[j].at) // as it was when it was said
+				c.Tenure += now.Sub(t.claims[j].at) // as it was when it was said
 			}
-			v.Peers = append(v.Peers, PeerView{Slot: p.slot, Alive: m.heardNow(now, p), Claim: c})
+			v.Peers = append(v.Peers, PeerStatus{Slot: p.slot, Alive: m.heardNow(now, p), Claim: c})
 		}
 	}
 	return v
@@ -76,7 +76,7 @@ func (m *Machine) Holder(now clock.Instant, i int) (slot uint8, holders int) {
 		slot, holders = m.config.Self, 1
 	}
 	for j := range m.peers {
-		if p := &m.peers[j]; t.views[j].holds() && m.heardNow(now, p) {
+		if p := &m.peers[j]; t.claims[j].holds() && m.heardNow(now, p) {
 			holders++
 			if slot == 0 {
 				slot = p.slot
@@ -93,7 +93,7 @@ func (m *Machine) Active(now clock.Instant, i int) uint8 {
 		return m.config.Self
 	}
 	for j := range m.peers {
-		if p := &m.peers[j]; t.views[j].Phase == Holding && m.heardNow(now, p) {
+		if p := &m.peers[j]; t.claims[j].Phase == Holding && m.heardNow(now, p) {
 			return p.slot
 		}
 	}
@@ -106,34 +106,34 @@ func (m *Machine) Proved(i int, slot uint8) bool {
 		return m.tokens[i].proved
 	}
 	j := m.place(slot)
-	return j >= 0 && m.tokens[i].views[j].Proved
+	return j >= 0 && m.tokens[i].claims[j].Proved
 }
 
-// KnownBy reports whether every peer that is heard knows the edition.
-func (m *Machine) KnownBy(now clock.Instant, edition uint32) bool {
+// Acknowledged reports whether every peer that is heard knows the edition.
+func (m *Machine) Acknowledged(now clock.Instant, edition uint32) bool {
 	for j := range m.peers {
-		if p := &m.peers[j]; m.heardNow(now, p) && p.knows < edition {
+		if p := &m.peers[j]; m.heardNow(now, p) && p.acked < edition {
 			return false
 		}
 	}
 	return true
 }
 
-// Awaited (rule H9) reports whether every node that could take on silence what is held
+// AbsenceAcknowledged (rule H9) reports whether every node that could take on silence what is held
 // knows the edition, by a fresh word that has both ways proven, and no lease is
 // in doubt: then an absence that was announced with the edition will be waited
 // for. A node that was not heard may come back at any time and knows nothing.
-func (m *Machine) Awaited(now clock.Instant, edition uint32) bool {
+func (m *Machine) AbsenceAcknowledged(now clock.Instant, edition uint32) bool {
 	for i := range m.tokens {
 		t := &m.tokens[i]
-		if t.lease.state == over || t.bits&AllowMultiple != 0 {
+		if t.lease.state == noLease || t.bits&AllowMultiple != 0 {
 			continue
 		}
-		if _, holders := m.Holder(now, i); t.lease.state == muted || holders > 1 {
+		if _, holders := m.Holder(now, i); t.lease.state == expired || holders > 1 {
 			return false
 		}
 		for j := range m.peers {
-			if p := &m.peers[j]; t.counts(j) && !t.waitsForWord(j) && !(p.known && now < m.at(p, proofOld) && p.knows >= edition) {
+			if p := &m.peers[j]; t.counts(j) && !t.waitsForReport(j) && !(p.complete && now < m.at(p, proofOld) && p.acked >= edition) {
 				return false
 			}
 		}
@@ -164,5 +164,5 @@ func (m *Machine) Listening() bool { return m.listens }
 
 // heardNow is alive without asking to be woken.
 func (m *Machine) heardNow(now clock.Instant, p *peer) bool {
-	return p.ever && now < p.heard.Add(p.hold+m.config.Dead)
+	return p.heardEver && now < p.heard.Add(p.absence+m.config.Dead)
 }

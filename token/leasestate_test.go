@@ -11,7 +11,7 @@ import (
 // again once a send has found it run out.
 func TestTerm(t *testing.T) {
 	at := func(ms int64) clock.Instant { return clock.Instant(ms * int64(time.Millisecond)) }
-	term := Term{Length: 120 * time.Millisecond}
+	term := LeaseState{Length: 120 * time.Millisecond}
 	grant := func(limit clock.Instant, again bool) func(clock.Instant) bool {
 		return func(sent clock.Instant) bool {
 			return term.Grant(Lease{Limit: limit, Epoch: 7, Again: again}, sent, sent)

@@ -7,8 +7,8 @@ import (
 	"vipd/token"
 )
 
-// manage does to a group on this node what an operator ordered.
-func (m *Machine) manage(c Command) {
+// runGroupOrder does to a group on this node what an operator ordered.
+func (m *Machine) runGroupOrder(c Command) {
 	name := m.tokens.Spec(c.Token).Name
 	g, ok := m.groups.group(name)
 	if !ok {
@@ -17,26 +17,26 @@ func (m *Machine) manage(c Command) {
 	}
 	switch c.Verb {
 	case Halt:
-		m.halt(name, true)
+		m.stopGroup(name, true)
 	case Begin:
-		m.halt(name, false)
+		m.stopGroup(name, false)
 		m.queue(services.Reset{Group: g})
 	case Renew:
 		m.queue(services.Restart{Group: g})
 	}
 }
 
-// halt has the node let go of the token and stay away, or take part again.
-func (m *Machine) halt(name string, on bool) {
+// stopGroup has the node let go of the token and stay away, or take part again.
+func (m *Machine) stopGroup(name string, on bool) {
 	if m.groups.halted[name] != on {
 		m.groups.halted[name] = on
 		m.groups.concerns.all = true
-		m.do(KeepHalted{Name: name, On: on})
+		m.do(KeepStoppedGroups{Name: name, On: on})
 	}
 }
 
-// managed reports whether what was ordered of a group here is done.
-func (m *Machine) managed(c *command) bool {
+// groupOrderDone reports whether what was ordered of a group here is done.
+func (m *Machine) groupOrderDone(c *command) bool {
 	g, ok := m.groups.group(m.tokens.Spec(c.Token).Name)
 	if !ok {
 		return true

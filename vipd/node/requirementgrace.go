@@ -8,23 +8,23 @@ import (
 	"vipd/token"
 )
 
-// chances are what addresses that are held here have come to need by a new
+// requirementGraces are what addresses that are held here have come to need by a new
 // configuration. Until such a group has run or failed here, it speaks against nothing
 // that it does not run yet: another node, which read the configuration a moment
 // earlier, is no better place for an address that answers.
-type chances map[chance]clock.Instant // until when the group may be without a grant
+type requirementGraces map[requirementGrace]clock.Instant // until when the group may be without a grant
 
-// chance is an address's need of a group.
-type chance struct{ token, group string }
+// requirementGrace is an address's need of a group.
+type requirementGrace struct{ token, group string }
 
-// giveChances notes what the addresses held here come to need by the services that are
+// grantGrace notes what the addresses held here come to need by the services that are
 // about to replace those in force.
-func (m *Machine) giveChances(now clock.Instant, next Services) {
-	given := chances{}
+func (m *Machine) grantGrace(now clock.Instant, next Services) {
+	given := requirementGraces{}
 	for name, list := range next.Requires {
 		i, known := m.numbers[token.ID(name)]
 		for _, group := range list {
-			c := chance{name, group}
+			c := requirementGrace{name, group}
 			if until, ok := m.groups.chances[c]; ok {
 				given[c] = until
 			} else if known && m.has(i) && !slices.Contains(m.groups.services.Requires[name], group) {
@@ -44,7 +44,7 @@ func (m *Machine) has(i int) bool {
 // serves reports whether the group that the token needs is ready here, or has its
 // chance still.
 func (m *Machine) serves(now clock.Instant, i int, group string) bool {
-	c := chance{m.tokens.Spec(i).Name, group}
+	c := requirementGrace{m.tokens.Spec(i).Name, group}
 	ready := m.groups.machine.Ready(m.groups.machine.Number(group))
 	until, given := m.groups.chances[c]
 	if ready || !given {
@@ -79,7 +79,7 @@ func (g *groups) tokenOf(group string) string {
 }
 
 // next is when the first of those that wait for a grant has waited long enough.
-func (c chances) next(now clock.Instant) clock.Instant {
+func (c requirementGraces) next(now clock.Instant) clock.Instant {
 	first := clock.Never
 	for _, until := range c {
 		if until > now {

@@ -2,10 +2,10 @@ package node
 
 import "slices"
 
-// together says, by its token, which tokens draw a group to their node. Groups that
+// colocation says, by its token, which tokens draw a group to their node. Groups that
 // name each other, or do so in a circle, would change places for ever: of those all
 // follow the first by name, and that one follows none of them.
-func together(groups []Group) map[string][]string {
+func colocation(groups []Group) map[string][]string {
 	with := make(map[string][]string, len(groups))
 	for _, g := range groups {
 		with[g.Token] = g.With
@@ -14,12 +14,12 @@ func together(groups []Group) map[string][]string {
 	for _, g := range groups {
 		first := g.Token
 		for other := range with {
-			if other < first && leads(with, g.Token, other) && leads(with, other, g.Token) {
+			if other < first && pulls(with, g.Token, other) && pulls(with, other, g.Token) {
 				first = other
 			}
 		}
 		for _, other := range g.With {
-			if leads(with, other, g.Token) {
+			if pulls(with, other, g.Token) {
 				other = first
 			}
 			if other != g.Token && !slices.Contains(follows[g.Token], other) {
@@ -30,8 +30,8 @@ func together(groups []Group) map[string][]string {
 	return follows
 }
 
-// leads reports whether one names the other, itself or by those it names.
-func leads(with map[string][]string, from, to string) bool {
+// pulls reports whether one names the other, itself or by those it names.
+func pulls(with map[string][]string, from, to string) bool {
 	seen := map[string]bool{}
 	for open := []string{from}; len(open) > 0; {
 		var next []string

@@ -25,14 +25,14 @@ type sharedLimit struct {
 // live until L after their echo, and of them those that are unfit.
 type binding struct{ peers, unfit uint64 }
 
-// shared has the limits that tokens share.
-type shared struct {
+// sharedLimits has the limits that tokens share.
+type sharedLimits struct {
 	limits []*sharedLimit
 	of     []int // by token: its place in limits, or own
 }
 
-// own is for a token that shares its limit with no other.
-const own = -1
+// unshared is for a token that shares its limit with no other.
+const unshared = -1
 
 // share has the token, which was just decided, share its limit, and reports whether it can.
 func (m *Machine) share(q *query, i int) bool {
@@ -45,7 +45,7 @@ func (m *Machine) share(q *query, i int) bool {
 		q.again = true
 		return false
 	}
-	place, with := m.settled.shared.find(by)
+	place, with := m.schedule.shared.find(by)
 	if with.stale && len(with.leases.List) == 0 {
 		with.limit = t.lease.limit
 	}
@@ -53,12 +53,12 @@ func (m *Machine) share(q *query, i int) bool {
 		q.again = true
 		return false
 	}
-	m.settled.shared.of[i], with.stale = place, true
+	m.schedule.shared.of[i], with.stale = place, true
 	return true
 }
 
 // find returns the limit of the tokens that are bound so.
-func (s *shared) find(by binding) (place int, with *sharedLimit) {
+func (s *sharedLimits) find(by binding) (place int, with *sharedLimit) {
 	for i, with := range s.limits {
 		if with.by == by {
 			return i, with
@@ -73,15 +73,15 @@ func (s *shared) find(by binding) (place int, with *sharedLimit) {
 // to no other, or the lease was adopted.
 func (m *Machine) binding(t *state) (by binding, ok bool) {
 	for i := range m.peers {
-		p, v := &m.peers[i], &t.views[i]
+		p, v := &m.peers[i], &t.claims[i]
 		switch {
-		case !t.counts(i) || t.waitsForWord(i):
+		case !t.counts(i) || t.waitsForReport(i):
 			continue
 		case i >= 64, !p.link.silent && (v.holds() || v.grace > p.link.boundUntil):
 			return by, false
 		}
 		by.peers |= 1 << i
-		if v.unfitAt != 0 {
+		if v.ineligibleSince != 0 {
 			by.unfit |= 1 << i
 		}
 	}
@@ -90,16 +90,16 @@ func (m *Machine) binding(t *state) (by binding, ok bool) {
 
 // unshare gives the token its limit back.
 func (m *Machine) unshare(i int) {
-	s := &m.settled.shared
-	if s.of[i] != own {
+	s := &m.schedule.shared
+	if s.of[i] != unshared {
 		with := s.limits[s.of[i]]
-		m.tokens[i].lease.limit, with.stale, s.of[i] = with.limit, true, own
+		m.tokens[i].lease.limit, with.stale, s.of[i] = with.limit, true, unshared
 	}
 }
 
 // limitOf returns the token's limit as last told.
 func (m *Machine) limitOf(i int) clock.Instant {
-	if s := &m.settled.shared; i < len(s.of) && s.of[i] != own {
+	if s := &m.schedule.shared; i < len(s.of) && s.of[i] != unshared {
 		return s.limits[s.of[i]].limit
 	}
 	return m.tokens[i].lease.limit
@@ -109,7 +109,7 @@ func (m *Machine) limitOf(i int) clock.Instant {
 // is about to, its tokens are due.
 func (m *Machine) renewShared(q *query) {
 	m.listShared()
-	for _, with := range m.settled.shared.limits {
+	for _, with := range m.schedule.shared.limits {
 		list := with.leases.List
 		if len(list) == 0 {
 			continue
@@ -131,7 +131,7 @@ func (m *Machine) renewShared(q *query) {
 
 // listShared makes the lists anew that are stale.
 func (m *Machine) listShared() {
-	s, stale := &m.settled.shared, false
+	s, stale := &m.schedule.shared, false
 	for _, with := range s.limits {
 		if with.stale {
 			with.leases.List, stale = with.leases.List[:0], true
@@ -141,7 +141,7 @@ func (m *Machine) listShared() {
 		return
 	}
 	for i, place := range s.of {
-		if place != own && s.limits[place].stale {
+		if place != unshared && s.limits[place].stale {
 			with := s.limits[place]
 			with.leases.List = append(with.leases.List, Lease{Token: i, Limit: with.limit, Epoch: m.tokens[i].epoch})
 		}

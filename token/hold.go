@@ -13,32 +13,32 @@ const (
 	retryMost  = 30 * time.Second
 )
 
-// keep (rule K1) applies the holder's rules: it keeps the token until a hard reason, the
+// hold (rule K1) applies the holder's rules: it keeps the token until a hard reason, the
 // end of the lease, a lost meeting, or a hand-over that the taker accepted.
-func (m *Machine) keep(q *query, i int) {
+func (m *Machine) hold(q *query, i int) {
 	t := &m.tokens[i]
-	if t.fitness.level() == 0 {
-		m.drop(i, causeOf(t.fitness))
+	if t.eligibility.level() == 0 {
+		m.drop(i, causeOf(t.eligibility))
 		return
 	}
 	switch m.renewLease(q, t) {
-	case over:
+	case noLease:
 		m.drop(i, LeaseExpired)
 		return
-	case muted:
-		if !m.meet(q, i) && m.rival(q, t) {
-			t.rivalled = true // it may be gone before the lease is back
+	case expired:
+		if !m.resolveConflict(q, i) && m.rival(q, t) {
+			t.conflicted = true // it may be gone before the lease is back
 		}
 		return
 	}
 	m.syncRecord(q, i)
-	if t.bits&AllowMultiple != 0 || m.meet(q, i) {
+	if t.bits&AllowMultiple != 0 || m.resolveConflict(q, i) {
 		return
 	}
-	m.afterMeeting(q, i)
+	m.afterConflict(q, i)
 	if t.phase == Holding {
-		m.tellAlone(q, i)
-		m.give(q, i)
+		m.announceAlone(q, i)
+		m.planHandover(q, i)
 	}
 }
 
@@ -65,12 +65,12 @@ func causeOf(r Reason) Cause {
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
 	ended := t.lease.state != running || c == LeaseExpired || c == SelfStalled
-	t.phase, t.cause, t.held, t.removed = Dropping, c, true, false
-	t.yield, t.rivalled = yield{}, false
+	t.phase, t.cause, t.previousHolder, t.removed = Dropping, c, true, false
+	t.yield, t.conflicted = yield{}, false
 	if t.handover.verb == Offer {
 		t.handover = handover{decline: t.handover.decline}
 	}
-	if !t.spec.Orderly || ended {
+	if !t.spec.StopBeforeRelease || ended {
 		m.endLease(t)
 	}
 	m.do(Drop{Token: i, Epoch: t.epoch, Cause: c})

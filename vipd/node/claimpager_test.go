@@ -21,23 +21,23 @@ func TestWholeOnceInAWhile(t *testing.T) {
 	m := New(c, now)
 	wholes := func(ev Event) (n int) {
 		for _, a := range m.Step(now, ev) {
-			if s, ok := a.(heartbeat.Say); ok && s.Whole {
+			if s, ok := a.(heartbeat.Send); ok && s.AllPages {
 				n++
 			}
 		}
 		return n
 	}
-	if n := wholes(token.Fitness{Token: 0, Reasons: token.LinkDown}); n != 1 {
+	if n := wholes(token.Eligibility{Token: 0, Reasons: token.LinkDown}); n != 1 {
 		t.Fatalf("said whole %d times at the first change", n)
 	}
 	now = now.Add(ms)
 	for i := range 3 {
-		if n := wholes(token.Fitness{Token: 1 + i, Reasons: token.LinkDown}); n != 0 {
+		if n := wholes(token.Eligibility{Token: 1 + i, Reasons: token.LinkDown}); n != 0 {
 			t.Fatalf("said whole %d times within a millisecond of the last", n)
 		}
 	}
-	lacking := heartbeat.Received{From: 2, Session: 22, Arrived: now, Message: &heartbeat.Message{Kind: heartbeat.Beat, Seq: 1, Sent: now, Want: true,
-		Heard: []heartbeat.Heard{{Slot: 1, Session: 11, Sent: 0}}}}
+	lacking := heartbeat.Received{From: 2, Session: 22, Arrived: now, Message: &heartbeat.Message{Kind: heartbeat.Beat, Seq: 1, Sent: now, RequestClaims: true,
+		Echoes: []heartbeat.PeerEcho{{Slot: 1, Session: 11, Sent: 0}}}}
 	if n := wholes(lacking); n != 0 {
 		t.Errorf("said whole %d times to a peer within a millisecond of the last", n)
 	}
