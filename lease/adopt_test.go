@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -36,7 +37,7 @@ func TestAdopt(t *testing.T) {
 				if before == after || after == BPF {
 					checkKept(t, left[shared4], was)
 				}
-				if left[shared6].Expiry() > bootNow() {
+				if left[shared6].Expiry() > boot.Now() {
 					t.Error("an expired lease is valid again")
 				}
 				if x := arm(t, l, shared6, owner.Index()); x != left[shared6] {
@@ -132,7 +133,7 @@ func TestNothingRemains(t *testing.T) {
 			if err := x.Disarm(); err != nil {
 				t.Error(err)
 			}
-			if err := x.leases.Renew([]Renewal{{x, bootNow()}}); err == nil {
+			if err := x.leases.Renew([]Renewal{{x, boot.Now()}}); err == nil {
 				t.Error("a disarmed lease was renewed")
 			}
 			if err := l.Close(); err != nil {

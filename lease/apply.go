@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // applier has a goroutine of its own do what may take long, whenever it is roused. Its
@@ -51,7 +52,7 @@ func (a *applier) start(do func() error) {
 
 // rouse has it done soon. It does not wait.
 func (a *applier) rouse() {
-	a.waiting.CompareAndSwap(0, int64(bootNow()))
+	a.waiting.CompareAndSwap(0, int64(boot.Now()))
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -81,7 +82,7 @@ func (a *applier) trouble() error {
 		return *err
 	}
 	since := a.waiting.Load()
-	if late := bootNow().Sub(clock.Instant(since)); since != 0 && late > behind {
+	if late := boot.Now().Sub(clock.Instant(since)); since != 0 && late > behind {
 		return fmt.Errorf("the kernel has not answered for %v", late.Round(time.Millisecond))
 	}
 	return nil
@@ -134,7 +135,7 @@ func (r *ruleset) apply() error {
 
 // tellChanged is apply with r.mu held.
 func (r *ruleset) tellChanged() error {
-	list := r.changed(bootNow())
+	list := r.changed(boot.Now())
 	for start := 0; start < len(list); start += perBatch {
 		err := r.transact(list[start:min(start+perBatch, len(list))])
 		if err != nil && !errors.Is(err, errLate) {

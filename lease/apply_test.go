@@ -9,6 +9,7 @@ import (
 	"github.com/google/nftables"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -50,7 +51,7 @@ func TestNothingWaitsForATransaction(t *testing.T) {
 	l := open(t, owner.Host(), Options{Prefer: Nftables})
 	x := arm(t, l, shared4, owner.Index())
 	r := l.in.(*ruleset)
-	first := bootNow().Add(time.Second)
+	first := boot.Now().Add(time.Second)
 	if err := l.Renew([]Renewal{{x, first}}); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestNothingWaitsForATransaction(t *testing.T) {
 	posted := make(chan error)
 	go func() {
 		for {
-			err := l.Post([]Renewal{{x, bootNow().Add(time.Minute)}})
+			err := l.Post([]Renewal{{x, boot.Now().Add(time.Minute)}})
 			posted <- err
 			if err != nil {
 				return
@@ -72,7 +73,7 @@ func TestNothingWaitsForATransaction(t *testing.T) {
 			t.Fatal("a renewal waits for the transaction")
 		}
 	}
-	for bootNow() < first {
+	for boot.Now() < first {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if passes(t, owner, shared4) {
@@ -92,7 +93,7 @@ func TestNothingWaitsForATransaction(t *testing.T) {
 	if !passes(t, owner, shared4) {
 		t.Error("the lease is not in force after all")
 	}
-	if err := l.Post([]Renewal{{x, bootNow().Add(time.Minute)}}); err != nil {
+	if err := l.Post([]Renewal{{x, boot.Now().Add(time.Minute)}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -107,7 +108,7 @@ func TestFlushedAgainAndAgain(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); l.Watch(ctx, func(Event) {}) }()
 	defer func() { stop(); <-ended }()
-	until := bootNow().Add(time.Hour)
+	until := boot.Now().Add(time.Hour)
 	for range trials() {
 		if err := nft(owner, (*nftables.Conn).FlushRuleset); err != nil {
 			t.Fatal(err)

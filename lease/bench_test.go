@@ -7,6 +7,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+
+	"vipd/host/boot"
 )
 
 // BenchmarkPacket is what a packet costs: of somebody else's, of an address
@@ -47,7 +49,7 @@ func BenchmarkPacket(b *testing.B) {
 			for _, cell := range cells {
 				cell.Store(0)
 				if c.valid {
-					cell.Store(int64(bootNow().Add(time.Hour)))
+					cell.Store(int64(boot.Now().Add(time.Hour)))
 				}
 			}
 			perPacket(b, p.in, c.frame)
@@ -73,7 +75,7 @@ func BenchmarkRenew(b *testing.B) {
 				l, rs := manyLeases(b, layer, count)
 				b.ReportAllocs()
 				for b.Loop() {
-					until := bootNow().Add(10 * time.Second)
+					until := boot.Now().Add(10 * time.Second)
 					for i := range rs {
 						rs[i].Until = until
 					}

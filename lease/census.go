@@ -6,6 +6,7 @@ import (
 	"github.com/google/nftables"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // stuck is for how long a transaction may last before it is told of.
@@ -45,7 +46,7 @@ func (r *ruleset) audit() []Event {
 // stuck reports whether something waits for too long to be told to the kernel.
 func (r *ruleset) stuck() bool {
 	since := r.waiting.Load()
-	return since != 0 && bootNow().Sub(clock.Instant(since)) > stuck
+	return since != 0 && boot.Now().Sub(clock.Instant(since)) > stuck
 }
 
 // census is how much there is of the table's parts.

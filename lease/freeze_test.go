@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -118,9 +119,9 @@ func (s *scene) trial(f fault) {
 	s.probe.forget()
 	s.must(s.owner.Signal(signalGrant))
 	await(s.t, "answers of the owner to everything that is asked", func() bool { return s.answers(s.home) })
-	time.Sleep(time.Duration(bootNow()) % (ownerLease / 5)) // strike anywhere between renewals
+	time.Sleep(time.Duration(boot.Now()) % (ownerLease / 5)) // strike anywhere between renewals
 	s.must(f.strike(s.owner))
-	await(s.t, "the expiry", func() bool { return s.owner.expiry().Add(time.Millisecond) < bootNow() })
+	await(s.t, "the expiry", func() bool { return s.owner.expiry().Add(time.Millisecond) < boot.Now() })
 	expiry := s.owner.expiry()
 	s.must(s.hold(true))
 	await(s.t, "answers of the second host to everything that is asked", func() bool { return s.answers(s.second) })
@@ -148,7 +149,7 @@ func (s *scene) hold(on bool) error {
 	for _, x := range s.leases {
 		change, until := handle.AddrDel, clock.Instant(0)
 		if on {
-			change, until = handle.AddrAdd, bootNow().Add(time.Hour)
+			change, until = handle.AddrAdd, boot.Now().Add(time.Hour)
 		} else if err := x.Expire(); err != nil {
 			return err
 		}

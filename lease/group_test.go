@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -26,7 +27,7 @@ func beWriter() int {
 		return 1
 	}
 	for {
-		now := binary.NativeEndian.AppendUint64(nil, uint64(bootNow()))
+		now := binary.NativeEndian.AppendUint64(nil, uint64(boot.Now()))
 		conn.Write(now) // a datagram that is dropped is an error here
 		time.Sleep(time.Millisecond)
 	}
@@ -122,7 +123,7 @@ func TestGroupDeadMan(t *testing.T) {
 		if err := o.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the expiry", func() bool { return o.expiry().Add(20*time.Millisecond) < bootNow() })
+		await(t, "the expiry", func() bool { return o.expiry().Add(20*time.Millisecond) < boot.Now() })
 		expiry := o.expiry()
 		if err := o.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)

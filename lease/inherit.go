@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/google/nftables"
+
+	"vipd/host/boot"
 )
 
 // succeed installs the table over what was read, and over an earlier daemon's
@@ -63,7 +65,7 @@ func (r *ruleset) readTable() (found bool, err error) {
 
 // readSets takes in what an earlier daemon's sets hold.
 func (r *ruleset) readSets() error {
-	began := bootNow()
+	began := boot.Now()
 	for _, s := range newSets() {
 		held, err := r.conn.GetSetElements(s.held)
 		if err != nil {

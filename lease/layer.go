@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"vipd/heartbeat/clock"
 )
 
@@ -94,13 +92,4 @@ func store(rs []Renewal) error {
 		}
 	}
 	return first
-}
-
-// bootNow reads CLOCK_BOOTTIME, in which expiries are counted.
-func bootNow() clock.Instant {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		panic("lease: no boot-time clock: " + err.Error()) // every Linux since 2.6.39 has it
-	}
-	return clock.Instant(t.Nano())
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -31,7 +32,7 @@ func TestMany(t *testing.T) {
 			l = open(t, owner.Host(), Options{Prefer: layer})
 			var rs []Renewal
 			for _, x := range l.Adopted() {
-				rs = append(rs, Renewal{x, bootNow().Add(time.Hour)})
+				rs = append(rs, Renewal{x, boot.Now().Add(time.Hour)})
 			}
 			if len(rs) != 2*each {
 				t.Fatalf("adopted %d", len(rs))

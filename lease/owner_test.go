@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -124,11 +125,11 @@ func keep(l *Leases, renewals []Renewal, published page, signals <-chan os.Signa
 		case s := <-signals:
 			held = s == signalGrant
 			if held {
-				published.expiry().Store(int64(bootNow().Add(ownerLease)))
+				published.expiry().Store(int64(boot.Now().Add(ownerLease)))
 			}
 		case <-ticker.C:
 		}
-		now := bootNow()
+		now := boot.Now()
 		if held = held && now < clock.Instant(published.expiry().Load()); !held {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -211,7 +212,7 @@ func (b *prober) note(a answer) {
 func (b *prober) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.since, b.answers = bootNow(), b.answers[:0]
+	b.since, b.answers = boot.Now(), b.answers[:0]
 }
 
 // read says whether all that the kernel has taken in has been read.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"vipd/host/boot"
 )
 
 // load loads the programs and notes their numbers.
@@ -50,7 +52,7 @@ func (p *programs) prove() error {
 	copy(packet[etherHeader+ip6Source:], k[:])
 	cell := p.table.cell(places[0].Slot)
 
-	cell.Store(int64(bootNow()))
+	cell.Store(int64(boot.Now()))
 	verdict, err := p.out.Run(&ebpf.RunOptions{Data: packet})
 	if err != nil {
 		return fmt.Errorf("try program: %w", err)
@@ -58,13 +60,13 @@ func (p *programs) prove() error {
 	if int32(verdict) != drop {
 		return errors.New("the kernel's clock for programs runs behind this process's")
 	}
-	until := bootNow().Add(time.Second)
+	until := boot.Now().Add(time.Second)
 	cell.Store(int64(until))
 	verdict, err = p.out.Run(&ebpf.RunOptions{Data: packet})
 	if err != nil {
 		return fmt.Errorf("try program: %w", err)
 	}
-	if int32(verdict) != pass && bootNow() < until {
+	if int32(verdict) != pass && boot.Now() < until {
 		return errors.New("the kernel's clock for programs runs ahead of this process's")
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // tableName is our table's. It changes when the meaning of its sets does.
@@ -76,11 +77,11 @@ func openRuleset(o Options) (enforcer, error) {
 // meets half of it. r.mu is held, or nobody else knows r yet.
 func (r *ruleset) install() error {
 	for i := range attempts {
-		began, allowed := bootNow(), allowance<<i
+		began, allowed := boot.Now(), allowance<<i
 		if err := r.build(began.Add(allowed)); err != nil {
 			return err
 		}
-		if bootNow().Sub(began) <= allowed+tardy {
+		if boot.Now().Sub(began) <= allowed+tardy {
 			return nil
 		}
 	}

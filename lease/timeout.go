@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // The kernel counts an element's timeout from when it takes it in, which is a
@@ -35,7 +36,7 @@ func liveElement(x lifetime, now clock.Instant) (nftables.SetElement, bool) {
 func (r *ruleset) transact(list []lifetime) error {
 	gone := 0
 	for i := range attempts {
-		began, allowed := bootNow(), allowance<<i
+		began, allowed := boot.Now(), allowance<<i
 		r.put(list, began.Add(allowed))
 		err := r.conn.Flush()
 		if errors.Is(err, unix.ENOENT) && gone == 0 {
@@ -45,7 +46,7 @@ func (r *ruleset) transact(list []lifetime) error {
 		if err != nil {
 			return fmt.Errorf("renew %d leases: %w", len(list), err)
 		}
-		if bootNow().Sub(began) <= allowed+tardy {
+		if boot.Now().Sub(began) <= allowed+tardy {
 			r.tell(list)
 			return nil
 		}

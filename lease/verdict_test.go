@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -128,7 +129,7 @@ func TestVerdicts(t *testing.T) {
 		for _, cell := range cells {
 			cell.Store(0)
 			if valid {
-				cell.Store(int64(bootNow().Add(time.Hour)))
+				cell.Store(int64(boot.Now().Add(time.Hour)))
 			}
 		}
 		for _, c := range packetCases {

@@ -13,6 +13,7 @@ import (
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 
+	"vipd/host/boot"
 	"vipd/testlab/rig"
 )
 
@@ -72,7 +73,7 @@ func arm(t *testing.T, l *Leases, address netip.Addr, interfaces ...int) *Lease 
 // renew renews a lease for so long from now, or ends the test.
 func renew(t *testing.T, x *Lease, d time.Duration) {
 	t.Helper()
-	if err := x.leases.Renew([]Renewal{{x, bootNow().Add(d)}}); err != nil {
+	if err := x.leases.Renew([]Renewal{{x, boot.Now().Add(d)}}); err != nil {
 		t.Fatal(err)
 	}
 }

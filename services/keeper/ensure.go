@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	children "vipd/services/child"
 )
 
@@ -50,9 +51,9 @@ func ensure(ctx context.Context, o Options) (p Process, err error) {
 	if err != nil {
 		return p, err
 	}
-	w := wait{sheet: s, runDir: o.RunDir, since: bootNow().Add(-stalledTime)}
+	w := wait{sheet: s, runDir: o.RunDir, since: boot.Now().Add(-stalledTime)}
 	if !running {
-		w.since = bootNow()
+		w.since = boot.Now()
 		if w.child, err = start(o); err != nil {
 			return p, err
 		}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vipd/host/boot"
 )
 
 // TestEnsure starts a keeper, finds it, and starts another when it has been killed,
@@ -31,7 +33,7 @@ func TestEnsure(t *testing.T) {
 	if err := Run(t.Context(), Options{RunDir: p.runDir, Root: p.root}); !errors.Is(err, ErrRunning) {
 		t.Errorf("a second keeper: %v", err)
 	}
-	if err := page.Guard(group, bootNow().Add(time.Minute)); err != nil {
+	if err := page.Guard(group, boot.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	service := p.start(group, "service")
@@ -43,7 +45,7 @@ func TestEnsure(t *testing.T) {
 	if !service.alive() || status(page, group) != Armed {
 		t.Error("the new keeper does not keep what was guarded")
 	}
-	if err := page.Renew(group, bootNow()); err != nil {
+	if err := page.Renew(group, boot.Now()); err != nil {
 		t.Error(err)
 	}
 	await(t, "the end of the group", func() bool { return !service.alive() })
@@ -62,7 +64,7 @@ func TestKeeperOutlivesTheDaemon(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(own, killFile), []byte("1"), 0); err != nil {
 		t.Fatal(err)
 	}
-	at := bootNow() // a look after this is no dying one's
+	at := boot.Now() // a look after this is no dying one's
 	await(t, "the keeper after its daemon", func() bool { return page.Looked() > at.Add(idleEvery) })
 	k := p.ensure()
 	if k.Started {
@@ -94,7 +96,7 @@ func TestEnsureFails(t *testing.T) {
 	k := p.ensure()
 	syscall.Kill(k.PID, syscall.SIGSTOP)
 	page := p.page()
-	await(t, "a stall", func() bool { return bootNow().Sub(page.Looked()) > stalledTime })
+	await(t, "a stall", func() bool { return boot.Now().Sub(page.Looked()) > stalledTime })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := Ensure(ctx, p.options()); err == nil || !strings.Contains(err.Error(), "has the lock but does not look") {
@@ -144,7 +146,7 @@ func TestRunEnds(t *testing.T) {
 	}
 	page, group := p.page(), p.group("historian")
 	service := p.start(group, "service")
-	if err := page.Guard(group, bootNow().Add(time.Second)); err != nil {
+	if err := page.Guard(group, boot.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	ended = run(t.Context())

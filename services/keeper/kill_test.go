@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // watched is a place with a keeper, a page and a group.
@@ -41,7 +42,7 @@ func TestSilentDaemon(t *testing.T) {
 			await(t, "silence", func() bool {
 				before := expiry
 				expiry = page.sheet.expiry(0)
-				return expiry == before && expiry < bootNow()
+				return expiry == before && expiry < boot.Now()
 			})
 			await(t, "the end of the group", func() bool { return !service.alive() })
 			late := service.at.Sub(expiry)
@@ -66,7 +67,7 @@ func TestSilentDaemon(t *testing.T) {
 func TestWhatIsLeftAlone(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
-	soon := func() clock.Instant { return bootNow().Add(50 * time.Millisecond) }
+	soon := func() clock.Instant { return boot.Now().Add(50 * time.Millisecond) }
 	elsewhere := newPlace(t).group("foreign")
 	remade := p.group("remade")
 	groups := map[string]struct {
@@ -90,7 +91,7 @@ func TestWhatIsLeftAlone(t *testing.T) {
 		}
 	}
 	page.Release(groups["released"].path)
-	page.sheet.field(page.rows[groups["far ahead"].path], rowExpiry).Store(uint64(bootNow().Add(MaxAhead + time.Minute)))
+	page.sheet.field(page.rows[groups["far ahead"].path], rowExpiry).Store(uint64(boot.Now().Add(MaxAhead + time.Minute)))
 	half := len(groups) // as if the writer stood still before its last store
 	r, err := identify(groups["half done"].path)
 	if err != nil {
@@ -152,7 +153,7 @@ func remake(t *testing.T, path string) {
 // it: a daemon that thaws may be in the middle of a start.
 func TestKilledStaysDead(t *testing.T) {
 	p, page, group := watched(t)
-	if err := page.Guard(group, bootNow()); err != nil {
+	if err := page.Guard(group, boot.Now()); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the kill", func() bool { return status(page, group) == Killed })
@@ -172,7 +173,7 @@ func TestKilledStaysDead(t *testing.T) {
 	if !next.alive() {
 		t.Error("killed one in a group that was released")
 	}
-	if err := page.Guard(group, bootNow().Add(time.Minute)); err != nil || status(page, group) != Armed {
+	if err := page.Guard(group, boot.Now().Add(time.Minute)); err != nil || status(page, group) != Armed {
 		t.Errorf("guarded again: %v, %v", err, status(page, group))
 	}
 	time.Sleep(2 * idleEvery)

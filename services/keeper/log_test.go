@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vipd/host/boot"
 )
 
 // A reader of the log that is gone, or reads no more, keeps no group alive.
@@ -46,7 +48,7 @@ func TestLogWithoutReader(t *testing.T) {
 			c.after(reader, writer)
 			group := p.group("historian")
 			service := p.start(group, "service")
-			if err := page.Guard(group, bootNow().Add(50*time.Millisecond)); err != nil {
+			if err := page.Guard(group, boot.Now().Add(50*time.Millisecond)); err != nil {
 				t.Fatal(err)
 			}
 			await(t, "the end of the group", func() bool { return !service.alive() })

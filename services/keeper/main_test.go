@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/lease"
 	"vipd/testlab/rig"
 )
@@ -54,11 +55,11 @@ const (
 func beDaemon(runDir, group string) int {
 	p, err := OpenPage(runDir)
 	if err == nil {
-		err = p.Guard(group, bootNow().Add(daemonLease))
+		err = p.Guard(group, boot.Now().Add(daemonLease))
 	}
 	for err == nil {
 		time.Sleep(daemonRenews)
-		err = p.Renew(group, bootNow().Add(daemonLease))
+		err = p.Renew(group, boot.Now().Add(daemonLease))
 	}
 	fmt.Fprintln(os.Stderr, "daemon:", err)
 	if err.Error() == "renew "+group+": "+ErrKilled.Error() {
@@ -177,7 +178,7 @@ func (p *place) start(group string, args ...string) *process {
 	}
 	go func() {
 		c.Wait()
-		c.at = bootNow()
+		c.at = boot.Now()
 		close(c.ended)
 	}()
 	p.t.Cleanup(func() {

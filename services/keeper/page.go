@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // ErrKilled says that the keeper has killed the group, or is about to: its lease
@@ -33,7 +34,7 @@ type Guarded struct {
 // OpenPage opens the page of a run directory. What an earlier daemon of this boot
 // guarded stays guarded: see Guards, and Guard or Release each.
 func OpenPage(runDir string) (*Page, error) {
-	boot, err := bootID()
+	this, err := boot.ReadID()
 	if err != nil {
 		return nil, fmt.Errorf("open page of groups: %w", err)
 	}
@@ -41,8 +42,8 @@ func OpenPage(runDir string) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.valid(boot) {
-		s.layOut(boot)
+	if !s.valid(this) {
+		s.layOut(this)
 	}
 	p := &Page{sheet: s, rows: make(map[string]int)}
 	for i := range MaxGroups {
@@ -63,7 +64,7 @@ func (p *Page) Guard(path string, until clock.Instant) error {
 	if err != nil {
 		return fmt.Errorf("guard %s: %w", path, err)
 	}
-	now := bootNow()
+	now := boot.Now()
 	if r.expiry = until; until.Add(Grace) < now || until > now.Add(MaxAhead) {
 		return fmt.Errorf("guard %s: expiry in %v: want at most %v, and not over already", path, until.Sub(now), MaxAhead)
 	}
@@ -112,7 +113,7 @@ func (p *Page) place(path string) (int, error) {
 // has the group killed at once if it is past by Grace. It is one store, without
 // allocation. The error is ErrKilled when the group has been killed.
 func (p *Page) Renew(path string, until clock.Instant) error {
-	if until > bootNow().Add(MaxAhead) {
+	if until > boot.Now().Add(MaxAhead) {
 		return fmt.Errorf("renew %s: more than %v ahead", path, MaxAhead)
 	}
 	p.mu.Lock()
@@ -125,7 +126,7 @@ func (p *Page) Renew(path string, until clock.Instant) error {
 func (p *Page) End(path string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	until := bootNow()
+	until := boot.Now()
 	if i, ok := p.rows[path]; ok {
 		until = min(until, p.sheet.expiry(i))
 	}

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 func TestGuardRefused(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
 	group := p.group("historian")
-	later := bootNow().Add(time.Minute)
+	later := boot.Now().Add(time.Minute)
 	if err := os.Symlink(group, filepath.Join(p.runDir, "link")); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func TestGuardRefused(t *testing.T) {
 	if err := page.Guard(group, later); err != nil {
 		t.Fatal(err)
 	}
-	if err := page.Renew(group, bootNow().Add(MaxAhead+time.Minute)); err == nil {
+	if err := page.Renew(group, boot.Now().Add(MaxAhead+time.Minute)); err == nil {
 		t.Error("renewed for more than an hour")
 	}
 	if err := page.Renew(group, 0); err != nil {
@@ -67,7 +68,7 @@ func TestPageIsLeftToTheNext(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
 	a, b := p.group("a"), p.group("b")
-	until := bootNow().Add(time.Minute)
+	until := boot.Now().Add(time.Minute)
 	for _, path := range []string{a, b} {
 		if err := page.Guard(path, until); err != nil {
 			t.Fatal(err)
@@ -103,15 +104,15 @@ func TestPageEnd(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
 	a := p.group("a")
-	before := bootNow()
+	before := boot.Now()
 	if err := page.Guard(a, before.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if err := page.End(a); err != nil {
 		t.Fatal(err)
 	}
-	if at := page.Guards()[0].Expiry; at < before || at > bootNow() {
-		t.Errorf("ended %v from now", at.Sub(bootNow()))
+	if at := page.Guards()[0].Expiry; at < before || at > boot.Now() {
+		t.Errorf("ended %v from now", at.Sub(boot.Now()))
 	}
 	expired := before.Add(-Grace / 2)
 	if err := page.Renew(a, expired); err != nil {
@@ -130,7 +131,7 @@ func TestPageFull(t *testing.T) {
 	page := p.page()
 	for n := range MaxGroups + 1 {
 		path := p.group(fmt.Sprint(n))
-		err := page.Guard(path, bootNow().Add(time.Minute))
+		err := page.Guard(path, boot.Now().Add(time.Minute))
 		if full := n == MaxGroups; full != (err != nil) || full && !strings.Contains(err.Error(), "256 groups are the most") {
 			t.Fatalf("group %d: %v", n, err)
 		}
@@ -175,7 +176,7 @@ func TestRowIsNeverOfTwo(t *testing.T) {
 			default:
 			}
 			path := rows[n%2].path
-			if err := page.Guard(path, bootNow().Add(time.Minute)); err != nil {
+			if err := page.Guard(path, boot.Now().Add(time.Minute)); err != nil {
 				t.Error(err)
 				return
 			}
@@ -206,10 +207,10 @@ func TestRenewAllocatesNothing(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
 	group := p.group("historian")
-	if err := page.Guard(group, bootNow().Add(time.Minute)); err != nil {
+	if err := page.Guard(group, boot.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	until := bootNow().Add(time.Minute)
+	until := boot.Now().Add(time.Minute)
 	if n := testing.AllocsPerRun(100, func() {
 		until++
 		if err := page.Renew(group, until); err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // ErrRunning says that another keeper guards the groups of the run directory.
@@ -77,7 +78,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	o.Log.Info("guarding", "page", k.sheet.path, "below", o.Root, "in", o.Only)
 	for ctx.Err() == nil {
-		now := bootNow()
+		now := boot.Now()
 		next := k.look(now)
 		if why := k.done(now); why != "" {
 			o.Log.Info("ending", "because", why)

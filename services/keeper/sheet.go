@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // MaxGroups is the most groups that one keeper guards.
@@ -38,7 +39,6 @@ const (
 	atKeeper = 8
 	atLooked = 16
 	atBoot   = 24
-	bootSize = 36
 	headSize = 64
 
 	rowState  = 0
@@ -111,15 +111,15 @@ func (s *sheet) state(i int) *atomic.Uint64 { return s.field(i, rowState) }
 func (s *sheet) expiry(i int) clock.Instant { return clock.Instant(s.field(i, rowExpiry).Load()) }
 
 // valid says whether a daemon of this boot has laid the page out.
-func (s *sheet) valid(boot string) bool {
-	return s.word(atMagic).Load() == sheetMagic && string(s.memory[atBoot:atBoot+bootSize]) == boot
+func (s *sheet) valid(this boot.ID) bool {
+	return s.word(atMagic).Load() == sheetMagic && string(s.memory[atBoot:atBoot+boot.TextSize]) == this.String()
 }
 
 // layOut empties the page for this boot. What the keeper says of itself stays.
-func (s *sheet) layOut(boot string) {
+func (s *sheet) layOut(this boot.ID) {
 	s.word(atMagic).Store(0)
 	clear(s.memory[headSize:])
-	copy(s.memory[atBoot:], boot)
+	copy(s.memory[atBoot:], this.String())
 	s.word(atMagic).Store(sheetMagic)
 }
 
@@ -151,16 +151,4 @@ func (s *sheet) write(i int, r row) {
 	s.field(i, rowLength).Store(uint64(len(r.path)))
 	start := headSize + i*rowSize + rowPath
 	copy(s.memory[start:start+pathLimit], r.path)
-}
-
-// bootID is the kernel's id of this boot.
-func bootID() (string, error) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", err
-	}
-	if len(text) < bootSize {
-		return "", fmt.Errorf("boot id %q is too short", text)
-	}
-	return string(text[:bootSize]), nil
 }

@@ -1,12 +1,6 @@
 package keeper
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-
-	"vipd/heartbeat/clock"
-)
+import "time"
 
 // Times of a guard.
 const (
@@ -55,12 +49,3 @@ func (s state) become(x Status) state { return s>>generationShift<<generationShi
 
 // armed is the state of the row's next guard.
 func (s state) armed() state { return (s>>generationShift+1)<<generationShift | state(Armed) }
-
-// bootNow reads CLOCK_BOOTTIME, in which expiries are counted.
-func bootNow() clock.Instant {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		panic("keeper: no boot-time clock: " + err.Error()) // every Linux since 2.6.39 has it
-	}
-	return clock.Instant(t.Nano())
-}

@@ -6,13 +6,14 @@ import (
 	"os"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // keeper is Run at work.
 type keeper struct {
 	sheet   *sheet
 	root    *root
-	boot    string
+	boot    boot.ID
 	log     *slog.Logger
 	watches [MaxGroups]watch
 	needed  clock.Instant // when something was guarded last, or the start
@@ -27,7 +28,7 @@ type watch struct {
 }
 
 func newKeeper(o Options) (*keeper, error) {
-	boot, err := bootID()
+	this, err := boot.ReadID()
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func newKeeper(o Options) (*keeper, error) {
 		r.close()
 		return nil, err
 	}
-	return &keeper{sheet: s, root: r, boot: boot, log: o.Log, needed: bootNow()}, nil
+	return &keeper{sheet: s, root: r, boot: this, log: o.Log, needed: boot.Now()}, nil
 }
 
 func (k *keeper) close() {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // looker is a keeper that the test makes look, at instants of its own.
@@ -27,7 +28,7 @@ func TestWhenItLooksAgain(t *testing.T) {
 	p := newPlace(t)
 	page, k := p.page(), p.looker()
 	group := p.group("historian")
-	now := bootNow()
+	now := boot.Now()
 	if next := k.look(now); next != now.Add(idleEvery) {
 		t.Errorf("idle: %v", next.Sub(now))
 	}
@@ -58,7 +59,7 @@ func TestWhenItEnds(t *testing.T) {
 	p := newPlace(t)
 	page, k := p.page(), p.looker()
 	group := p.group("historian")
-	now := bootNow()
+	now := boot.Now()
 	look := func(at clock.Instant) string {
 		k.look(at)
 		return k.done(at)
@@ -93,11 +94,11 @@ func TestPageOfAnotherBootGuardsNothing(t *testing.T) {
 	p := newPlace(t)
 	page, k := p.page(), p.looker()
 	group := p.group("historian")
-	if err := page.Guard(group, bootNow()); err != nil {
+	if err := page.Guard(group, boot.Now()); err != nil {
 		t.Fatal(err)
 	}
 	page.sheet.memory[atBoot] ^= 1
-	k.look(bootNow().Add(time.Minute))
+	k.look(boot.Now().Add(time.Minute))
 	if status(page, group) != Armed {
 		t.Error("acted on the page of another boot")
 	}
@@ -108,7 +109,7 @@ func TestNoDescriptors(t *testing.T) {
 	p := newPlace(t)
 	page, k := p.page(), p.looker()
 	group := p.group("historian")
-	until := bootNow().Add(time.Minute)
+	until := boot.Now().Add(time.Minute)
 	if err := page.Guard(group, until); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestRowOfAnotherGroup(t *testing.T) {
 	first, second := p.group("first"), p.group("second")
 	spared := p.start(first, "service")
 	struck := p.start(second, "service")
-	until := bootNow().Add(time.Minute)
+	until := boot.Now().Add(time.Minute)
 	if err := page.Guard(first, until); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +163,7 @@ func TestGroupIsGone(t *testing.T) {
 	p := newPlace(t)
 	page, k := p.page(), p.looker()
 	group := p.group("historian")
-	until := bootNow().Add(time.Minute)
+	until := boot.Now().Add(time.Minute)
 	if err := page.Guard(group, until); err != nil {
 		t.Fatal(err)
 	}
@@ -196,8 +197,8 @@ func FuzzRow(f *testing.F) {
 		p := newPlace(t)
 		page, k := p.page(), p.looker()
 		copy(page.sheet.memory[headSize:headSize+rowSize], octets)
-		k.look(bootNow())
-		k.look(bootNow().Add(time.Minute))
+		k.look(boot.Now())
+		k.look(boot.Now().Add(time.Minute))
 		if k.watches[0].victim != nil {
 			t.Error("found a group where none is")
 		}

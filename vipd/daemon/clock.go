@@ -2,11 +2,11 @@ package daemon
 
 import (
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // clocks are where the daemon's parts read the time.
@@ -16,17 +16,7 @@ type clocks struct {
 }
 
 // kernelClocks are the host's own.
-var kernelClocks = clocks{boot: bootNow, wall: wallNow}
-
-// bootNow reads CLOCK_BOOTTIME. It does not wait, so the scheduler need not know: being
-// told of a system call, it wakes the runtime's watching thread of an idle program.
-func bootNow() clock.Instant {
-	var t unix.Timespec
-	if _, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_BOOTTIME, uintptr(unsafe.Pointer(&t)), 0); errno != 0 {
-		panic("daemon: no boot-time clock: " + errno.Error()) // every Linux since 2.6.39 has it
-	}
-	return clock.Instant(t.Nano())
-}
+var kernelClocks = clocks{boot: boot.Now, wall: wallNow}
 
 // wallNow reads the time of day.
 func wallNow() clock.Wall { return clock.Wall(time.Now().UnixNano()) }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 )
 
 // copyWatch notices that this machine, or this process, may be a copy that goes on with
@@ -111,8 +112,8 @@ func (d *Daemon) watchCopies(ctx context.Context) {
 // no sleep.
 func asleep() (least, most time.Duration) {
 	before := monotonicNow()
-	boot := bootNow()
-	return boot.Sub(monotonicNow()), boot.Sub(before)
+	now := boot.Now()
+	return now.Sub(monotonicNow()), now.Sub(before)
 }
 
 func monotonicNow() clock.Instant {
@@ -121,9 +122,9 @@ func monotonicNow() clock.Instant {
 	return clock.Instant(t.Nano())
 }
 
-// identity is the boot id and the machine id; what the host does not have is empty.
+// identity is the boot id, zero if the kernel has none, and the machine id, empty if the host has none.
 func identity() string {
-	return readID("/proc/sys/kernel/random/boot_id") + readID("/etc/machine-id")
+	return thisBoot().String() + readID("/etc/machine-id")
 }
 
 // readID reads a file of one id, empty if there is none. A file of package os would be

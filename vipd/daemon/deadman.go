@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/lease"
 	"vipd/sharedip"
 	"vipd/token"
@@ -202,7 +203,7 @@ func (d *deadman) silenced(name string) bool {
 	d.mu.Lock()
 	list := slices.Clone(d.armed[token.ID(name)])
 	d.mu.Unlock()
-	answers := func(l *lease.Lease) bool { return l.Enforced() >= bootNow() }
+	answers := func(l *lease.Lease) bool { return l.Enforced() >= boot.Now() }
 	return len(list) > 0 && !slices.ContainsFunc(list, answers)
 }
 
@@ -350,7 +351,7 @@ func (d *deadman) write(list []expiry) (ok bool) {
 func (d *deadman) writeOne(list []expiry) (ok bool) {
 	id, until := list[0].id, list[0].until
 	err := d.post(list)
-	if now := bootNow(); err != nil && d.refused != nil {
+	if now := boot.Now(); err != nil && d.refused != nil {
 		d.refused(id, until > now && d.until[id] <= now, err)
 	}
 	if err != nil && !d.sick {

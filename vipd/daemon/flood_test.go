@@ -9,6 +9,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/multicast"
 	"vipd/multicast/ether"
 	"vipd/seal"
@@ -60,18 +61,18 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 	}
 	for range 3 * refusedBurst { // one at a time, so that no batch is full
 		f.from.Send(forged, f.to)
-		inlet.next(bootNow())
+		inlet.next(boot.Now())
 	}
-	for until := bootNow().Add(10 * time.Second); len(inlet.paused) == 0 && bootNow() < until; {
+	for until := boot.Now().Add(10 * time.Second); len(inlet.paused) == 0 && boot.Now() < until; {
 		f.from.Send(forged, f.to)
-		inlet.next(bootNow())
+		inlet.next(boot.Now())
 	}
 	if len(inlet.paused) != 1 {
 		t.Fatalf("%d sockets are paused, want the flooded one", len(inlet.paused))
 	}
-	for until := bootNow().Add(10 * time.Second); len(inlet.paused) != 0 && bootNow() < until; {
-		deadline := bootNow().Add(20 * time.Millisecond)
-		if ev := inlet.next(deadline); ev != (node.Tick{}) || bootNow() < deadline {
+	for until := boot.Now().Add(10 * time.Second); len(inlet.paused) != 0 && boot.Now() < until; {
+		deadline := boot.Now().Add(20 * time.Millisecond)
+		if ev := inlet.next(deadline); ev != (node.Tick{}) || boot.Now() < deadline {
 			t.Errorf("%v, want a tick", ev)
 		}
 	}
@@ -89,16 +90,16 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 			f.from.Send(forged, f.to)
 		}
 		f.from.Send(sealer.Seal(nil, m.Append(nil)), f.to)
-		for until := bootNow().Add(10 * time.Second); ; {
+		for until := boot.Now().Add(10 * time.Second); ; {
 			if r, ok := inlet.next(until).(heartbeat.Received); ok && r.Message.Seq == m.Seq {
 				break
-			} else if bootNow() > until {
+			} else if boot.Now() > until {
 				t.Fatalf("heartbeat %d is not heard", m.Seq)
 			}
 		}
 	}
 	f.path.close(inlet) // while it may be paused
-	if ev := inlet.next(bootNow().Add(5 * longestPause)); ev != (node.Tick{}) {
+	if ev := inlet.next(boot.Now().Add(5 * longestPause)); ev != (node.Tick{}) {
 		t.Errorf("%v, want a tick", ev)
 	}
 }
@@ -127,7 +128,7 @@ func floodedInlet(b *testing.B, ring *seal.Ring, first []byte) *inlet {
 	d.now.Store(&cluster{})
 	names := d.cluster
 	d.loop = &loop{journal: &journal{ring: control.NewJournal(), names: names, log: slog.New(slog.DiscardHandler)},
-		machine: node.New(node.Config{Config: token.Config{Interval: 50 * time.Millisecond, Dead: 150 * time.Millisecond}}, bootNow())}
+		machine: node.New(node.Config{Config: token.Config{Interval: 50 * time.Millisecond, Dead: 150 * time.Millisecond}}, boot.Now())}
 	opener := seal.NewOpener(ring, seal.Heartbeat)
 	opener.Open(nil, first)
 	opener.Confirm(1, 77)

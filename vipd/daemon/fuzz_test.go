@@ -68,8 +68,8 @@ func FuzzLeasePage(f *testing.F) {
 	const longest = time.Second
 	now := clock.Instant(time.Hour)
 	head := binary.NativeEndian.AppendUint64(nil, pageMagic)
-	boot := bootID()
-	head = append(head, boot[:]...)
+	this := thisBoot()
+	head = append(head, this[:]...)
 	rowOf := func(words ...uint64) (b []byte) {
 		for _, w := range words {
 			b = binary.NativeEndian.AppendUint64(b, w)

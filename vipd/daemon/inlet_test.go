@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"vipd/host/boot"
 	"vipd/vipd/node"
 )
 
@@ -22,12 +23,12 @@ func newTestInlet(t *testing.T) (*inlet, chan any) {
 func TestInletDeadline(t *testing.T) {
 	i, _ := newTestInlet(t)
 	for _, wait := range []time.Duration{3 * time.Millisecond, 0, -time.Second, 500 * time.Microsecond} {
-		began := bootNow()
+		began := boot.Now()
 		deadline := began.Add(wait)
 		if ev := i.next(deadline); ev != (node.Tick{}) {
 			t.Fatalf("after %v: %v, want a tick", wait, ev)
 		}
-		if late := bootNow().Sub(max(deadline, began)); late < 0 || late > time.Second/2 {
+		if late := boot.Now().Sub(max(deadline, began)); late < 0 || late > time.Second/2 {
 			t.Errorf("%v late", late)
 		}
 	}
@@ -36,7 +37,7 @@ func TestInletDeadline(t *testing.T) {
 // What is told wakes a loop that sleeps, and is found by one that does not.
 func TestInletIsRung(t *testing.T) {
 	i, events := newTestInlet(t)
-	far := bootNow().Add(10 * time.Second)
+	far := boot.Now().Add(10 * time.Second)
 	for k := range 1000 {
 		go func() { // at once, or when it sleeps
 			for k%2 == 0 && !i.asleep.Load() {
@@ -61,7 +62,7 @@ func TestInletStops(t *testing.T) {
 			}
 			i.stop()
 		}()
-		if ev := i.next(bootNow().Add(10 * time.Second)); ev != nil {
+		if ev := i.next(boot.Now().Add(10 * time.Second)); ev != nil {
 			t.Errorf("early %v: %v", early, ev)
 		}
 	}
@@ -74,13 +75,13 @@ func TestBootAlarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, wait := range []time.Duration{2 * time.Millisecond, -time.Second, 300 * time.Microsecond} {
-		at := bootNow().Add(wait)
-		if !a.wait(at) || bootNow() < at {
+		at := boot.Now().Add(wait)
+		if !a.wait(at) || boot.Now() < at {
 			t.Errorf("%v: too early", wait)
 		}
 	}
 	time.AfterFunc(time.Millisecond, a.stop)
-	if a.wait(bootNow().Add(10 * time.Second)) {
+	if a.wait(boot.Now().Add(10 * time.Second)) {
 		t.Error("stopped, and rang")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vipd/heartbeat"
+	"vipd/host/boot"
 	"vipd/multicast/ether"
 	"vipd/seal"
 	"vipd/testlab/rig"
@@ -100,7 +101,7 @@ func (l *lanTest) hears() uint8 {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		l.number++
 		l.out.send(heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: l.number})
-		if r, ok := l.d.inlet.next(bootNow().Add(20 * time.Millisecond)).(heartbeat.Received); ok && r.Message.Seq == l.number {
+		if r, ok := l.d.inlet.next(boot.Now().Add(20 * time.Millisecond)).(heartbeat.Received); ok && r.Message.Seq == l.number {
 			return r.Path
 		}
 	}

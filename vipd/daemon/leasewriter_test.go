@@ -11,6 +11,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/lease"
 	"vipd/testlab/rig"
 	"vipd/token"
@@ -20,7 +21,7 @@ import (
 // kernel.
 func writerOf(tb testing.TB, h *rig.Host, layer lease.Layer, count int) (b *beater, list []token.Lease) {
 	tb.Helper()
-	k := clocks{boot: bootNow, wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) }}
+	k := clocks{boot: boot.Now, wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) }}
 	p, _, err := openPage(filepath.Join(tb.TempDir(), "leases"))
 	if err != nil {
 		tb.Fatal(err)
@@ -36,7 +37,7 @@ func writerOf(tb testing.TB, h *rig.Host, layer lease.Layer, count int) (b *beat
 				return err
 			}
 			d.armed[id] = armed
-			list = append(list, token.Lease{Token: i, Limit: bootNow().Add(time.Minute), Epoch: 257})
+			list = append(list, token.Lease{Token: i, Limit: boot.Now().Add(time.Minute), Epoch: 257})
 			b.setLease(list[i], row{id: id, epoch: 257})
 		}
 		return nil

@@ -62,6 +62,6 @@ func interfaceByIndex(index int) *net.Interface {
 
 // bootName names the boot that this host is in, 0 if the kernel does not tell.
 func bootName() uint64 {
-	id := bootID()
+	id := thisBoot()
 	return binary.BigEndian.Uint64(id[:8]) ^ binary.BigEndian.Uint64(id[8:])
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/token"
 	"vipd/vipd/node"
 )
@@ -50,17 +51,17 @@ type row struct {
 // file can't be had, the page is of this process alone, and the error says why: the daemon
 // works as well, but after a crash the next one adopts nothing.
 func openPage(path string) (p *page, left []row, err error) {
-	boot := bootID()
+	this := thisBoot()
 	p = &page{}
 	if p.memory, err = mapPage(path); err != nil {
 		p.memory, left = make([]byte, pageSize), nil
-	} else if binary.NativeEndian.Uint64(p.memory) == pageMagic && [16]byte(p.memory[8:24]) == boot {
+	} else if binary.NativeEndian.Uint64(p.memory) == pageMagic && [16]byte(p.memory[8:24]) == this {
 		left = p.rows()
 	}
 	p.file = err == nil
 	clear(p.memory)
 	binary.NativeEndian.PutUint64(p.memory, pageMagic)
-	copy(p.memory[8:], boot[:])
+	copy(p.memory[8:], this[:])
 	return p, left, err
 }
 
@@ -153,32 +154,10 @@ func (p *page) close() {
 	}
 }
 
-// bootID is the kernel's id of this boot; all zero if it does not tell.
-func bootID() (id [16]byte) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return id
-	}
-	n := 0
-	for _, c := range text {
-		digit := hexDigit(c)
-		if digit < 0 || n >= 32 {
-			continue
-		}
-		id[n/2] = id[n/2]<<4 | byte(digit)
-		n++
-	}
+// thisBoot is the id of this boot, zero if the kernel does not publish one.
+func thisBoot() boot.ID {
+	id, _ := boot.ReadID()
 	return id
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	}
-	return -1
 }
 
 // lease is the row as a start finds it.

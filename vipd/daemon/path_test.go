@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vipd/heartbeat"
+	"vipd/host/boot"
 	"vipd/multicast"
 	"vipd/seal"
 	"vipd/testlab/rig"
@@ -83,7 +84,7 @@ func hear(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 		before := in.inbox.repeated
 		out.send(heartbeat.Send{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: seq})
 		heard := false
-		for until := bootNow().Add(50 * time.Millisecond); bootNow() < until; {
+		for until := boot.Now().Add(50 * time.Millisecond); boot.Now() < until; {
 			if _, message := in.next(until).(heartbeat.Received); message {
 				heard = true
 			}
@@ -119,7 +120,7 @@ func spared(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 	for seq := range uint64(2) {
 		out.send(heartbeat.Send{Kind: heartbeat.Beat, Spare: seq == 0}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: first + seq})
 		for ctx.Err() == nil && (came[first+seq] == 0 || seq == 1 && in.inbox.repeated == before) {
-			if r, message := in.next(bootNow().Add(50 * time.Millisecond)).(heartbeat.Received); message {
+			if r, message := in.next(boot.Now().Add(50 * time.Millisecond)).(heartbeat.Received); message {
 				came[r.Message.Seq]++
 			}
 		}

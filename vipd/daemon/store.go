@@ -84,7 +84,7 @@ type store struct {
 // used is set aside, under a name of its own, and the state begins anew: a daemon that
 // does not start serves no address at all. What can't be written is told by change.
 func openStore(dir string) *store {
-	s := &store{path: filepath.Join(dir, "state.json"), boot: fmt.Sprintf("%x", bootID())}
+	s := &store{path: filepath.Join(dir, "state.json"), boot: fmt.Sprintf("%x", [16]byte(thisBoot()))}
 	state, err := readState(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // the first write makes it, or says why it can't
