@@ -181,10 +181,26 @@ func (m *Machine) keepExpired(q *query, t *state, limit clock.Instant) leasePhas
 	if limit < t.lease.limit && q.now < t.lease.limit { // one that ran out has ended already, and no earlier
 		m.extendLease(t, limit)
 	}
-	if t.phase != Holding || q.reached(t.lease.keptUntil) {
+	if t.phase != Holding || q.reached(t.lease.keptUntil) && !m.rivalLeaves(q, t) {
 		return noLease
 	}
 	return expired
+}
+
+// rivalLeaves reports whether a peer that took the token meanwhile removes its resource
+// again, having lost the conflict. The removal may take longer than an interval; a holder
+// that did not wait for its end would leave the token to be taken anew. It waits for D at
+// most.
+func (m *Machine) rivalLeaves(q *query, t *state) bool {
+	if q.reached(t.lease.keptUntil.Add(m.config.Dead)) {
+		return false
+	}
+	for i := range m.peers {
+		if p := &m.peers[i]; p.complete && t.claims[i].Phase == Dropping && m.present(q, t, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // Alone, the neighbours are told once a second for a minute: a peer beyond the

@@ -11,14 +11,15 @@ import (
 
 // everyQuestion asks the rules all that decides what becomes of the token.
 var everyQuestion = map[string]func(m *Machine, q *query, t *state, i int) any{
-	"alive":      func(m *Machine, q *query, t *state, i int) any { return m.alive(q, &m.peers[i]) },
-	"speaks":     func(m *Machine, q *query, t *state, i int) any { return m.reportsOnTime(q, t, &m.peers[i]) },
-	"oneWay":     func(m *Machine, q *query, t *state, _ int) any { return m.oneWay(q, t) },
-	"reasons":    func(m *Machine, q *query, t *state, _ int) any { return m.reasons(q, t) },
-	"rival":      func(m *Machine, q *query, t *state, _ int) any { return m.rival(q, t) },
-	"deafRival":  func(m *Machine, q *query, t *state, i int) any { return m.deafRival(q, t, i) },
-	"leaseLimit": func(m *Machine, q *query, t *state, _ int) any { return m.leaseLimit(q, t) },
-	"clears":     func(m *Machine, q *query, t *state, i int) any { return m.peerPermits(q, t, i) },
+	"alive":       func(m *Machine, q *query, t *state, i int) any { return m.alive(q, &m.peers[i]) },
+	"speaks":      func(m *Machine, q *query, t *state, i int) any { return m.reportsOnTime(q, t, &m.peers[i]) },
+	"oneWay":      func(m *Machine, q *query, t *state, _ int) any { return m.oneWay(q, t) },
+	"reasons":     func(m *Machine, q *query, t *state, _ int) any { return m.reasons(q, t) },
+	"rival":       func(m *Machine, q *query, t *state, _ int) any { return m.rival(q, t) },
+	"deafRival":   func(m *Machine, q *query, t *state, i int) any { return m.deafRival(q, t, i) },
+	"rivalLeaves": func(m *Machine, q *query, t *state, _ int) any { return m.rivalLeaves(q, t) },
+	"leaseLimit":  func(m *Machine, q *query, t *state, _ int) any { return m.leaseLimit(q, t) },
+	"clears":      func(m *Machine, q *query, t *state, i int) any { return m.peerPermits(q, t, i) },
 	"cleared": func(m *Machine, q *query, t *state, _ int) any {
 		c, ok := m.takePermitted(q, t)
 		return fmt.Sprint(c, ok)

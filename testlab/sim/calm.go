@@ -143,14 +143,8 @@ func (c *checker) remember() {
 	}
 }
 
-// unmoved fails if the cut has moved something. One of about a dead time, that has had
-// somebody take for a moment, may: it does where an address is not removed again within the
-// interval for which its holder waits.
-func (c *checker) unmoved(f Fault) {
-	d := c.w.Plan.Dead()
-	if c.w.Plan.HandsTime > c.w.Plan.Interval && f.For > d*9/10 && f.For < d*5/4 {
-		return
-	}
+// unmoved fails if the cut has moved something.
+func (c *checker) unmoved() {
 	for i := range c.holder {
 		if now := c.holderOf(i); now != c.holder[i] {
 			c.fail("a short cut moved %s from %d to %d", c.w.specs[i].Name, c.holder[i], now)

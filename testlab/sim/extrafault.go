@@ -197,9 +197,14 @@ func (h *Host) lag(d time.Duration, loopOnly bool) {
 	})
 }
 
-// catchUp is for a loop that runs again: what waited is there at once.
+// catchUp is for a loop that runs again: what waited is there at once, or when the daemon
+// thaws.
 func (h *Host) catchUp() {
-	if !h.busy {
+	switch {
+	case !h.busy:
+		return
+	case h.frozen:
+		h.late = append(h.late, h.catchUp)
 		return
 	}
 	h.busy = false

@@ -12,7 +12,7 @@ func (w *World) Inject(f Fault) {
 	switch w.Plan.Class {
 	case Blinks:
 		w.At(int64(f.At)-1, w.check.remember)
-		w.At(int64(f.At+f.For+settle)-1, func() { w.check.unmoved(f) })
+		w.At(int64(f.At+f.For+settle)-1, func() { w.check.unmoved() })
 	case Errands:
 		w.At(int64(f.At+f.For)-1, func() { w.check.delivered(f) })
 	}

@@ -51,7 +51,7 @@ const startSlack = uint64(time.Second / eighth)
 func (c *checker) forgot(h *Host, i int, floor uint64) bool {
 	n := h.Slot - 1
 	granted, counter := c.granted[n][i], token.Counter(c.newest[n][i])
-	if c.pageLost[n] < granted || counter <= floor {
+	if c.pageLost[n] < granted || counter < floor {
 		return false
 	}
 	return c.stateLost[n] >= granted || h.told.start != 0 && !h.unsynced && counter > h.told.start+startSlack
