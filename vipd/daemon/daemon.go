@@ -21,6 +21,7 @@ import (
 	"vipd/sharedip"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/sched"
 )
 
 // Options are what the verb `run` was told.
@@ -198,18 +199,18 @@ func permission(err error) error {
 func Run(ctx context.Context, o Options) error {
 	unix.Umask(0o022) // what is made here is for the next daemon to read, however this one was started
 	settleProcess()
-	o.Refused = hurry()
+	o.Refused = sched.Prioritise()
 	d, err := New(o)
 	if err != nil {
 		return permission(err)
 	}
-	sayHurry(o.Refused, d.log) // which waits for no reader
+	sched.WarnRefused(o.Refused, d.log) // which waits for no reader
 	reaping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	go child.Reap(reaping)
 	if o.Refused == nil {
-		shed()
-		go stayInHurry(reaping)
+		sched.ReleaseStartupMemory()
+		go sched.MaintainPriority(reaping)
 	}
 	err = d.Run(ctx)
 	if !errors.Is(err, errRestart) {

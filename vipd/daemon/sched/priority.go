@@ -1,4 +1,4 @@
-package daemon
+package sched
 
 import (
 	"context"
@@ -23,23 +23,23 @@ const (
 	watchSlack = "1000000" // and the runtime's watching thread
 )
 
-// hurry makes this process run before others, where the host allows it: the
+// Prioritise makes this process run before others, where the host allows it: the
 // highest ordinary priority for all of its threads, and memory that is not paged
 // out. All threads, because a message needs the reader's, the loop's and the
 // beater's. Not SCHED_FIFO: threads of the runtime spin for one another, and under
 // it one that waits for a thread without a processor never lets go of its own.
 // It returns what was refused, nil if nothing was.
-func hurry() error {
+func Prioritise() error {
 	debug.SetMemoryLimit(heapLimit)
 	debug.SetGCPercent(heapGrowth)
 	var refused []string
-	if err := hurryThreads(); err != nil {
+	if err := raiseThreads(); err != nil {
 		refused = append(refused, fmt.Sprintf("nice %d: %v (needs CAP_SYS_NICE, or LimitNICE=%d)", highest, err, highest))
 	}
-	if err := hurrySession(); err != nil {
+	if err := raiseSession(); err != nil {
 		refused = append(refused, err.Error())
 	}
-	if err := keepInCore(); err != nil {
+	if err := lockMemory(); err != nil {
 		refused = append(refused, fmt.Sprintf("mlockall: %v (needs CAP_IPC_LOCK, or LimitMEMLOCK=infinity)", err))
 	}
 	if refused == nil {
@@ -48,10 +48,10 @@ func hurry() error {
 	return errors.New(strings.Join(refused, "; "))
 }
 
-// hurryThreads gives every thread the priority. A thread made later inherits it
+// raiseThreads gives every thread the priority. A thread made later inherits it
 // from the one that made it, and the slack too, so this is done again now and
 // then. A thread that ends meanwhile is no error.
-func hurryThreads() error {
+func raiseThreads() error {
 	threads, err := threads()
 	if err != nil {
 		return err
@@ -60,16 +60,16 @@ func hurryThreads() error {
 		if err := unix.Setpriority(unix.PRIO_PROCESS, id, highest); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
-		mayOversleep(id, i == watcher)
+		setTimerSlack(id, i == watcher)
 	}
 	return nil
 }
 
-// hurrySession lets this session run before other sessions. Where the kernel shares the
+// raiseSession lets this session run before other sessions. Where the kernel shares the
 // processors out by sessions, as Debian's does, a thread's priority counts among those
 // of its own session alone, and a busy session would be the daemon's equal. A session
-// that others lead, such as a shell's, is not ours to hurry.
-func hurrySession() error {
+// that others lead, such as a shell's, is not ours to raise.
+func raiseSession() error {
 	if leader, err := unix.Getsid(0); err != nil || leader != os.Getpid() {
 		return err
 	}
@@ -84,10 +84,10 @@ func hurrySession() error {
 // order of their making: the runtime makes it first, before any of ours.
 const watcher = 1
 
-// mayOversleep lets the runtime's watching thread sleep longer than it asks for: it
+// setTimerSlack lets the runtime's watching thread sleep longer than it asks for: it
 // wakes every 20 µs while anything runs, which would be most of what an idle
 // daemon costs.
-func mayOversleep(id int, watching bool) {
+func setTimerSlack(id int, watching bool) {
 	ns := slack
 	if watching {
 		ns = watchSlack
@@ -115,15 +115,15 @@ func threads() ([]int, error) {
 	return list, nil
 }
 
-// stayInHurry calls hurryThreads again for as long as ctx lasts, if it worked the
+// MaintainPriority calls raiseThreads again for as long as ctx lasts, if it worked the
 // first time.
-func stayInHurry(ctx context.Context) {
+func MaintainPriority(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for known := uint64(0); ; {
 		if n := threadCount(); n != known {
 			known = n
-			if hurryThreads() != nil {
+			if raiseThreads() != nil {
 				return
 			}
 		}
@@ -145,8 +145,8 @@ func threadCount() uint64 {
 	return uint64(s.Nlink)
 }
 
-// sayHurry puts one line in the log where the host refuses, and what follows.
-func sayHurry(err error, log *slog.Logger) {
+// WarnRefused puts one line in the log where the host refuses, and what follows.
+func WarnRefused(err error, log *slog.Logger) {
 	if err != nil {
 		log.Warn("no right to run before others: on a busy host beats may be late", "refused", err)
 	}

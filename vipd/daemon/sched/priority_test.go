@@ -1,4 +1,4 @@
-package daemon
+package sched
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sessionVariable has the test's own program be one that hurries its session.
+// sessionVariable has the test's own program be one that raises the priority of its session.
 const sessionVariable = "VIPD_TEST_SESSION"
 
-// hurryOnly is that program; it prints what the kernel then says of its session.
-func hurryOnly() int {
-	if err := hurrySession(); err != nil {
+// raiseOnly is that program; it prints what the kernel then says of its session.
+func raiseOnly() int {
+	if err := raiseSession(); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -27,7 +27,7 @@ func hurryOnly() int {
 
 // Where the kernel schedules by sessions, a daemon that leads its own comes before the
 // others, and one in a shell's leaves that as it is.
-func TestHurrySession(t *testing.T) {
+func TestRaiseSession(t *testing.T) {
 	if _, err := os.Stat("/proc/self/autogroup"); err != nil {
 		t.Skipf("the kernel does not schedule by sessions: %v", err)
 	}

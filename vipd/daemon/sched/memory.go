@@ -1,4 +1,4 @@
-package daemon
+package sched
 
 import (
 	"bufio"
@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepInCore keeps what this process touches from now on from being paged out. On
+// lockMemory keeps what this process touches from now on from being paged out. On
 // fault: without it every page of the runtime's address space would be brought in,
 // gigabytes of it.
-func keepInCore() error {
+func lockMemory() error {
 	return unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
 }
 
-// shed lets go of the memory that only the start needed: the garbage of reading the
+// ReleaseStartupMemory frees the memory that only the start needed: the garbage of reading the
 // configuration, and the pages of the program that are not run again. What is needed
 // after all comes back from the page cache. It is a matter of size alone, so what the
 // host refuses is left as it is.
-func shed() {
+func ReleaseStartupMemory() {
 	debug.FreeOSMemory()
 	if unix.Munlockall() != nil {
 		return
 	}
-	defer keepInCore()
+	defer lockMemory()
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return
