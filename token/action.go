@@ -34,25 +34,25 @@ func (c Cause) String() string {
 // Action is something to do.
 type Action interface{ action() }
 
-// Acquire asks the hands to put the resource up and to announce it. Answered
-// by Up or Failed. The lease that goes before it is in force already.
+// Acquire asks the effector to put the resource up and to announce it. The lease is in force
+// before. Up or Failed answers it.
 type Acquire struct {
 	Token int
 	Epoch uint64
 	Cause Cause
-	From  uint8 // who had it, 0 if unknown
+	From  uint8 // the previous holder, 0 if unknown
 }
 
-// Drop asks the hands to take the resource down. The lease has ended before.
-// Answered by Down.
+// Drop asks the effector to take the resource down. The lease has ended before. Down answers
+// it.
 type Drop struct {
 	Token int
 	Epoch uint64
 	Cause Cause
 }
 
-// Announce asks the hands to tell the neighbours again, at once and after 50
-// and 150 ms, asking before each whether the token is still held.
+// Announce asks the effector to tell the neighbours again, at once and after 50 and 150 ms.
+// Before each announcement the effector asks Owns whether the token is still held.
 type Announce struct {
 	Token int
 	Epoch uint64
@@ -69,12 +69,12 @@ type Lease struct {
 	Again bool
 }
 
-// Probe asks the hands to ask the network whether anybody has the resource.
-// Answered, if at all, by Answered.
+// Probe asks the effector to send an address probe for the resource. ProbeAnswered tells of
+// each answer.
 type Probe struct{ Token int }
 
-// PersistRecord asks the disk to keep the record before what depends on it is done.
-// Answered by Recorded.
+// PersistRecord asks the disk to keep the record before the actions that depend on it.
+// RecordPersisted answers it.
 type PersistRecord struct {
 	Token  int
 	Record Record
@@ -94,7 +94,7 @@ type EpochRefused struct {
 	Epoch uint64
 }
 
-// ClaimsChanged says that the claims are to be said anew, at once.
+// ClaimsChanged asks for a message with the new claims at once.
 type ClaimsChanged struct{}
 
 // Refusal says why an operator's wish can't be.

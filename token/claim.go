@@ -22,10 +22,10 @@ func (p Phase) String() string {
 	return [...]string{"standby", "taking", "active", "dropping"}[p]
 }
 
-// Verb is what a claim says to one other node, about one epoch.
+// Verb is a request or an answer that a claim addresses to one other node, about one epoch.
 type Verb uint8
 
-// The verbs of the planned move and of a meeting of two holders.
+// The verbs of the planned move and of a conflict of two holders.
 const (
 	Silent  Verb = iota
 	Offer        // holder to taker: will you have it?
@@ -43,7 +43,7 @@ func (v Verb) String() string {
 	return [...]string{"silent", "offer", "accept", "decline", "release", "yield"}[v]
 }
 
-// Reason is a set of causes why a node is not fit to hold a token.
+// Reason is a set of causes why a node is not eligible to hold a token.
 type Reason uint32
 
 // Hard reasons always drop the token.
@@ -51,7 +51,7 @@ const (
 	LinkDown     Reason = 1 << iota // the resource's network is gone
 	Suspend                         // an operator took the node out
 	Stopping                        // the daemon is exiting
-	Starting                        // listens, knows nothing yet
+	Starting                        // listens, has heard no peer yet
 	OneWay                          // hears a peer that does not hear it
 	HandsFailed                     // the resource could not be put up
 	NoEpoch                         // grants can't be recorded any more
@@ -62,11 +62,11 @@ const (
 	hard         = Unable<<1 - 1
 )
 
-// Soft reasons drop the token only if a peer is fit.
+// Soft reasons drop the token only if a peer is eligible.
 const (
 	CheckFailing Reason = 1 << (16 + iota)
 	GroupDown           // a group that the token requires does not run here
-	Apart               // what it should be together with is held elsewhere
+	Apart               // the token that it follows is held elsewhere
 	TakeFailed          // its last take failed, and the next may
 	LeaseOpen           // the kernel does not silence it there when its lease ends
 )
@@ -91,7 +91,7 @@ func (r Reason) Words() []string {
 	return list
 }
 
-// level orders fitness: 2 fit, 1 only soft reasons against, 0 unfit.
+// level orders eligibility: 2 eligible, 1 only soft reasons against, 0 ineligible.
 func (r Reason) level() int {
 	switch {
 	case r&hard != 0:
@@ -102,7 +102,7 @@ func (r Reason) level() int {
 	return 2
 }
 
-// Eligible reports whether nothing speaks against the node.
+// Eligible reports whether there is no reason against the node.
 func (r Reason) Eligible() bool { return r == 0 }
 
 // Claim is one node's state of one token, as its peers get it.
@@ -119,7 +119,7 @@ type Claim struct {
 	Tenure  time.Duration // held without a break
 
 	Bits     Bits // Allow Multiple and Disable Inheritance, as the node applies them
-	Promises bool // the node takes it on no silence, whatever its file says from now on
+	Promises bool // the node does not take it on silence, even if its file changes
 	Priority int  // the node's own, as it applies it
 }
 

@@ -20,8 +20,8 @@ func (m *Machine) present(q *query, t *state, p *peer) bool {
 	return m.alive(q, p) && (p.heard >= t.since || m.reportsOnTime(q, t, p))
 }
 
-// resolveConflict settles with every other holder who stays, and reports whether we went.
-// Nobody yields to a one-way word. One node decides, the lower slot, from a
+// resolveConflict settles with every other holder that stays, and reports whether this node
+// went. A node does not yield to a one-way message. One node decides, the lower slot, from a
 // beat of the other that knows its claim; the other does as it is told.
 func (m *Machine) resolveConflict(q *query, i int) (gone bool) {
 	t := &m.tokens[i]
@@ -48,8 +48,8 @@ func (m *Machine) decidesConflict(t *state, j int) bool {
 	return m.config.Self < p.slot && v.Phase != Dropping && (p.acked >= t.publishedAt || t.published.Verb == Yield)
 }
 
-// afterConflict (rule M3) is for when no other holder is heard any more: the epoch goes
-// above the other's, and the neighbours hear whose the resource is.
+// afterConflict (rule M3) is for a holder that hears no other holder any more: its epoch goes
+// above the other one, and the neighbours hear where the resource is.
 func (m *Machine) afterConflict(q *query, i int) {
 	t := &m.tokens[i]
 	if m.rival(q, t) {
@@ -71,17 +71,17 @@ func (m *Machine) afterConflict(q *query, i int) {
 	t.conflicted = false
 }
 
-// gaveUp reports whether the node that granted a higher epoch is heard and holds
-// nothing. One that is silent may hold beyond a cut, where a race for the higher
-// epoch, told across by a third node, would never end.
+// gaveUp reports whether the node that granted a higher epoch is heard and does not hold. A
+// silent one may hold beyond a cut, where a race for the higher epoch, told across by a third
+// node, would never end.
 func (m *Machine) gaveUp(q *query, t *state, granter uint8) bool {
 	j := m.place(granter)
 	return j < 0 || m.alive(q, &m.peers[j]) && m.peers[j].complete && !t.claims[j].holds()
 }
 
-// losesConflict (rule M2) decides a meeting: the unfit loses; else, with Auto Failback and open
-// gates, the lower rank; else the shorter unbroken tenure, so that a short cut
-// moves nothing; else the name.
+// losesConflict (rule M2) decides a conflict. The ineligible node loses. Else, with Auto
+// Failback and unblocked moves, the lower rank loses; else the shorter unbroken tenure, so
+// that a short cut does not move the token; else the later name.
 func (m *Machine) losesConflict(q *query, t *state, j int) bool {
 	p, v := &m.peers[j], &t.claims[j]
 	mine, theirs := t.ownRank(), t.theirRank(j)

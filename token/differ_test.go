@@ -112,7 +112,7 @@ func TestDisableInheritanceByReload(t *testing.T) {
 }
 
 // A promise outlives the daemon and the file: a node that starts again with a file that
-// allows inheritance, and hears nobody, does not take. A peer's word that it does not apply
+// allows inheritance, and hears nobody, does not take. A peer's report that it does not apply
 // the bit any more frees it.
 func TestPromiseOutlivesAStart(t *testing.T) {
 	for _, promised := range []bool{true, false} {
@@ -299,7 +299,7 @@ func TestAdoptedLeaseIsShort(t *testing.T) {
 	}
 }
 
-// A peer that was silent for a while, and says nothing new, counts as fit from its return.
+// A peer that was silent for a while, and says nothing new, counts as eligible from its return.
 func TestFitnessOutlivesASilence(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))
 	back := idle(m, at(time.Second))

@@ -2,18 +2,20 @@ package token
 
 import "vipd/heartbeat/clock"
 
-// A step costs what has changed. The rules are asked of a token only if their answer may be
-// another than it was: then the token is due. All others are settled and keep what they have.
+// The cost of a step follows from the changes in it. The rules are asked of a token only if
+// their answer may differ from the last one: then the token is due. All other tokens are
+// settled and keep their state.
 //
-//	an event of the token, an instant it asked for ────► it is due
-//	a peer's standing, or this node's, has changed ────► all are due
-//	a usual word: a settled peer was heard, and echoed ► none is due; deadlines and
-//	                                                     leases move for all at once
+//	an event of the token, an instant it asked for ───────► it is due
+//	the inputs of a peer, or of this node, have changed ──► all are due
+//	a usual message: a settled peer was heard, and echoed ► none is due; deadlines and
+//	                                                        leases move for all at once
 //
 // Config.DecideAll has all tokens be due in every step. Both ways give the same actions.
 
-// peerInputs is what the rules read of a peer. Of a usual peer they ask by names (moment)
-// about the instants that each of its words moves, so those are left out.
+// peerInputs is the part of a peer that the rules read. Every message of a peer moves some
+// instants; for a usual peer the rules name those instants (moment), so they are left out
+// here.
 type peerInputs struct {
 	peer
 	reached       uint8 // the moments that are past, one bit each
@@ -26,7 +28,7 @@ func (s *peerInputs) usual() bool {
 	return s.heardEver && s.complete && !s.link.silent && s.reached == 0 && s.heard >= s.pendingSince() && !s.deaf && !s.crossed
 }
 
-// inputsOf returns what the rules read of the peer at now.
+// inputsOf returns the part of the peer that the rules read at now.
 func (m *Machine) inputsOf(now clock.Instant, p *peer) peerInputs {
 	s := peerInputs{peer: *p, deaf: m.deaf(p), crossed: p.echoMissing()}
 	for k := range moments {
@@ -41,7 +43,7 @@ func (m *Machine) inputsOf(now clock.Instant, p *peer) peerInputs {
 	return s
 }
 
-// nodeInputs is what the rules read of this node for every token.
+// nodeInputs is the part of this node that the rules read for every token.
 type nodeInputs struct {
 	own      Reason
 	listens  bool
@@ -50,7 +52,7 @@ type nodeInputs struct {
 	rejoined clock.Instant
 }
 
-// dueTokens is what was found out in earlier steps and still stands.
+// dueTokens keeps the findings of earlier steps that still stand.
 type dueTokens struct {
 	all    bool            // every token is due
 	due    []bool          // by token
@@ -78,8 +80,8 @@ func (s *dueTokens) renew(tokens, peers int) {
 	}
 }
 
-// mark makes the token due that the event is about. What an event of a peer or of this
-// node changes is noticed by what it has changed.
+// mark makes the token of the event due. noticeInputs finds the effects of events that concern
+// a peer or this node.
 func (m *Machine) mark(ev Event) {
 	switch ev := ev.(type) {
 	case Tick, Report, SessionPending, LateStep, NetworkForwarding, NodeEligibility, BlockFailback, BumpRevision, Batch:
@@ -142,7 +144,7 @@ func (m *Machine) highest() uint64 {
 	return s.seen
 }
 
-// noticeInputs looks what has changed that concerns every token.
+// noticeInputs makes all tokens due if an input of all of them has changed.
 func (m *Machine) noticeInputs(now clock.Instant) {
 	s := &m.schedule
 	node := nodeInputs{own: m.nodeReasons, listens: m.listens, booting: m.config.Booting, epochs: m.epochs.left(now, m.highest()), rejoined: m.rejoined}
@@ -183,13 +185,13 @@ func (m *Machine) decideDue(q *query) {
 	s.all, s.stirs = false, s.stirs || len(s.turn) > 0
 }
 
-// settled reports whether the rules read no more of the token's surroundings than is
-// noticed: it is held or free, or is being put up, and nothing else is under way.
+// settled reports whether noticeInputs sees all inputs of the token: it is held or free, or is
+// being put up, and no handover, conflict or removal is under way.
 func (t *state) settled() bool {
 	return t.phase != Dropping && t.lease.state != expired && !t.conflicted && t.yield.peer == 0 && t.handover.verb == Silent
 }
 
-// progress is what a decision may change of the token that the next one reads.
+// progress is the part of the token that a decision may change and the next decision reads.
 type progress struct {
 	phase   Phase
 	bits    Bits

@@ -12,7 +12,7 @@ import (
 //
 // where floor is the time of day in eighths of a second since 2026, used only while the
 // clock is trusted. So a node that was down, cut off or lost its state grants above
-// whatever another granted meanwhile. The slot makes them unique even if both sides of a
+// every grant of another node meanwhile. The slot makes them unique even if both sides of a
 // cut grant; the disk knows a counter that no grant went beyond, and makes them grow
 // across restarts of a node whose clock is not trusted.
 const (
@@ -23,15 +23,15 @@ const (
 	reserveAhead = 1000                        // counters reserved at once, so that no grant waits for the disk
 	timedAhead   = 5 * 60 * floorRate          // the same for as long as they follow the clock
 	timedSlack   = 3 * floorRate               // a grant that follows the clock is no further ahead of it
-	startSlack   = floorRate                   // so far ahead may have been what an earlier run granted
+	startSlack   = floorRate                   // an earlier run may have granted so far ahead
 	reserveRetry = time.Second
 )
 
 // epochs hands out fencing numbers.
 type epochs struct {
 	reserved ReserveEpochs // counters up to its high water may be granted
-	asked    ReserveEpochs // being reserved, zero if nothing
-	most     uint64        // that the disk was asked for: it keeps what it is asked last
+	asked    ReserveEpochs // being reserved, or zero
+	most     uint64        // of all requests: the disk keeps the newest request
 	retry    clock.Instant
 	failed   bool // the disk refused the last
 	floor    ClockFloor
@@ -47,7 +47,7 @@ func (e *epochs) at(now clock.Instant) uint64 {
 }
 
 // after returns the counter of a grant at now that follows the seen epoch. With a disk
-// that fails, what it once noted must do: better an epoch behind the clock than none.
+// that fails, the older reservation is used: an epoch behind the clock is better than none.
 func (e *epochs) after(now clock.Instant, seen uint64) uint64 {
 	floor := e.at(now)
 	if e.failed {
@@ -56,7 +56,7 @@ func (e *epochs) after(now clock.Instant, seen uint64) uint64 {
 	return max(Counter(seen)+1, floor)
 }
 
-// left reports whether a grant after seen is within what is reserved.
+// left reports whether a grant after seen is within the reservation.
 func (e *epochs) left(now clock.Instant, seen uint64) bool {
 	next := e.after(now, seen)
 	return next <= min(e.reserved.HighWater, maxCounter) && (!e.reserved.Timed || e.follows(now, next))
@@ -68,8 +68,8 @@ func (e *epochs) follows(now clock.Instant, counter uint64) bool {
 	return floor != 0 && counter <= floor+timedSlack
 }
 
-// believes reports whether a peer's counter may be true. One that is a year ahead of the
-// clock and of all that was seen here would use up what is left.
+// believes reports whether a peer's counter may be true. A counter that is a year ahead of the
+// clock and of all counters seen here would use up the range.
 func (e *epochs) believes(now clock.Instant, counter, seen uint64) bool {
 	floor := e.at(now)
 	if floor == 0 {

@@ -9,8 +9,8 @@ import (
 // Event is something that happened.
 type Event interface{ event() }
 
-// Tick is the passing of time: the deadline was reached, and nothing that came since the
-// step before waits unread.
+// Tick is the passing of time: the deadline was reached, and all datagrams that came before
+// the previous step have been read.
 type Tick struct{}
 
 // Report is a peer's message that counts.
@@ -18,47 +18,48 @@ type Report struct {
 	Peer          uint8
 	Absence       time.Duration // it announced that it may be silent for so long
 	Dead          time.Duration // its own dead time
-	Leased        bool          // its kernel silences what it holds when its daemon dies
+	Leased        bool          // its kernel silences its resources when its daemon dies
 	Echoed        clock.Instant // our newest send that this message echoes, 0 if none: leases count from it
 	Proof         clock.Instant // the same or, beyond it, a send that did not count for the peer yet: it hears us
 	Waited        time.Duration // how long it lay in this host's socket
-	Silence       time.Duration // how long nothing had been heard of it before
+	Silence       time.Duration // of the peer, before this message
 	NewSession    bool          // first of a new session
 	Fresh         bool          // newer than every earlier one: only then does it count as heard
 	Unsolicited   bool          // by itself, a beat or an ask: it is echoed, and leases count from it
-	AckedRevision uint32        // the newest edition of our claims that the peer has whole
+	AckedRevision uint32        // the newest revision of our claims that the peer has whole
 	Changed       bool          // Claims is set: they are others than before
 	Claims        []Claim       // by the tokens' numbers
 	Complete      bool          // the claims known of it are those it has now
 }
 
 // SessionPending says that a session of the peer was heard which has not proved itself, but may
-// be its present one. The peer is not silent then, but what it said is not known.
+// be its present one. The peer is not silent then, but its claims are not known.
 type SessionPending struct {
 	Peer  uint8
 	Later bool // it began after all that have proved themselves
 }
 
-// LateStep (rule T1) says that the node ran late: words of the peer may wait unread, so it is not silent.
+// LateStep (rule T1) says that the node ran late: messages of the peer may wait unread, so it is not silent.
 type LateStep struct{ Peer uint8 }
 
 // NetworkForwarding says that a frame of another host was seen: the link forwards.
 type NetworkForwarding struct{}
 
-// Up says that the hands have put the resource up and announced it.
+// Up says that the effector has put the resource up and announced it.
 type Up struct {
 	Token int
 	Epoch uint64
 }
 
-// Failed says that the hands could not, or can no more: nothing of it is left up.
+// Failed says that the effector could not put the resource up, or that the resource ended by
+// itself. All of it is down.
 type Failed struct {
 	Token int
 	Epoch uint64
 	Cause Cause // NoCause: AddressFailed
 }
 
-// Down says that the hands have removed the resource, and that is confirmed.
+// Down says that the effector has removed the resource, and that the kernel confirms it.
 type Down struct{ Token int }
 
 // Expired says that the lease had run out before a send could renew it.
@@ -88,8 +89,8 @@ type Move struct {
 	To    uint8
 }
 
-// OperatorOverride is an operator's word, given to who is to take the token: every node that is
-// not heard holds nothing, and will not before it is heard again.
+// OperatorOverride is an operator's word, given to the node that is to take the token: every
+// node that is not heard does not hold it, and will not before it is heard again.
 type OperatorOverride struct{ Token int }
 
 // Unpin gives the token back to policy.
@@ -111,7 +112,7 @@ type Adopt struct {
 	Pinned bool
 }
 
-// RestoreRecord says at start what the disk knows of a token, and the epoch that an earlier run
+// RestoreRecord brings at start the record of a token from the disk, and the epoch that an earlier run
 // of this boot granted last, 0 if none is known.
 type RestoreRecord struct {
 	Token  int
@@ -135,23 +136,23 @@ type EpochsReserved struct {
 	OK        bool
 }
 
-// ClockFloor says what the time of day is, in eighths of a second since 2026, and whether
-// it is trusted: synchronised, or within a second of a peer's that is.
+// ClockFloor is the time of day in eighths of a second since 2026. It is trusted if the kernel
+// calls the clock synchronised, or if it is within a second of such a peer's.
 type ClockFloor struct {
 	Floor   uint64
 	Trusted bool
 }
 
-// BumpRevision makes a new edition although no claim changed: whoever knows it knows
-// whatever else was said with it.
+// BumpRevision makes a new revision although no claim changed. A peer that acknowledges it has
+// all that was sent with it.
 type BumpRevision struct{}
 
 // Reconfigure replaces the tokens by those of a new configuration. A token
 // keeps its number as long as the machine lives; one that is gone is dropped.
 type Reconfigure struct{ Tokens []Spec }
 
-// ProbeAnswered says who answered an ask for the token's resource: Peer 0 is a
-// stranger. Asked is when the ask was sent. The answer is no proof: MAC is what gave it.
+// ProbeAnswered says which node answered an address probe; Peer 0 is a stranger. Asked is the
+// time of the probe. The answer is no proof; MAC is its sender.
 type ProbeAnswered struct {
 	Token int
 	Peer  uint8
@@ -174,8 +175,8 @@ type Proved struct {
 // Resumed says that the node did not run for longer than a dead time.
 type Resumed struct{}
 
-// Batch is what happened at once: what follows from it is decided when all of it has
-// been taken in, so that it costs no more than one event does.
+// Batch is a list of events that happened together. The machine takes in all of them before it
+// decides, so that a batch costs no more than one event.
 type Batch []Event
 
 func (Tick) event()              {}

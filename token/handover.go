@@ -29,13 +29,13 @@ func (m *Machine) handoverCause(t *state) Cause {
 }
 
 // offer asks the node whether it is ready. The number is unique in this
-// session, so that an answer to an earlier offer means nothing.
+// session, so that an answer to an earlier offer does not count.
 func (m *Machine) offer(now clock.Instant, t *state, to uint8, c Cause, pinned bool) {
 	t.handover = handover{verb: Offer, peer: to, number: uint64(m.revision) + 1, until: now.Add(m.config.Dead),
 		cause: c, pinned: pinned, decline: t.handover.decline}
 }
 
-// checkOffer looks what became of the offer.
+// checkOffer reads the answer to the offer.
 func (m *Machine) checkOffer(q *query, i int) {
 	t := &m.tokens[i]
 	h := &t.handover
@@ -62,11 +62,11 @@ func (m *Machine) checkOffer(q *query, i int) {
 	}
 }
 
-// reofferAfter is how long a holder waits after an offer came to nothing.
+// reofferAfter is how long a holder waits after a failed offer.
 const reofferAfter = time.Second
 
-// bestCandidate returns the place of the fit peer that should have the token instead of
-// us, or −1: any fit one while a soft reason speaks against us, else one of
+// bestCandidate returns the place of the eligible peer that should have the token instead of
+// us, or −1: any eligible one while a soft reason speaks against us, else one of
 // higher priority if failback is on and its gates are open.
 func (m *Machine) bestCandidate(q *query, t *state) int {
 	best := -1
@@ -85,7 +85,7 @@ func (m *Machine) bestCandidate(q *query, t *state) int {
 	return best
 }
 
-// prefersPeer (rule K2) reports whether policy prefers the fit peer over us.
+// prefersPeer (rule K2) reports whether policy prefers the eligible peer over us.
 func (m *Machine) prefersPeer(q *query, t *state, j int) bool {
 	if !t.eligibility.Eligible() {
 		return true
@@ -112,12 +112,12 @@ func (t *state) failbacks(now clock.Instant) []clock.Instant {
 	return list
 }
 
-// ranksAbove orders two peers of equal fitness.
+// ranksAbove orders two peers of equal eligibility.
 func (m *Machine) ranksAbove(t *state, a, b int) bool {
 	return t.theirRank(a).before(t.theirRank(b))
 }
 
-// startMove starts what an operator ordered; only the holder can.
+// startMove starts an operator's move; only the holder can.
 func (m *Machine) startMove(q *query, e Move) {
 	t := &m.tokens[e.Token]
 	j := m.place(e.To)
@@ -167,7 +167,7 @@ func (m *Machine) offerMayStand(q *query, h *handover) bool {
 	return h.verb != Silent && j >= 0 && !m.peers[j].complete && m.alive(q, &m.peers[j])
 }
 
-// acceptOffers accepts what is offered to this node.
+// acceptOffers accepts an offer to this node.
 func (m *Machine) acceptOffers(q *query, t *state) {
 	h := &t.handover
 	*h = handover{decline: h.decline}

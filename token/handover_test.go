@@ -6,7 +6,7 @@ import (
 )
 
 // An offer is answered by the same until the giver's claims are known whole without it, for
-// those of many tokens take several messages; unless this node is not fit any more.
+// those of many tokens take several messages; unless this node is not eligible any more.
 func TestAnswerOutlastsAPage(t *testing.T) {
 	m := New(config(spec("vip:front", 0)), at(0))
 	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
@@ -50,7 +50,7 @@ func TestActiveOutlastsAPage(t *testing.T) {
 	}
 }
 
-// What the winner of a meeting demands stands while the loser's claims are not whole, and who
+// What the winner of a conflict demands stands while the loser's claims are not whole, and who
 // held is a holder until they say otherwise.
 func TestMeetingOutlastsAPage(t *testing.T) {
 	m := holder(t, spec("vip:front", 0))

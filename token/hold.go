@@ -6,15 +6,15 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Rule K4: hands that failed are tried again after a second, then after twice as long
-// each time, up to half a minute.
+// Rule K4: after a failed take the node waits a second, then twice as long each time, up to
+// half a minute.
 const (
 	retryFirst = time.Second
 	retryMost  = 30 * time.Second
 )
 
-// hold (rule K1) applies the holder's rules: it keeps the token until a hard reason, the
-// end of the lease, a lost meeting, or a hand-over that the taker accepted.
+// hold (rule K1) applies the holder's rules: it holds the token until a hard reason, the end
+// of the lease, a lost conflict, or a handover that the taker accepted.
 func (m *Machine) hold(q *query, i int) {
 	t := &m.tokens[i]
 	if t.eligibility.level() == 0 {
@@ -59,9 +59,9 @@ func causeOf(r Reason) Cause {
 	return SelfStalled
 }
 
-// drop ends the lease and asks the hands to take the resource down. Until they
-// confirm, the claim still says so. What goes down in order keeps its lease until
-// then, unless it has run out.
+// drop ends the lease and asks the effector to take the resource down. Until that is confirmed
+// the claim says so. A resource that stops before its release keeps its lease until then,
+// unless the lease has expired.
 func (m *Machine) drop(i int, c Cause) {
 	t := &m.tokens[i]
 	ended := t.lease.state != running || c == LeaseExpired || c == SelfStalled
@@ -83,8 +83,8 @@ func (m *Machine) up(now clock.Instant, e Up) {
 	}
 }
 
-// failed (rules G2, K4) notes that the resource could not be put up, or ended by itself: somebody
-// else may try.
+// failed (rules G2, K4) notes that the resource could not be put up, or ended by itself:
+// another node may try.
 func (m *Machine) failed(now clock.Instant, e Failed) {
 	t := &m.tokens[e.Token]
 	if t.phase != Taking && t.phase != Holding || t.epoch != e.Epoch {
@@ -99,17 +99,17 @@ func (m *Machine) failed(now clock.Instant, e Failed) {
 	m.drop(e.Token, cause)
 }
 
-// down notes that nothing of the resource is left here.
+// down notes that the resource is gone from this host.
 func (m *Machine) down(i int) {
 	if t := &m.tokens[i]; t.phase == Dropping {
 		t.removed = true
 	}
 }
 
-// adopt takes over what an earlier run of this daemon left up with a lease
-// that has not ended. It stands towards every peer, but no longer than L from
-// now, however long the restart was to last: from our first beat on a peer
-// waits for no more than D.
+// adopt (rule H10) takes over a resource that an earlier run of this daemon left up under a
+// lease that has not ended. The lease binds every peer, but for no longer than L from now,
+// however long the restart was to last: from our first beat on a peer waits for no more than
+// D.
 func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	t := &m.tokens[e.Token]
 	m.listens = false

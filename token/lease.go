@@ -8,11 +8,11 @@ import (
 
 // The holder's half of the safety proof. Each peer lets the token live until L
 // after the newest of our sends that it has echoed, for it may take D = 1.25 L
-// after the newest that it heard. A peer that can't take binds nothing: one
-// that is silent both ways, and one that says it is unfit.
+// after the newest that it heard. Two kinds of peers bind no lease, for they can't take: a
+// peer that is silent both ways, and a peer that says it is not eligible.
 
-// peerLimit returns until when the peer lets the token live; Never if it binds
-// nothing now.
+// peerLimit returns until when the peer lets the token live; Never if it does not bind the
+// lease now.
 func (m *Machine) peerLimit(q *query, t *state, i int) clock.Instant {
 	p, v := &m.peers[i], &t.claims[i]
 	if p.link.silent {
@@ -21,9 +21,9 @@ func (m *Machine) peerLimit(q *query, t *state, i int) clock.Instant {
 	return max(p.link.boundUntil, v.grace, m.ineligibleLimit(p, v), m.deafLimit(q, t, i))
 }
 
-// ineligibleLimit (rule H3) is until when a peer that last said that it neither holds nor can lets
-// the token live: it would wait W after it has become fit, so its word is good for an
-// interval and a half after it reached this host.
+// ineligibleLimit (rule H3) is until when a peer lets the token live whose last message says
+// that it neither holds nor can take. It would wait W after it has become eligible, so its
+// message is good for an interval and a half after it reached this host.
 func (m *Machine) ineligibleLimit(p *peer, v *peerClaim) clock.Instant {
 	if !p.complete || v.ineligibleSince == 0 {
 		return 0
@@ -39,16 +39,16 @@ func (m *Machine) deafLimit(q *query, t *state, i int) clock.Instant {
 	return m.peers[i].link.separatedUntil.Add(aloneEvery + probeTrip)
 }
 
-// deafRival reports whether the peer holds the address too, beyond a cut that has
-// healed in its direction alone. Both hold already, so that there is nothing to lose
-// by going on a little; who went at once would leave clients behind that the peer,
-// knowing nothing of it, tells only once a second where the address is.
+// deafRival (rule H7) reports whether the peer holds the address too, beyond a cut that has
+// healed in its direction alone. Both nodes hold already, so that going on a little does no
+// harm. A node that dropped at once would leave clients without service: the peer, which does
+// not know of the drop, announces only once a second.
 func (m *Machine) deafRival(q *query, t *state, i int) bool {
 	p, v := &m.peers[i], &t.claims[i]
 	return t.spec.Probeable && p.complete && v.holds() && p.echoMissing() && !q.reached(p.link.separatedUntil.Add(aloneEvery+probeTrip))
 }
 
-// echoLimit is pairLimit for a lease that has run out: only an echo, or the word
+// echoLimit is peerLimit for a lease that has run out: only an echo, or the report
 // of a peer that can't take, brings it back.
 func (m *Machine) echoLimit(t *state, i int) clock.Instant {
 	p := &m.peers[i]
@@ -73,18 +73,11 @@ func (m *Machine) leaseLimit(q *query, t *state) clock.Instant {
 	return limit
 }
 
-// lease is a token's lease as the rules see it; Term is what the thread that beats makes
-// of it.
-//
-//	       start              runs out, or a send too late
-//	over ────────► running ───────────────────────────────► muted
-//	 ▲              │   ▲                                      │
-//	 │     end      │   └───────── revive: an echo ────────────┤
-//	 └──────────────┴──────── too long, or a rival: end ───────┘
+// lease is the lease of a token as the rules see it. The thread that sends keeps a LeaseState.
 type lease struct {
 	state     leasePhase
 	limit     clock.Instant // as last told, 0 if over
-	keptUntil clock.Instant // muted: the token is kept until here
+	keptUntil clock.Instant // expired: the token is kept until here
 }
 
 // leasePhase names how a lease is.
@@ -93,7 +86,7 @@ type leasePhase uint8
 const (
 	noLease leasePhase = iota // there is none: the resource goes down, or is not up
 	running                   // the resource answers
-	expired                   // the kernel has silenced the resource; the token is kept, for an echo may bring it back
+	expired                   // the kernel has silenced the resource; the token is kept, for an echo may revive the lease
 )
 
 // startLease begins a lease, or lets it begin anew for another grant.
@@ -102,7 +95,8 @@ func (m *Machine) startLease(t *state, limit clock.Instant) {
 	m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch})
 }
 
-// adoptLease (rule H10) begins the lease of what an earlier run left up. It stands towards every peer.
+// adoptLease (rule H10) begins the lease of a resource that an earlier run left up. It binds
+// every peer.
 func (m *Machine) adoptLease(t *state, limit clock.Instant) {
 	for i := range t.claims {
 		t.claims[i].grace = limit
@@ -110,7 +104,7 @@ func (m *Machine) adoptLease(t *state, limit clock.Instant) {
 	m.startLease(t, limit)
 }
 
-// extendLease moves the limit of a lease, which stays what it is.
+// extendLease moves the limit of a lease and keeps its phase.
 func (m *Machine) extendLease(t *state, limit clock.Instant) {
 	if limit != t.lease.limit {
 		t.lease.limit = limit
@@ -125,21 +119,21 @@ func (l *lease) expire(until clock.Instant) {
 	}
 }
 
-// reviveLease has a muted lease run again: an echo, or the word of a peer that can't take, says
-// that no peer has taken.
+// reviveLease lets an expired lease run again. An echo, or the claim of a peer that can't
+// take, has shown that no peer has taken.
 func (m *Machine) reviveLease(t *state, limit clock.Instant) {
 	t.lease = lease{state: running, limit: limit}
 	m.do(Lease{Token: t.number, Limit: limit, Epoch: t.epoch, Again: true})
 }
 
-// endLease ends the lease: from now on the resource may live nowhere here.
+// endLease ends the lease: from now on the resource must not live on this host.
 func (m *Machine) endLease(t *state) {
 	t.lease = lease{}
 	m.do(Lease{Token: t.number})
 }
 
-// renewLease brings the lease of a token that is held to what the peers let it be. One
-// that ran out while this node did not look is muted first, whatever else is so.
+// renewLease sets the lease of a held token to the limit that the peers allow. A lease that
+// ran out between two steps expires first, before any other rule is asked.
 func (m *Machine) renewLease(q *query, t *state) leasePhase {
 	if q.now >= t.lease.limit {
 		t.lease.expire(t.lease.limit.Add((m.config.Dead - m.config.Lease) / 2))
@@ -157,8 +151,8 @@ func (m *Machine) renewLease(q *query, t *state) leasePhase {
 }
 
 // expired (rule H5) is for a lease that ran out because this node was late with its sends. A
-// token that nobody takes on silence is held on; of another, peers may think what
-// they do when its lease lapses.
+// token that no node takes on silence stays held. For any other token, peers may believe that
+// it has lapsed, so the rules of an expired lease apply.
 func (m *Machine) expired(now clock.Instant, e Expired) {
 	switch t := &m.tokens[e.Token]; {
 	case t.epoch != e.Epoch || t.lease.state == expired:
@@ -169,13 +163,14 @@ func (m *Machine) expired(now clock.Instant, e Expired) {
 	}
 }
 
-// keepExpired (rules H4, H6) is for a lease that has just gone back into the past, as the first word of
-// a peer ended what was renewed alone, or that ran out. The kernel is told, but the token
-// is kept for an interval: as a rule the peer has not taken it, and its next echo
-// says so; or it has just taken, and the meeting says who goes. So a cut of about
-// D moves nothing. One that ran out as it was, since the first echo after a cut or a
-// freeze came too late for it, is kept until halfway to the instant at which the peer
-// may take: there the hands remove it in time also where no kernel is told.
+// keepExpired (rules H4, H6) is for a lease that the first message of a peer has ended, or
+// that ran out. The kernel is told, but the node keeps the token for an interval. As a rule
+// the peer has not taken it, and its next echo shows that; or it has just taken, and the
+// conflict decides. So a cut of about D does not move the token.
+//
+// A lease that ran out by itself, as the first echo after a cut or a freeze came too late for
+// it, is kept until halfway to the instant at which the peer may take. There the effector
+// removes the resource in time also where no kernel enforces the lease.
 func (m *Machine) keepExpired(q *query, t *state, limit clock.Instant) leasePhase {
 	t.lease.expire(q.now.Add(m.config.Interval))
 	if limit < t.lease.limit && q.now < t.lease.limit { // one that ran out has ended already, and no earlier
@@ -203,15 +198,15 @@ func (m *Machine) rivalLeaves(q *query, t *state) bool {
 	return false
 }
 
-// Alone, the neighbours are told once a second for a minute: a peer beyond the
-// cut may be telling them otherwise.
+// A holder beside a silent peer tells the neighbours once a second for a minute: the peer may
+// announce the address too, beyond a cut.
 const (
 	aloneEvery = time.Second
 	aloneFor   = time.Minute
 )
 
-// announceAlone announces while a peer is silent, be it one that this run has never heard: it may
-// hold too, beyond a cut.
+// announceAlone announces while a peer is silent, also a peer that this run has never heard:
+// it may hold too, beyond a cut.
 func (m *Machine) announceAlone(q *query, i int) {
 	t := &m.tokens[i]
 	alone := false

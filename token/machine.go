@@ -6,18 +6,18 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Machine is one node's mind about all tokens.
+// Machine decides about all tokens on one node.
 type Machine struct {
 	config          Config
 	peers           []peer // every other node of any token
 	tokens          []state
 	nodeReasons     Reason        // standing: reasons for every token
-	listens         bool          // just booted or thawed: claims nothing yet
+	listens         bool          // just booted or thawed: makes no claim yet
 	start           clock.Instant // of listening
-	rejoined        clock.Instant // a peer was heard again when nobody had been
+	rejoined        clock.Instant // a peer was heard again when none had been
 	forwardingSince clock.Instant // first foreign frame since start, 0 if none
 	revision        uint32        // counts changes of the claims
-	stale           bool          // a new edition is due whatever the claims are
+	stale           bool          // a new revision is due even if no claim changes
 	probes          probeScheduler
 	epochs          epochs
 	stepped         clock.Instant // the newest step
@@ -31,18 +31,18 @@ type Machine struct {
 type state struct {
 	spec           Spec
 	number         int  // its place in the machine's list
-	bits           Bits // of the specification, and what peers say that they apply
+	bits           Bits // of the specification, and those that peers apply
 	phase          Phase
 	epoch          uint64 // of our newest grant
 	seen           uint64 // highest epoch granted or seen
 	since          clock.Instant
 	cause          Cause
-	from           uint8 // who had it before
+	from           uint8 // the previous holder
 	lease          lease
 	pinned         bool
 	proved         bool          // to a neighbour, since it was taken
 	previousHolder bool          // gave it up in this run: an ex-holder
-	removed        bool          // Dropping: the hands have confirmed
+	removed        bool          // Dropping: the effector has confirmed
 	conflicted     bool          // another holder was heard
 	alone          clock.Instant // holding beside a silent peer since
 	announce       clock.Instant // next announcement while alone
@@ -50,15 +50,15 @@ type state struct {
 	reasons       Reason        // the token's own, without the standing ones
 	eligibility   Reason        // all that speaks against this node
 	eligibleSince clock.Instant // its level rose last
-	failures      int           // of the hands, in a row
+	failures      int           // of the effector, in a row
 	retry         clock.Instant // HandsFailed until then
 
 	published   Claim  // as of changed
-	publishedAt uint32 // edition in which what we say of it last changed
+	publishedAt uint32 // revision in which our claim of it last changed
 
 	handover      handover
 	reoffer       clock.Instant   // no new offer until then
-	overrideUntil clock.Instant   // until then an operator answers for who is not heard
+	overrideUntil clock.Instant   // until then an operator answers for the nodes that are not heard
 	moves         []clock.Instant // failbacks, of the hour before the newest
 	yield         yield
 	probing       probing
@@ -66,7 +66,7 @@ type state struct {
 	record     Record
 	kept       Record        // as the disk has it
 	writing    bool          // the disk has been asked to keep the record
-	promisedAt uint32        // edition from which on we have said that we apply Disable Inheritance; 0 if not
+	promisedAt uint32        // revision from which on we have said that we apply Disable Inheritance; 0 if not
 	rewrite    clock.Instant // it failed; again then
 
 	mine   *Member     // this node's standing, nil if it has none
@@ -92,7 +92,7 @@ type offer struct {
 	number uint64
 }
 
-// yield is what a meeting's winner demands.
+// yield is the demand of the winner of a conflict.
 type yield struct {
 	peer  uint8
 	epoch uint64
@@ -119,7 +119,7 @@ func New(c Config, now clock.Instant) *Machine {
 	return m
 }
 
-// seat looks up who the token's members are, and has a view for each peer.
+// seat looks up the members of the token, and makes room for the claim of each peer.
 func (m *Machine) seat(t *state) {
 	t.mine, t.theirs = t.spec.member(m.config.Self), t.theirs[:0]
 	for i := range m.peers {
@@ -129,9 +129,8 @@ func (m *Machine) seat(t *state) {
 	t.asks = append(t.asks, make([]uint8, len(m.peers)-len(t.asks))...)
 }
 
-// fresh returns a token of which this run knows nothing. An earlier run may have
-// granted any epoch up to the high water, so that counts as seen; but for what was to
-// come later than now.
+// fresh returns a token that is new to this run. An earlier run may have granted any epoch up
+// to the high water, so that counts as seen; but not beyond the time of day.
 func (m *Machine) fresh(spec Spec, now clock.Instant) state {
 	seen := m.config.HighWater
 	if floor := m.epochs.at(now); m.config.Timed && floor != 0 {
@@ -140,14 +139,14 @@ func (m *Machine) fresh(spec Spec, now clock.Instant) state {
 	return state{spec: spec, bits: spec.Bits, eligibleSince: now, publishedAt: m.revision + 1, seen: seen<<8 | uint64(m.config.Self)}
 }
 
-// Revision counts the changes of the claims; it goes with them on the wire.
+// Revision counts the changes of the claims; messages carry it with them.
 func (m *Machine) Revision() uint32 { return m.revision }
 
 // Deadline is when the machine wants its next Tick.
 func (m *Machine) Deadline() clock.Instant { return m.deadline }
 
-// Step takes what happened at now and returns what to do, valid until the next
-// Step. The actions are in the order in which they must be done.
+// Step takes an event at now and returns the actions in the order in which they must be done.
+// They are valid until the next Step.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions = m.actions[:0]
 	m.schedule.turn = m.schedule.turn[:0]
@@ -294,8 +293,8 @@ func (m *Machine) reasons(q *query, t *state) Reason {
 
 func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 
-// restate compares what is to be said of every token with what was said last.
-// Any difference makes a new edition: a peer that knows it knows all of this.
+// restate compares the claim of every token with the published one. Any difference makes a new
+// revision: a peer that knows the revision knows all of it.
 func (m *Machine) restate() {
 	changed := m.stale
 	if m.stale {
@@ -318,14 +317,14 @@ func (m *Machine) restate() {
 			t.promisedAt = m.revision
 		}
 		t.published, t.publishedAt = c, m.revision
-		m.due(i) // the rules ask for what was said
+		m.due(i) // the rules ask for the published claim
 	}
 	if changed {
 		m.do(ClaimsChanged{})
 	}
 }
 
-// claim returns what is to be said of the token, but for its tenure.
+// claim returns the claim to be published, without its tenure.
 func (m *Machine) claim(t *state) Claim {
 	c := Claim{Phase: t.phase, Proved: t.proved && t.phase == Holding, Pinned: t.pinned, Reasons: t.eligibility, Epoch: t.epoch, Seen: t.seen,
 		Bits: t.spec.Bits & AllowMultiple, Promises: t.promised(), Priority: t.ownRank().priority}
@@ -362,7 +361,7 @@ func (t *state) tenure(now clock.Instant) time.Duration {
 }
 
 // Owns reports whether the token is held with that epoch: the question that
-// the hands ask before each repeated announcement.
+// the effector asks before each repeated announcement.
 func (m *Machine) Owns(i int, epoch uint64) bool {
 	t := &m.tokens[i]
 	return t.epoch == epoch && (t.phase == Taking || t.phase == Holding)

@@ -30,7 +30,7 @@ func find[T Action](list []Action) (found []T) {
 	return found
 }
 
-// idle is a word of the peer that holds nothing and knows all that we say.
+// idle is a message of the peer that holds nothing and knows all that we say.
 func idle(m *Machine, now clock.Instant) Report {
 	w := Report{Peer: 2, Dead: 150 * ms, Echoed: now, Fresh: true, Unsolicited: true, AckedRevision: m.Revision(), Changed: true, Complete: true}
 	for i := range m.Tokens() {
@@ -54,7 +54,7 @@ func holder(t *testing.T, specs ...Spec) *Machine {
 	m := New(config(specs...), at(0))
 	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})
 	m.Step(at(0), idle(m, at(0)))
-	for range 2 { // the second one knows that we are fit
+	for range 2 { // the second one knows that we are eligible
 		m.Step(at(1*ms), idle(m, at(1*ms)))
 	}
 	m.Step(at(1*ms), Up{Token: 0, Epoch: m.tokens[0].epoch})
@@ -333,7 +333,7 @@ func TestVouch(t *testing.T) {
 	}
 }
 
-// What happened at once is one decision: one new edition, whatever the number.
+// What happened at once is one decision: one new revision, whatever the number.
 func TestSeveral(t *testing.T) {
 	m := New(config(spec("vip:front", 0), spec("vip:back", 0)), at(0))
 	m.Step(at(0), EpochsReserved{HighWater: 1000, OK: true})

@@ -6,37 +6,37 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// peer is what the machine knows of another node.
+// peer is the knowledge of another node.
 type peer struct {
 	slot            uint8
 	place           int           // among the peers
-	heard           clock.Instant // newest fresh word, or the start of listening
+	heard           clock.Instant // newest fresh message, or the start of listening
 	unsolicited     clock.Instant // the same, of those that were no answers: its lease counts from no other
 	heardEver       bool          // heard since then
 	pending         clock.Instant // a session that has not proved itself, but may be its present one, was heard then
-	unread          clock.Instant // words may wait unread since
-	arrived         clock.Instant // when the newest fresh word reached this host
+	unread          clock.Instant // messages may wait unread since
+	arrived         clock.Instant // when the newest fresh message reached this host
 	absence         time.Duration
 	dead            time.Duration // its own dead time: it may rely on a longer one than ours
 	began           clock.Instant // its session, as far as we know
-	proof           clock.Instant // the same, by a word that its present claims go with
-	acked           uint32        // edition of ours that it knew when it said its present claims
+	proof           clock.Instant // the same, by a message that its present claims go with
+	acked           uint32        // revision of ours that it knew when it said its present claims
 	complete        bool          // its claims are those it has now
 	failbackBlocked bool          // no automatic move to it
-	leased          bool          // its kernel silences what it holds when its daemon dies
+	leased          bool          // its kernel silences its resources when its daemon dies
 	renews          clock.Instant // newest answer of its kernel to an ask sent after W: its daemon lives
 	link            link
 }
 
-// peerClaim is what a peer says of one token.
+// peerClaim is a peer's claim of one token, and the times that the rules count from it.
 type peerClaim struct {
 	Claim
 	refused         uint64        // an epoch of its that can't be true
 	told            bool          // it has said this of the token in this run of ours
 	relied          bool          // it has promised, knowing that we count on it, to take on no silence
 	at              clock.Instant // it came
-	eligibleSince   clock.Instant // fit without a break since, 0 if not
-	ineligibleSince clock.Instant // unfit and not holding without a break since, 0 if not
+	eligibleSince   clock.Instant // eligible without a break since, 0 if not
+	ineligibleSince clock.Instant // ineligible and not holding without a break since, 0 if not
 	grace           clock.Instant // an adopted lease stands until here
 }
 
@@ -62,7 +62,7 @@ func (m *Machine) place(slot uint8) int {
 	return -1
 }
 
-// applyReport takes a peer's word.
+// applyReport takes a peer's report.
 func (m *Machine) applyReport(q *query, w Report) {
 	i := m.place(w.Peer)
 	if i < 0 {
@@ -98,9 +98,8 @@ func (m *Machine) applyReport(q *query, w Report) {
 	}
 }
 
-// reannounce tells the neighbours anew whose the held tokens are: after a
-// silence the peer may have told them something else. Where it holds too, who
-// stays tells them after the meeting.
+// reannounce tells the neighbours anew where the held tokens are: after a silence the peer may
+// have announced them too. If the peer holds as well, the winner announces after the conflict.
 func (m *Machine) reannounce(peer int) {
 	for i := range m.tokens {
 		if t := &m.tokens[i]; t.phase == Holding && !t.waitsForReport(peer) && !(m.peers[peer].complete && t.claims[peer].holds()) {
@@ -127,7 +126,7 @@ func (m *Machine) markHeard(now clock.Instant, p *peer, i int, w Report) {
 	}
 }
 
-// newSession forgets what an earlier session of the peer said.
+// newSession forgets the claims of the peer's earlier session.
 func (m *Machine) newSession(now clock.Instant, p *peer, i int) {
 	p.began = now
 	p.link.echo, p.proof, p.acked, p.complete = 0, 0, 0, false
@@ -156,8 +155,8 @@ func (m *Machine) anyPeerHeard(now clock.Instant) bool {
 	return false
 }
 
-// restart has fitness count from now: the peer was silent, and whatever it last
-// said it may not have been so all the time.
+// restart lets eligibility count from now: the peer was silent, and may have changed
+// meanwhile.
 func (v *peerClaim) restart(now clock.Instant) {
 	if v.eligibleSince != 0 {
 		v.eligibleSince = now
@@ -197,10 +196,10 @@ func keepSince(since, now clock.Instant, holds bool) clock.Instant {
 	return since
 }
 
-// silentAt is when the peer, if no more words come, has been silent for d as far as the
-// token goes. Answers are not echoed, so no lease of its counts from them, and they do
-// not count here either; but for what is slow to take up and down: that is not to be
-// taken during a cut that is shorter than d.
+// silentAt is when the peer, if no more messages come, has been silent for d as far as the
+// token goes. Replies are not echoed, so no lease of the peer counts from them, and they do
+// not count here either. They do count for resources that are slow to start and stop: those
+// are not taken during a cut that is shorter than d.
 func (p *peer) silentAt(orderly bool, d time.Duration) clock.Instant {
 	if orderly {
 		return p.heard.Add(p.absence + d)
@@ -218,15 +217,14 @@ func (m *Machine) reportsOnTime(q *query, t *state, p *peer) bool {
 	return p.heardEver && !m.came(q, p, t.ofSilence(silent, silentOrderly))
 }
 
-// echoFresh reports whether what the peer claims came with a fresh echo of ours.
+// echoFresh reports whether the peer's claims came with a fresh echo of ours.
 func (m *Machine) echoFresh(q *query, p *peer) bool {
 	return p.complete && p.proof != 0 && !m.came(q, p, proofOld)
 }
 
-// oneWay reports whether a peer, fit or holding, still spoke to us when it had
-// not heard us for a dead time. Others can't rely on us then; with Disable
-// Inheritance nothing depends on it. A peer that has fallen silent since is dead
-// rather than deaf.
+// oneWay reports whether a peer, eligible or holding, still spoke to us when it had not heard
+// us for a dead time. Others can't rely on us then. With Disable Inheritance this does not
+// matter. A peer that has fallen silent since is dead rather than deaf.
 func (m *Machine) oneWay(q *query, t *state) bool {
 	if t.bits&AllowMultiple != 0 {
 		return false
@@ -249,7 +247,7 @@ func (m *Machine) deaf(p *peer) bool {
 }
 
 // endListening (rule T7) ends the node's listening: when a peer is known both ways, or a link has
-// forwarded for W with nobody there, or after StartWait.
+// forwarded for W with no peer there, or after StartWait.
 func (m *Machine) endListening(q *query) {
 	if !m.listens {
 		return
@@ -268,12 +266,13 @@ func (m *Machine) endListening(q *query) {
 	m.listens = !(heard && ready || q.reached(from.Add(m.config.Dead)))
 }
 
-// restartAfterFreeze starts over as at boot: for longer than D nobody has heard of us.
+// restartAfterFreeze starts over as at boot: the peers have not heard this node for longer
+// than D.
 func (m *Machine) restartAfterFreeze(now clock.Instant) {
 	m.listens, m.start, m.forwardingSince = true, now, 0
 	for i := range m.peers {
 		p := &m.peers[i]
-		away := max(p.heard.Add(p.absence).Sub(now), 0) // what is left of an announced absence
+		away := max(p.heard.Add(p.absence).Sub(now), 0) // the rest of an announced absence
 		*p = peer{slot: p.slot, place: p.place, heard: now, unsolicited: now, absence: away, failbackBlocked: p.failbackBlocked}
 		m.newSession(now, p, i)
 	}

@@ -6,7 +6,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// The gate (rule T5): before a node takes an address on silence it asks the network that
+// The address probe (rule T5): before a node takes an address on silence it asks the network that
 // the clients are on. If the peer's kernel still answers after every lease has
 // ended, the peer's daemon lives and renews, and only the heartbeats are lost.
 //
@@ -16,19 +16,19 @@ import (
 //	                none answered (≥ 8): take at W
 //	                answered: by a lease that lasts; the 8 after the last answer decide
 //
-// Eight in a row without an answer show that the lease has run out, and what has run
-// out is not renewed by a send (Term).
+// Eight in a row without an answer show that the lease has run out, and a send does not
+// renew an expired lease (LeaseState).
 //
 // An answer is a hint, not a proof: a switch may answer in a dead host's place, and any
 // host may claim to be the peer. A peer that lives and is on the same network proves
 // itself by its heartbeats, which go over that network too while it is in trouble. So an
 // answer blocks a take for UnprovedFor at most.
 
-// UnprovedFor is how long after W an unproved answer, or the question of a node that
-// comes before us, may block a take.
+// UnprovedFor is how long after W an unproved answer, or the probe of a node that comes before
+// us, may block a take.
 const UnprovedFor = 500 * time.Millisecond
 
-// Rates and counts of the gate.
+// Rates and counts of the address probe.
 const (
 	probesNeeded  = 8
 	probeLeast    = time.Millisecond      // between two before W
@@ -37,38 +37,38 @@ const (
 	probePatience = 4                     // nor so many times as long as the slowest so far
 )
 
-// probing is what asking for one token's resource has shown.
+// probing is the result of the probes for one token's resource.
 type probing struct {
 	silence    clock.Instant // of the peers: when the newest was heard
-	sent       clock.Instant // newest ask
+	sent       clock.Instant // newest probe
 	takeAt     clock.Instant // W of the peer that was heard last
-	early      int           // asks sent before W
-	unanswered int           // asks sent since the newest answer
-	eighth     clock.Instant // the asksNeeded-th of them
-	answered   bool          // an ask was answered
+	early      int           // probes sent before W
+	unanswered int           // probes sent since the newest answer
+	eighth     clock.Instant // the probesNeeded-th of them
+	answered   bool          // a probe was answered
 	roundTrip  time.Duration // the longest that an answer took
-	peerProbed clock.Instant // a peer's own ask was seen
+	peerProbed clock.Instant // a peer's own probe was seen
 	mac        [6]byte       // that answered last
 	answeredAt clock.Instant // when, 0 if none has
 }
 
-// needsProbe reports whether the peer has to be asked for. One whose kernel does not
-// silence a dead daemon's address proves nothing by an answer. One whose last
-// word was that it is unfit is asked for like any other: it may have become fit
-// since, and where it has not, asking costs no time.
+// needsProbe reports whether the peer must be probed. A peer whose kernel does not silence a
+// dead daemon's address does not prove by an answer that it lives. A peer whose last message
+// said that it is not eligible is probed like any other: it may have become eligible since,
+// and if not, probing costs no time.
 func (m *Machine) needsProbe(t *state, i int) bool {
 	p := &m.peers[i]
 	return t.spec.Probeable && (p.leased || !p.heardEver)
 }
 
-// probePermits clears the peer, whose silence counts from the instant at on, when the asks
-// have shown that nobody renews.
+// probePermits permits the take once the probes have shown that the peer renews no lease. Its
+// silence counts from the instant at on.
 func (m *Machine) probePermits(q *query, t *state, i int, at clock.Instant) permission {
 	p, g := &m.peers[i], &t.probing
 	if !q.reached(at) {
 		return denied
 	}
-	if q.reached(at.Add(UnprovedFor)) { // not from g.at: a third node's words move that on and on
+	if q.reached(at.Add(UnprovedFor)) { // not from takeAt: a third node's messages move that on and on
 		return bySilence
 	}
 	if m.preferredPeerProbes(q, t, i) {
@@ -86,8 +86,8 @@ func (m *Machine) probePermits(q *query, t *state, i int, at clock.Instant) perm
 	return denied
 }
 
-// patience is how long the last of the asks may take to be answered: what its network
-// has shown, where it has answered before. The other seven have had longer.
+// patience is how long the answer to the last probe may take: as the network has shown by
+// earlier answers. The other seven have had longer.
 func (m *Machine) patience(g *probing) time.Duration {
 	most := min(probeTrip, m.config.Interval)
 	if !g.answered {
@@ -96,8 +96,8 @@ func (m *Machine) patience(g *probing) time.Duration {
 	return min(most, probePatience*g.roundTrip+time.Millisecond)
 }
 
-// probeNetwork asks for the token where a peer's silence counts, or is about to: from D/2 of
-// it on.
+// probeNetwork sends probes for the token where a peer's silence counts, or is about to: from
+// D/2 of it on.
 func (m *Machine) probeNetwork(q *query, t *state) {
 	for i := range m.peers {
 		p := &m.peers[i]
@@ -111,8 +111,8 @@ func (m *Machine) probeNetwork(q *query, t *state) {
 	}
 }
 
-// probeTarget returns from when on a gated peer's silence counts, and whether it is time to
-// ask for what it may have.
+// probeTarget returns from when on the silence of a peer that needs probes counts, and whether
+// probes are due.
 func (m *Machine) probeTarget(q *query, t *state, i int) (at clock.Instant, due bool) {
 	p := &m.peers[i]
 	if !m.reportsOnTime(q, t, p) {
@@ -122,7 +122,7 @@ func (m *Machine) probeTarget(q *query, t *state, i int) (at clock.Instant, due 
 	return p.silentAt(t.spec.StopBeforeRelease, max(m.config.Dead, p.dead)), due
 }
 
-// reset forgets what was asked before the newest word.
+// reset forgets the probes from before the newest message.
 func (g *probing) reset(last clock.Instant) {
 	if g.silence < last {
 		*g = probing{silence: last, peerProbed: g.peerProbed}
@@ -134,9 +134,9 @@ func (m *Machine) probeLead() time.Duration {
 	return max(m.config.Dead/2, (probesNeeded+1)*max(m.config.Dead/20, probeLeast))
 }
 
-// sendProbe asks when it is time to: every D/20 from D/2 of silence, or early enough for
-// one more than are needed before W; every askLate from the end of a lease that was
-// seen to last, and from W, until eight have been sent in a row; then every D/20 again.
+// sendProbe sends a probe when it is due: every D/20 from D/2 of silence, or early enough for
+// one more than are needed before W; every probeLate from the end of a lease that was seen to
+// last, and from W, until eight have been sent in a row; then every D/20 again.
 func (m *Machine) sendProbe(q *query, t *state, at clock.Instant) {
 	g := &t.probing
 	if g.takeAt < at {
@@ -161,16 +161,16 @@ func (m *Machine) sendProbe(q *query, t *state, at clock.Instant) {
 	}
 }
 
-// preferredPeerProbes reports whether a node that comes before us is about to take: its
-// own ask was seen within D. What it last said of its fitness may be void, and
-// what it believes of ours; so both go by what the configuration says.
+// preferredPeerProbes reports whether a node that comes before us is about to take: its own
+// probe was seen within D. Its last claim of eligibility may be void, and so may its view of
+// ours; so both nodes go by the configuration.
 func (m *Machine) preferredPeerProbes(q *query, t *state, i int) bool {
 	return t.probing.peerProbed != 0 && m.precedes(t, i) && !q.reached(t.probing.peerProbed.Add(m.config.Dead))
 }
 
-// probeAnswered takes an answer. One to an ask sent before W may come from a lease that
-// still lasts, and those in a row count anew; one after W shows that its daemon renews:
-// then no token of that peer is to be taken.
+// probeAnswered takes an answer. An answer to a probe from before W may come from a lease that
+// still lasts, and the count of unanswered probes begins anew. An answer after W shows that
+// the daemon of the peer renews: then no token of that peer is to be taken.
 func (m *Machine) probeAnswered(now clock.Instant, e ProbeAnswered) {
 	t := &m.tokens[e.Token]
 	p := m.peer(e.Peer)
@@ -194,7 +194,7 @@ func (m *Machine) probeAnswered(now clock.Instant, e ProbeAnswered) {
 	}
 }
 
-// peerProbes notes that a peer is asking too: for this token, or by it for others.
+// peerProbes notes that a peer is probing too: for this token, or by it for others.
 func (m *Machine) peerProbes(now clock.Instant, e PeerProbes) {
 	if m.peer(e.Peer) == nil {
 		return
@@ -215,8 +215,9 @@ type UnprovedAnswer struct {
 	Until clock.Instant
 }
 
-// unprovedAnswer returns what blocks the take of an idle token now, or blocked it until it was
-// taken, without a proof. ok is false if nothing has answered since the peers fell silent.
+// unprovedAnswer returns the sender that blocks the take of an idle token now without a proof,
+// or blocked it until it was taken. ok is false if there was no answer since the peers fell
+// silent.
 func (m *Machine) unprovedAnswer(now clock.Instant, t *state) (a UnprovedAnswer, ok bool) {
 	g := &t.probing
 	if t.phase != Idle || g.answeredAt == 0 || g.takeAt == 0 || now.Sub(g.answeredAt) > m.config.Dead || now < g.takeAt {

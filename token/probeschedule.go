@@ -7,15 +7,15 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Rule T6: questions go to everybody on a network, and each has an answer's price here too. So
+// Rule T6: probes go to every host on a network, and each has an answer's price here too. So
 // a few tokens speak for all that their holder has there: it renews all or none. They
 // take turns, so that one which it gave up meanwhile does not speak for long.
 //
-//	tokens of one holder ──► wanted in this step ──► a sample of them: Ask
-//	one of no known holder ─────────────────────────► itself, askRate a millisecond
+//	tokens of one holder ──► requested in this step ──► a sample of them: Probe
+//	one of no known holder ─────────────────────────► itself, probeRate a millisecond
 const (
 	usualSample = 4
-	probeRate   = 16 // all questions
+	probeRate   = 16 // all probes
 )
 
 // holderGroup is the tokens on one network that one peer has, or had.
@@ -32,7 +32,7 @@ type probeScheduler struct {
 	count    int
 }
 
-// probeRequest is the tokens of one crowd that are to be asked for now.
+// probeRequest is the tokens of one holder group that are to be asked for now.
 type probeRequest struct {
 	holderGroup
 	tokens []int
@@ -58,13 +58,13 @@ func (m *Machine) holderGroup(t *state) (c holderGroup, ok bool) {
 	return c, c.peer >= 0 && c.network != 0
 }
 
-// requestProbe has the network asked for the token, or for others of its crowd, at the end
+// requestProbe has the network asked for the token, or for others of its holder group, at the end
 // of this step. It is false if too much is asked just now; then the machine wakes up
 // when there is room.
 func (m *Machine) requestProbe(q *query, t *state) bool {
 	c, ok := m.holderGroup(t)
 	if !ok {
-		c = holderGroup{-1 - t.number, 0} // a crowd of its own
+		c = holderGroup{-1 - t.number, 0} // a holder group of its own
 	}
 	w := m.probes.of(c)
 	if len(w.tokens) < m.config.Sample && !m.probeBudget(q) {
@@ -98,7 +98,7 @@ func (q *probeScheduler) of(c holderGroup) *probeRequest {
 	return &q.requests[len(q.requests)-1]
 }
 
-// sendProbes asks what this step has found to be asked.
+// sendProbes sends the probes that this step has requested.
 func (m *Machine) sendProbes() {
 	q, asked := &m.probes, false
 	for _, w := range q.requests {

@@ -2,17 +2,17 @@ package token
 
 // With Disable Inheritance no node takes on silence, so that no lease need depend on a peer
 // that keeps to it. But files change at any moment, and a daemon that starts anew has
-// forgotten what its peers said. So it is a promise:
+// forgotten the claims of its peers. So it is a promise:
 //
 //   - P1: a node promises, on disk first and then in its claims, while its file has the bit or a
 //     peer says that it applies it.
 //   - P2: a node whose file has the bit relies on a peer that promises, and said so knowing that
 //     this node applies it. On whom it relies is on disk.
-//   - P3: a node whose file has the bit no more relies on nobody, has that on disk, and only
+//   - P3: a node whose file has the bit no more relies on no peer, has that on disk, and only
 //     then says that it doesn't apply it any more.
 //
-// So nobody takes a promise back while somebody relies on it, whoever is cut off, starts
-// anew, or is given another file meanwhile.
+// So no node takes a promise back while another relies on it, even if a node is cut off,
+// starts anew, or is given another file meanwhile.
 
 // Slots is a set of nodes.
 type Slots [4]uint64
@@ -23,8 +23,8 @@ func (s *Slots) Add(slot uint8) { s[slot/64] |= 1 << (slot % 64) }
 // Has reports whether the node is in the set.
 func (s *Slots) Has(slot uint8) bool { return s[slot/64]>>(slot%64)&1 != 0 }
 
-// promises reports whether this node is to take the token on no silence (rule P1). What a
-// peer has not said since this daemon started is taken to be as it was.
+// promises (rule P1) reports whether this node must not take the token on silence. As long as
+// a peer has not spoken since this daemon started, its earlier claim counts.
 func (t *state) promises() bool {
 	if t.spec.Bits&DisableInheritance != 0 {
 		return true
@@ -38,9 +38,9 @@ func (t *state) promises() bool {
 	return false
 }
 
-// forbids reports whether the peer says that it applies Disable Inheritance, so that this
-// node does. The last word of a peer that our file has no more, and that held nothing, does
-// not count: it takes by our word alone.
+// forbids reports whether the peer says that it applies Disable Inheritance, so that this node
+// does. The last claim of a peer that our file no longer has, and that did not hold, does not
+// count: that peer takes by our report alone.
 func (t *state) forbids(i int) bool {
 	v := &t.claims[i]
 	return v.told && v.configured() && v.Bits&DisableInheritance != 0 && (t.theirs[i] != nil || t.spec.Members == nil || v.holds())

@@ -2,9 +2,9 @@ package token
 
 import "vipd/heartbeat/clock"
 
-// query is one look at the rules at one instant. A question takes it and changes nothing
-// of the machine; beside its answer it leaves the next check here: the instant from which
-// on the answer may be another although no event has come.
+// query is one look at the rules at one instant. A question takes it and leaves the machine as
+// it is. Beside its answer it leaves the next check here: the instant from which on the answer
+// may differ although no event has come.
 type query struct {
 	now     clock.Instant
 	next    clock.Instant // the next check
@@ -13,7 +13,7 @@ type query struct {
 	again   bool          // an answer rests on more than is noticed: the token is due in the next step
 }
 
-// queryAt returns a look at now that has asked nothing yet.
+// queryAt returns a look at now, before the first question.
 func queryAt(now clock.Instant) query {
 	return query{now: now, next: clock.Never, lease: clock.Never}
 }
@@ -39,23 +39,23 @@ func (q *query) expired(limit clock.Instant) bool {
 	return q.now >= limit
 }
 
-// moment names an instant that every word of a peer moves, and that rules of many tokens
+// moment names an instant that every message of a peer moves, and that rules of many tokens
 // ask for. So their deadlines need no new question when it moves.
 type moment uint8
 
 // The moments.
 const (
 	notAlive      moment = iota // not heard for D
-	silent                      // has said nothing of itself for D
-	silentOrderly               // the same, for what goes down in order
+	silent                      // has sent no beat or query for D
+	silentOrderly               // the same, for resources that stop before their release
 	early                       // the network is to be asked, for W is near
 	earlyOrderly
-	proofOld // has echoed nothing with its present claims for longer than D
-	wordOld  // not heard for longer than D, whatever absence it announced
+	proofOld // has not echoed with its present claims for longer than D
+	wordOld  // not heard for longer than D, even if it announced an absence
 	moments
 )
 
-// at returns when the peer's moment comes if no more words do.
+// at returns when the peer's moment comes if no more messages come.
 func (m *Machine) at(p *peer, k moment) clock.Instant {
 	switch k {
 	case notAlive:
@@ -83,7 +83,7 @@ func (m *Machine) came(q *query, p *peer, k moment) bool {
 	return false
 }
 
-// countMoments counts what the token's rules have asked for.
+// countMoments counts the moments that the rules of the token have asked for.
 func (m *Machine) countMoments(t *state) {
 	for i, asks := range m.schedule.asks {
 		if changed := asks ^ t.asks[i]; changed != 0 {

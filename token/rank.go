@@ -25,8 +25,8 @@ func (t *state) ownRank() rank {
 	return rank{t.mine.Priority, t.mine.Place}
 }
 
-// theirRank (rule F1) is the peer's. Where two configurations differ, a node's priority is what
-// that node says: so both reckon with the same two numbers.
+// theirRank (rule F1) is the rank of a peer. If two configurations differ, each node's own
+// claim decides its priority: so both nodes reckon with the same two numbers.
 func (t *state) theirRank(i int) rank {
 	r := rank{place: outsider + 1}
 	if m := t.theirs[i]; m != nil {
@@ -41,16 +41,16 @@ func (t *state) theirRank(i int) rank {
 // configured reports whether the peer's configuration has the token for it.
 func (v *peerClaim) configured() bool { return v.Reasons&Unconfigured == 0 }
 
-// counts (rule F3) reports whether the peer may hold the token, or take it: by our configuration,
-// or by its own. Of a token that has left our configuration it is not known who may.
+// counts (rule F3) reports whether the peer may hold the token, or take it, by our
+// configuration or by its own. For a token that has left our configuration any peer may.
 func (t *state) counts(i int) bool {
 	v := &t.claims[i]
 	return t.theirs[i] != nil || t.spec.Members == nil || v.told && (v.configured() || v.holds())
 }
 
-// applied (rule F2) returns the token's bits with what the peers say that they apply, and what was
-// promised to them: what one node must not inherit no node inherits, and several hold only
-// what all may.
+// applied (rule F2) returns the token's bits together with those that the peers apply, and
+// with the promises to them: a token that one node must not inherit, no node inherits, and
+// several hold a token only if all may.
 func (t *state) applied() Bits {
 	bits := t.spec.Bits
 	if t.record.Promised || t.kept.Promised {

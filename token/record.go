@@ -6,10 +6,10 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// With Disable Inheritance nobody takes on silence, so who holds must outlive a
-// crash: the taker has it on disk before it puts the resource up, the giver has
-// on disk that it gave before it says so. Nobody else can have taken meanwhile,
-// so a recorded holder that starts again, in the same boot, goes on at once.
+// With Disable Inheritance no node takes on silence, so the name of the holder must outlive
+// a crash. The taker has it on disk before it puts the resource up; the giver has on disk
+// that it gave before it says so. No other node can have taken meanwhile, so a recorded
+// holder that starts again, in the same boot, goes on at once.
 
 // recordRetry is how long to wait before a record that failed is tried again.
 const recordRetry = time.Second
@@ -57,7 +57,7 @@ func (m *Machine) recordWanted(t *state) Record {
 }
 
 // syncRecord has the disk know whether this node holds a token that no node takes on
-// silence, and what was promised about it, also where a new configuration or a peer's word
+// silence, and what was promised about it, also where a new configuration or a peer's report
 // has changed that.
 func (m *Machine) syncRecord(q *query, i int) {
 	t := &m.tokens[i]
@@ -71,8 +71,8 @@ func (m *Machine) syncRecord(q *query, i int) {
 	}
 }
 
-// lastLease (rule G1) is for what goes down in order. Once the lease has run out, or another
-// holder is heard, it is over: a peer may have taken, and no echo brings it back.
+// lastLease (rule G1) is for a resource that stops before its release. Once the lease has run
+// out, or another holder is heard, it is over: a peer may have taken, and no echo revives it.
 func (m *Machine) lastLease(q *query, t *state) {
 	if t.lease.state == noLease {
 		return
@@ -86,7 +86,7 @@ func (m *Machine) lastLease(q *query, t *state) {
 	}
 }
 
-// finishDrop finishes a drop when the hands have confirmed and the disk knows.
+// finishDrop ends a drop when the effector has confirmed it and the disk has the record.
 func (m *Machine) finishDrop(q *query, i int) {
 	t := &m.tokens[i]
 	m.lastLease(q, t)
@@ -109,7 +109,7 @@ func (m *Machine) finishDrop(q *query, i int) {
 	}
 }
 
-// restoreRecord goes on with what an earlier run in this boot held.
+// restoreRecord goes on with the tokens that an earlier run in this boot held.
 func (m *Machine) restoreRecord(now clock.Instant, e RestoreRecord) {
 	t := &m.tokens[e.Token]
 	t.record, t.kept = e.Record, e.Record

@@ -2,9 +2,9 @@ package token
 
 import "vipd/heartbeat/clock"
 
-// reconfigure takes over a new list of tokens. What stays keeps its number and
-// its state; what is gone loses its members, so that it is dropped; its number
-// is free for another token once it is idle.
+// reconfigure takes over a new list of tokens. A token that stays keeps its number and its
+// state. A token that has gone loses its members, so that it is dropped; its number is free
+// for another token once it is idle.
 func (m *Machine) reconfigure(now clock.Instant, specs []Spec) {
 	for i := range m.tokens {
 		if !contains(specs, m.tokens[i].spec.ID) {
@@ -18,7 +18,7 @@ func (m *Machine) reconfigure(now clock.Instant, specs []Spec) {
 		m.tokens[m.number(now, spec)].spec = spec
 	}
 	for i := range m.peers {
-		m.peers[i].complete = false // until its next word says what it claims of the new list
+		m.peers[i].complete = false // until its next report has claims of the new list
 	}
 	for i := range m.tokens {
 		t := &m.tokens[i]

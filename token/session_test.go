@@ -23,7 +23,7 @@ func goAlone(t *testing.T, m *Machine, now clock.Instant) {
 }
 
 // A step that comes late, or by something else than a Tick, does not find the peer silent:
-// its words may wait unread. The step after it is due at once, and what was read comes first.
+// its messages may wait unread. The step after it is due at once, and what was read comes first.
 func TestSilenceIsFoundWithNothingLeftToRead(t *testing.T) {
 	for _, ev := range []Event{Tick{}, Eligibility{}, NetworkForwarding{}} {
 		m := holder(t, spec("vip:front", 0))

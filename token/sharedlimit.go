@@ -11,9 +11,9 @@ func (*Leases) action() {}
 // Tokens that are held and settled, and that the same peers bind, have the same limit. It
 // is found once for all of them.
 //
-//	settled ──share──► sharedLimit ──a word moves it──► Leases
+//	settled ──share──► sharedLimit ──a message moves it──► Leases
 //	   ▲                    │ due, or it runs out
-//	   └─── decided ◄───────┘
+//	   └───── decided ◄─────┘
 type sharedLimit struct {
 	by     binding
 	limit  clock.Instant // as last told
@@ -22,7 +22,7 @@ type sharedLimit struct {
 }
 
 // binding is how the peers bind a token, one bit each by their place: those that let it
-// live until L after their echo, and of them those that are unfit.
+// live until L after their echo, and of them those that are ineligible.
 type binding struct{ peers, unfit uint64 }
 
 // sharedLimits has the limits that tokens share.

@@ -13,9 +13,9 @@ type Bits uint8
 
 // The four bits.
 const (
-	AllowMultiple      Bits = 1 << iota // every fit node holds at once
+	AllowMultiple      Bits = 1 << iota // every eligible node holds at once
 	AutoFailback                        // goes back to the higher priority as soon as its gates are open
-	DisableInheritance                  // nobody takes on silence alone
+	DisableInheritance                  // no node takes on silence alone
 	ReleaseRequested                    // the holder is asked to give up and stay away
 )
 
@@ -32,15 +32,15 @@ type Spec struct {
 	ID                uint64 // 64-bit FNV-1a of Name; names the token on the wire
 	Members           []Member
 	Bits              Bits
-	Probeable         bool          // the network can be asked who has the resource
-	Network           uint64        // what is on the same one is asked for by a sample; 0: by itself
+	Probeable         bool          // an address probe finds the resource on the network
+	Network           uint64        // tokens of one network are probed by a sample; 0: each by itself
 	StopBeforeRelease bool          // the resource needs its lease while it goes down, and may take long
 	Linger            time.Duration // how long the resource may live on where its lease has ended: a taker on silence waits so much longer
-	FailbackDelay     time.Duration // a better node must have been fit for so long
+	FailbackDelay     time.Duration // a better node must have been eligible for so long
 	FailbackCap       int           // most failbacks in an hour, 0: none
 }
 
-// Record is what is known on disk of a token to which Disable Inheritance is applied.
+// Record is kept on disk of a token to which Disable Inheritance is applied.
 type Record struct {
 	Epoch    uint64
 	Holder   bool // this node held it when the record was made, in this very boot, and no peer takes it on silence
@@ -49,7 +49,7 @@ type Record struct {
 	Relied   Slots // the peers that have promised it to this node
 }
 
-// Config is what the machine is told once.
+// Config is told to the machine once.
 type Config struct {
 	Self      uint8
 	Interval  time.Duration // I
@@ -61,8 +61,8 @@ type Config struct {
 	HighWater uint64 // epoch counter that no grant of an earlier run went beyond
 	Timed     bool   // nor was any ahead of the time of day
 	Clock     ClockFloor
-	Booting   bool // nothing is taken before Booted: what an earlier run left comes first
-	DecideAll bool // every token in every step, also where nothing has changed: for comparison
+	Booting   bool // no token is taken before Booted: the remains of an earlier run come first
+	DecideAll bool // every token in every step, also without a change: for comparison
 }
 
 // ID returns the 64-bit FNV-1a hash by which a token's name goes on the wire.
@@ -74,7 +74,7 @@ func ID(name string) uint64 {
 	return h
 }
 
-// Counter returns the growing part of an epoch, and Slot who granted it.
+// Counter returns the growing part of an epoch, and Granter the node that granted it.
 func Counter(epoch uint64) uint64 { return epoch >> 8 }
 
 // Granter returns the slot of the node that made the epoch.

@@ -6,7 +6,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Status is what this node knows of one token, for status.
+// Status is the knowledge of one token on this node, for status.
 type Status struct {
 	Spec    Spec
 	Phase   Phase
@@ -19,10 +19,10 @@ type Status struct {
 	Limit   clock.Instant // of the lease
 	Moves   int           // failbacks within the hour
 	Peers   []PeerStatus
-	Blocked *UnprovedAnswer // what blocks the take without a proof, nil if nothing does
+	Blocked *UnprovedAnswer // blocks the take without a proof, or nil
 }
 
-// PeerStatus is what one other node says of the token.
+// PeerStatus is one other node's claim of the token.
 type PeerStatus struct {
 	Slot  uint8
 	Alive bool
@@ -46,7 +46,7 @@ func (m *Machine) Phase(i int) Phase { return m.tokens[i].phase }
 // Pinned reports whether an operator has put the token where it is.
 func (m *Machine) Pinned(i int) bool { return m.tokens[i].pinned }
 
-// Status returns what is known of the token at now.
+// Status returns the knowledge of the token at now.
 func (m *Machine) Status(now clock.Instant, i int) Status {
 	t := &m.tokens[i]
 	v := Status{Spec: t.spec, Phase: t.phase, Epoch: t.epoch, Seen: t.seen, Tenure: t.tenure(now), Cause: t.cause,
@@ -68,8 +68,8 @@ func (m *Machine) Status(now clock.Instant, i int) Status {
 }
 
 // Holder returns the slot of the one heard or own holder whose resource is up,
-// and how many hold; 0 if none. While the pages of a peer's newest claims come in, this and
-// what follows is as the peer last said.
+// and how many hold; 0 if none. While the pages of a peer's newest claims come in, this
+// and the next two go by its last ones.
 func (m *Machine) Holder(now clock.Instant, i int) (slot uint8, holders int) {
 	t := &m.tokens[i]
 	if t.phase != Idle {
@@ -109,7 +109,7 @@ func (m *Machine) Proved(i int, slot uint8) bool {
 	return j >= 0 && m.tokens[i].claims[j].Proved
 }
 
-// Acknowledged reports whether every peer that is heard knows the edition.
+// Acknowledged reports whether every peer that is heard knows the revision.
 func (m *Machine) Acknowledged(now clock.Instant, edition uint32) bool {
 	for j := range m.peers {
 		if p := &m.peers[j]; m.heardNow(now, p) && p.acked < edition {
@@ -119,10 +119,10 @@ func (m *Machine) Acknowledged(now clock.Instant, edition uint32) bool {
 	return true
 }
 
-// AbsenceAcknowledged (rule H9) reports whether every node that could take on silence what is held
-// knows the edition, by a fresh word that has both ways proven, and no lease is
-// in doubt: then an absence that was announced with the edition will be waited
-// for. A node that was not heard may come back at any time and knows nothing.
+// AbsenceAcknowledged (rule H9) reports whether an absence that was announced with the
+// revision will be waited for: every node that could take a held token on silence knows the
+// revision, by a fresh report that has both ways proven, and no lease is in doubt. A node that
+// was not heard may come back at any time, and does not know of the absence.
 func (m *Machine) AbsenceAcknowledged(now clock.Instant, edition uint32) bool {
 	for i := range m.tokens {
 		t := &m.tokens[i]
@@ -141,7 +141,7 @@ func (m *Machine) AbsenceAcknowledged(now clock.Instant, edition uint32) bool {
 	return true
 }
 
-// Idle reports whether nothing is held or being dropped.
+// Idle reports whether every token is idle here.
 func (m *Machine) Idle() bool {
 	for i := range m.tokens {
 		if m.tokens[i].phase != Idle {
@@ -159,7 +159,7 @@ func (m *Machine) Link(now clock.Instant, slot uint8) LinkState {
 	return SilentBothWays
 }
 
-// Listening reports whether the node has not found out yet who is there.
+// Listening reports whether the node has not found out yet which peers are there.
 func (m *Machine) Listening() bool { return m.listens }
 
 // heardNow is alive without asking to be woken.

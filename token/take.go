@@ -6,17 +6,16 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// The taker's half of the safety proof: a node takes a token when every other
-// node is cleared, on that node's own proven word that it does not hold, or by
-// a silence of D, which outlasts any lease that the last word heard could have
-// renewed.
+// The taker's half of the safety proof: a node takes a token when every other node permits
+// it, by its own proven report that it does not hold, or by a silence of D, which outlasts
+// any lease that its last message could have renewed.
 
-// permission is what one peer allows.
+// permission says whether one peer allows a take, and by which rule.
 type permission uint8
 
 const (
 	denied   permission = iota
-	byReport            // it said, knowing our state, that it doesn't hold
+	byReport            // it reports, knowing our state, that it doesn't hold
 	bySilence
 )
 
@@ -38,7 +37,7 @@ func (m *Machine) tryTake(q *query, i int) {
 	m.take(q, i, cause)
 }
 
-// take grants the next epoch and asks the hands to put the resource up, with
+// take grants the next epoch and asks the effector to put the resource up, with
 // the lease in force before.
 func (m *Machine) take(q *query, i int, c Cause) {
 	t := &m.tokens[i]
@@ -56,12 +55,12 @@ func (m *Machine) take(q *query, i int, c Cause) {
 	m.do(Acquire{Token: i, Epoch: t.epoch, Cause: c, From: t.from})
 }
 
-// takePermitted asks every peer; the cause says what decided.
+// takePermitted asks every peer; the cause names the rule that decided.
 func (m *Machine) takePermitted(q *query, t *state) (Cause, bool) {
 	if t.bits&AllowMultiple != 0 {
 		return Priority, true
 	}
-	cause, ok := Priority, true // nobody had it, or we did
+	cause, ok := Priority, true // no other node had it
 	if t.handover.verb == Accept {
 		cause = t.handover.cause
 	}
@@ -90,11 +89,10 @@ func (m *Machine) peerPermits(q *query, t *state, i int) permission {
 	return m.silencePermits(q, t, i)
 }
 
-// reportPermits (rules T2, T3): the peer is heard. It must not hold, must not be the one to
-// take, and must have said so knowing our own newest state; or it has been
-// saying for W, while we were fit, that it is unfit and holds nothing: it would
-// wait W itself before it took on silence, and so do we, for both may become
-// fit at the same moment.
+// reportPermits (rules T2, T3) is for a peer that is heard. It must not hold, must not be the
+// one to take, and must have said so knowing our newest state. Or it has been saying for W,
+// while we were eligible, that it is not eligible and does not hold: it would wait W itself
+// before it took on silence, and so do we, for both may become eligible at the same moment.
 func (m *Machine) reportPermits(q *query, t *state, i int) permission {
 	p, v := &m.peers[i], &t.claims[i]
 	if !p.complete || v.holds() {
@@ -112,8 +110,8 @@ func (m *Machine) reportPermits(q *query, t *state, i int) permission {
 	return denied
 }
 
-// current reports whether the peer's claims are of now: heard within D, whatever
-// absence it announced, and no newer session has spoken since.
+// current reports whether the peer's claims are of now: heard within D, even if it announced
+// an absence, and no newer session has spoken since.
 func (m *Machine) current(q *query, p *peer) bool {
 	return p.heard >= p.pendingSince() && !m.came(q, p, wordOld)
 }
@@ -127,11 +125,10 @@ func (m *Machine) releasedToUs(q *query, t *state) bool {
 	return j >= 0 && m.peers[j].complete && t.claims[j].Verb == Release && t.claims[j].To == m.config.Self && m.alive(q, &m.peers[j])
 }
 
-// silencePermits (rule T4): nothing was heard for W, and for longer where the last word
-// makes it likely that the peer is about to take the token itself. A node that
-// has just become fit waits W, for until then it bound nobody's lease; and so
-// does one that had heard nobody: the silence of the others may have been
-// its own.
+// silencePermits (rule T4) is for a peer that was silent for W, and for longer if its last
+// message makes it likely that it is about to take the token itself. A node that has just
+// become eligible waits W, for until then it bound no peer's lease. So does a node that had
+// not heard any peer: the fault may have been its own.
 func (m *Machine) silencePermits(q *query, t *state, i int) permission {
 	if t.durable() && q.reached(t.overrideUntil) {
 		return denied
@@ -159,17 +156,17 @@ func (m *Machine) silenceDeadline(t *state, i int) clock.Instant {
 	return max(p.silentAt(t.spec.StopBeforeRelease, wait), p.pendingSince().Add(wait), m.rejoined.Add(m.config.Dead), t.eligibleSince.Add(m.config.Dead))
 }
 
-// ForceAfter is the silence after which a token that nobody takes on silence is taken by
-// an operator's word. A recorded holder that was away for less than four fifths of it goes
-// on at once when it starts again: nobody can have been ordered to take meanwhile.
+// ForceAfter is the silence after which an operator may have a token taken that no node takes
+// on silence. A recorded holder that was away for less than four fifths of it goes on at once
+// when it starts again: no node can have been ordered to take meanwhile.
 const ForceAfter = 5 * time.Second
 
-// overrideFor is how long an operator's word about silent nodes holds: for the waits of
-// a take, not for the next silence.
+// overrideFor is how long an operator's override of silent nodes holds: for the waits of a
+// take, not for the next silence.
 const overrideFor = 10 * time.Second
 
 // skewTime is how much longer a node waits for a peer that fell silent without
-// holding: it may be taking on our last word.
+// holding: it may be taking on our last message.
 func (m *Machine) skewTime(t *state, i int) (d time.Duration) {
 	if m.outranks(t, i) {
 		d += 2 * m.config.Interval
@@ -189,8 +186,7 @@ func (m *Machine) outranks(t *state, i int) bool {
 	return m.precedes(t, i)
 }
 
-// precedes orders by what both nodes know of each other without a word: the
-// priority and the name.
+// precedes orders by priority and name, which both nodes know of each other without a message.
 func (m *Machine) precedes(t *state, i int) bool {
 	return t.theirRank(i).before(t.ownRank())
 }
