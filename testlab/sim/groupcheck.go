@@ -92,7 +92,10 @@ func (c *checker) inOrder(h *Host, gang *gang) {
 // mayRunStill reports whether the group may be left on o while h starts it.
 func (c *checker) mayRunStill(h, o *Host, g int) bool {
 	gang := &o.gangs[g]
-	if o.world.check.lasting(gang.token()) {
+	switch {
+	case c.brokePromise(h, o, gang.token()):
+		return true
+	case c.lasting(gang.token()):
 		return false
 	}
 	return !gang.guarded || !o.Answers(gang.token()) && c.w.Now <= gang.until || c.excused(int(h.Slot-1), int(o.Slot-1), gang.token())
