@@ -69,7 +69,9 @@ var house = map[string]room{
 
 // daemonRooms are the packages below vipd/daemon.
 var daemonRooms = map[string]room{
-	"sched": {0, open},
+	"cluster": {4, open},
+	"observe": {5, open},
+	"sched":   {0, open},
 }
 
 // lab is the floor of everything in testlab; its rooms may use each other, and

@@ -6,6 +6,7 @@ import (
 
 	"vipd/sharedip"
 	"vipd/token"
+	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/node"
 )
 
@@ -121,7 +122,7 @@ func leftOf(left []row, id uint64) (row, bool) {
 // match gives every token of the machine a worker that knows its configuration,
 // and returns the new ones. A number that has become another token's begins
 // anew; the worker it had has nothing left to do.
-func (l *loop) match(c *cluster, hands Hands, answer func(any)) (fresh []*worker) {
+func (l *loop) match(c *cluster.View, hands Hands, answer func(any)) (fresh []*worker) {
 	tokens := l.machine.Tokens()
 	for i := range tokens.Tokens() {
 		name := tokens.Spec(i).Name
@@ -136,11 +137,11 @@ func (l *loop) match(c *cluster, hands Hands, answer func(any)) (fresh []*worker
 			delete(l.failed, i)
 			delete(l.fights, i)
 			delete(l.takes, i)
-			l.workers[i] = &worker{number: i, name: name, node: c.self.Name, hands: hands, answer: answer, log: l.log,
+			l.workers[i] = &worker{number: i, name: name, node: c.Self.Name, hands: hands, answer: answer, log: l.log,
 				jobs: make(chan job, jobsWaiting), hooks: make(chan hookRun, hooksWaiting)}
 			fresh = append(fresh, l.workers[i])
 		}
-		if vip, ok := c.vip(name); ok {
+		if vip, ok := c.VIP(name); ok {
 			l.workers[i].set(vip)
 		}
 	}
@@ -152,26 +153,26 @@ func (d *Daemon) felt(e sharedip.Event) {
 	j := d.loop.journal
 	switch e := e.(type) {
 	case sharedip.AddressGone:
-		d.tell(noise{j.say("address", "%s: somebody removed %s; put back", e.Token, e.Prefix.Addr())})
+		d.tell(noise{j.Event("address", "%s: somebody removed %s; put back", e.Token, e.Prefix.Addr())})
 	case sharedip.AddressLost:
-		d.tell(noise{j.say("alarm", "%s: %s is gone and can't be put back: %v", e.Token, e.Prefix.Addr(), e.Err)})
+		d.tell(noise{j.Event("alarm", "%s: %s is gone and can't be put back: %v", e.Token, e.Prefix.Addr(), e.Err)})
 		d.tell(addressLost{e.Token, fmt.Errorf("%s is gone and can't be put back: %w", e.Prefix.Addr(), e.Err)})
 	case sharedip.Fought:
-		d.tell(noise{j.say("alarm", "%s: somebody keeps removing its address; handing it over", e.Token)})
+		d.tell(noise{j.Event("alarm", "%s: somebody keeps removing its address; handing it over", e.Token)})
 		d.tell(fought{e.Token})
 	case sharedip.AnnounceFailed:
-		d.tell(noise{j.say("alarm", "%s: could not announce %s: %v", e.Token, e.Prefix.Addr(), e.Err)})
+		d.tell(noise{j.Event("alarm", "%s: could not announce %s: %v", e.Token, e.Prefix.Addr(), e.Err)})
 	case sharedip.LinkUp:
 		select {
 		case d.linkUp <- struct{}{}: // what is put back answers at once: its heartbeats must not be a second late
 		default:
 		}
 		d.check()
-		d.tell(noise{j.say("link", "%s: link up", e.Interface)})
+		d.tell(noise{j.Event("link", "%s: link up", e.Interface)})
 		d.tell(links{})
 	case sharedip.LinkDown:
 		d.check()
-		d.tell(noise{j.say("link", "%s: link down", e.Interface)})
+		d.tell(noise{j.Event("link", "%s: link down", e.Interface)})
 		d.tell(links{})
 	case sharedip.Standing:
 		if err := d.deadman.standing(e); err != nil {

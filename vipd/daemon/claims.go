@@ -82,7 +82,7 @@ func (d *Daemon) claimed(e sharedip.Claimed) {
 // place, or its heartbeats are lost. Against that one, too, what is held is defended.
 func (d *Daemon) judgeClaim(e sharedip.Claimed) {
 	mac := hardwareAddress(e.MAC)
-	node := d.cluster().slotOf(e.By)
+	node := d.cluster().SlotOf(e.By)
 	if node == 0 {
 		node = d.loop.nodeOf(mac)
 	}
@@ -95,7 +95,7 @@ func (d *Daemon) judgeClaim(e sharedip.Claimed) {
 	if !d.loop.silent(node) || i < 0 || d.loop.machine.Tokens().Phase(i) == token.Idle {
 		return
 	}
-	if d.noteClaim(what, mac, fmt.Sprintf("a hardware address of %s, which is not heard", d.cluster().node(node)), false) {
+	if d.noteClaim(what, mac, fmt.Sprintf("a hardware address of %s, which is not heard", d.cluster().NodeName(node)), false) {
 		d.hands.Defend(what.token, what.addr)
 	}
 }
@@ -125,11 +125,11 @@ func (d *Daemon) noteClaim(what claimed, mac [6]byte, by string, atOnce bool) bo
 	if a.mac == ([6]byte{}) {
 		text = fmt.Sprintf("%s: %s is claimed by more than %d hardware addresses", what.token, what.addr, claimantsNamed)
 	}
-	d.setTrouble(a.about(what), text)
+	d.alarms.Set(a.about(what), text)
 	if !a.said.IsZero() {
 		text += fmt.Sprintf(" (%d more claims since that was said)", a.count-1)
 	}
-	d.loop.journal.add(d.loop.journal.say("alarm", "%s", text))
+	d.loop.journal.Add(d.loop.journal.Event("alarm", "%s", text))
 	a.said, a.count = now, 0
 	return counts
 }
@@ -147,20 +147,8 @@ func (d *Daemon) watchClaim(rest time.Duration, what claimed, a *claimant) {
 				d.watchClaim(rest, what, a)
 				return
 			}
-			d.setTrouble(a.about(what), "")
+			d.alarms.Clear(a.about(what))
 			d.loop.claims.forget(what, a)
 		}})
-	})
-}
-
-// raise notes what is wrong for a while.
-func (d *Daemon) raise(about, text string, lasts time.Duration) {
-	d.setTrouble(about, text)
-	time.AfterFunc(lasts, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if d.trouble[about] == text {
-			delete(d.trouble, about)
-		}
 	})
 }

@@ -77,7 +77,7 @@ func (d *Daemon) Move(ctx context.Context, r control.MoveRequest) (control.MoveR
 		verb = node.Take
 	}
 	begin := time.Now()
-	reply, err := d.ask(ctx, node.Command{Verb: verb, Node: d.cluster().slot(r.To)}, r.Token)
+	reply, err := d.ask(ctx, node.Command{Verb: verb, Node: d.cluster().Slot(r.To)}, r.Token)
 	result.TookMS = control.Milliseconds(time.Since(begin))
 	switch {
 	case err != nil:
@@ -238,7 +238,7 @@ func (d *Daemon) order(ctx context.Context, v node.Verb, name, what string) erro
 			return control.Errorf(control.CodeFailed, "%s: the node is not heard; order it there, or when it is back", what)
 		}
 	}
-	reply, err := d.ask(ctx, node.Command{Verb: v, Node: d.cluster().slot(name)}, "")
+	reply, err := d.ask(ctx, node.Command{Verb: v, Node: d.cluster().Slot(name)}, "")
 	if err != nil {
 		return err
 	}

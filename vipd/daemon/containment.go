@@ -110,9 +110,6 @@ func (d *deadman) enlist(id uint64, name, folder string, l *lease.Lease) {
 	}
 }
 
-// groupPrefix is what the name of a group's token begins with.
-const groupPrefix = "group:"
-
 // disarmGroup lets go of a group of which no process is left: the keeper at once, its
 // ended lease when nothing of its sockets is left either.
 func (d *deadman) disarmGroup(name string) {
@@ -207,7 +204,7 @@ func (d *deadman) contains() string {
 
 // buried says that the keeper has killed a group, or will not guard it.
 func (d *Daemon) buried(name string, err error) {
-	d.tell(noise{d.loop.journal.say("alarm", "%s: %v", name, err)})
+	d.tell(noise{d.loop.journal.Event("alarm", "%s: %v", name, err)})
 }
 
 // keepKeeper has a keeper run for as long as ctx lasts; it outlives this daemon.
@@ -221,7 +218,7 @@ func (d *Daemon) keepKeeper(ctx context.Context) error {
 			if err != nil && !errors.Is(err, context.Canceled) {
 				text = fmt.Sprintf("nothing would kill a group whose lease has ended: %v", err)
 			}
-			d.setTrouble("keeper", text)
+			d.alarms.Set("keeper", text)
 		}
 		select {
 		case <-ctx.Done():
@@ -235,7 +232,7 @@ func (d *Daemon) keepKeeper(ctx context.Context) error {
 const keeperLook = 2 * time.Second
 
 func (d *Daemon) needsKeeper() bool {
-	for _, g := range d.cluster().settings.Groups {
+	for _, g := range d.cluster().Settings.Groups {
 		if guarded(g) {
 			return true
 		}

@@ -15,6 +15,7 @@ import (
 	"vipd/services/probe"
 	"vipd/services/unit"
 	"vipd/vipd/config"
+	"vipd/vipd/daemon/cluster"
 )
 
 // crew is the hands of one service group on this host: one for each unit, and the
@@ -44,7 +45,7 @@ type round struct {
 }
 
 // token is the name that the group's token has.
-func (c *crew) token() string { return groupPrefix + c.name }
+func (c *crew) token() string { return cluster.GroupPrefix + c.name }
 
 // set takes the newest configuration; new checks begin at once.
 func (c *crew) set(g config.Group) {

@@ -21,6 +21,8 @@ import (
 	"vipd/sharedip"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/observe"
 	"vipd/vipd/daemon/sched"
 )
 
@@ -44,11 +46,11 @@ var (
 type Daemon struct {
 	options        Options
 	log            *slog.Logger
-	aside          *aside
+	aside          *observe.AsyncHandler
 	clocks         clocks
 	started        time.Time
 	signals        chan os.Signal
-	now            atomic.Pointer[cluster]
+	now            atomic.Pointer[cluster.View]
 	loop           *loop
 	hands          allHands
 	start          func(func(context.Context)) // runs something until the daemon ends; nil before Run
@@ -76,11 +78,10 @@ type Daemon struct {
 	ended          <-chan struct{} // nobody takes events any more; set by Run
 	askedLast      asked           // by toSay; of the loop's goroutine
 
-	mu       sync.Mutex
-	trouble  map[string]string // what is wrong now, by what it is about
-	unusable []string          // why configured addresses could not work here now
-	named    map[refusedFrom]refusedSender
-	noRoom   map[strangers]time.Time // when one found no room in named
+	alarms *observe.Alarms
+	mu     sync.Mutex
+	named  map[refusedFrom]refusedSender
+	noRoom map[strangers]time.Time // when one found no room in named
 }
 
 // allHands are what the daemon asks of sharedip.Hands.
@@ -107,7 +108,7 @@ type part struct {
 }
 
 // cluster is the configuration in force.
-func (d *Daemon) cluster() *cluster { return d.now.Load() }
+func (d *Daemon) cluster() *cluster.View { return d.now.Load() }
 
 // New opens everything on the calling thread, whose network namespace the
 // daemon then lives in, and adopts what an earlier daemon left.
@@ -122,9 +123,10 @@ func New(o Options) (*Daemon, error) {
 }
 
 func blank(o Options) *Daemon {
-	beside := newAside(o.Log.Handler())
-	return &Daemon{options: o, log: slog.New(beside), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1), linkUp: make(chan struct{}, 1),
-		trouble: map[string]string{}, named: map[refusedFrom]refusedSender{}, noRoom: map[strangers]time.Time{}}
+	beside := observe.NewAsyncHandler(o.Log.Handler())
+	log := slog.New(beside)
+	return &Daemon{options: o, log: log, alarms: observe.NewAlarms(log), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1), linkUp: make(chan struct{}, 1),
+		named: map[refusedFrom]refusedSender{}, noRoom: map[strangers]time.Time{}}
 }
 
 // load reads the configuration and opens what it speaks of.
@@ -137,7 +139,7 @@ func (d *Daemon) load() error {
 	if err != nil {
 		return err
 	}
-	d.now.Store(&cluster{settings, self})
+	d.now.Store(cluster.New(settings, self))
 	for _, w := range settings.Warnings {
 		d.log.Warn(w.String())
 	}
@@ -181,7 +183,7 @@ func (d *Daemon) Close() {
 		d.rights.close()
 	}
 	d.only.close()
-	d.aside.end()
+	d.aside.End()
 }
 
 // permission gives an error of the start that comes of a missing right its exit code. One

@@ -419,12 +419,12 @@ func (d *deadman) clear() error {
 // back within a second.
 func (d *Daemon) watchLease(ctx context.Context) error {
 	d.deadman.leases.Watch(ctx, func(e lease.Event) {
-		d.tell(noise{d.loop.journal.say("alarm", "lease: %v", e)})
+		d.tell(noise{d.loop.journal.Event("alarm", "lease: %v", e)})
 		text := ""
 		if e.Err != nil {
 			text = "the kernel's lease is not in force: " + e.String()
 		}
-		d.setTrouble("lease "+e.What, text)
+		d.alarms.Set("lease "+e.What, text)
 		d.tell(leaseState{e.What, e.Err})
 	})
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"vipd/lease"
 	"vipd/vipd/config"
+	"vipd/vipd/daemon/cluster"
 )
 
 // The fast profile says what it lacks, all of it.
@@ -23,7 +24,7 @@ func TestFastNeeds(t *testing.T) {
 		{"neither", lifetimeOnly, errors.New("nice -20: not permitted"), []string{"the BPF lease (no bpf here)", "the right to run before others"}},
 	} {
 		d := &Daemon{options: Options{Config: "vipd.toml", Refused: row.refused}, deadman: &deadman{layer: row.layer, why: "no bpf here"}}
-		d.now.Store(&cluster{settings: config.Settings{Heartbeat: config.Heartbeat{Profile: config.Fast}}})
+		d.now.Store(&cluster.View{Settings: config.Settings{Heartbeat: config.Heartbeat{Profile: config.Fast}}})
 		err := d.fastEnough()
 		if (err == nil) != (row.want == nil) {
 			t.Errorf("%s: %v", row.what, err)

@@ -16,6 +16,8 @@ import (
 	"vipd/testlab/rig"
 	"vipd/token"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/observe"
 	"vipd/vipd/node"
 )
 
@@ -125,9 +127,9 @@ func floods(ring *seal.Ring) (first []byte, list []flooded) {
 // floodedInlet is an inlet with what a flood meets, and without a filter.
 func floodedInlet(b *testing.B, ring *seal.Ring, first []byte) *inlet {
 	d := blank(Options{Log: slog.New(slog.DiscardHandler)})
-	d.now.Store(&cluster{})
+	d.now.Store(&cluster.View{})
 	names := d.cluster
-	d.loop = &loop{journal: &journal{ring: control.NewJournal(), names: names, log: slog.New(slog.DiscardHandler)},
+	d.loop = &loop{journal: observe.NewJournal(control.NewJournal(), names, nil, slog.New(slog.DiscardHandler)),
 		machine: node.New(node.Config{Config: token.Config{Interval: 50 * time.Millisecond, Dead: 150 * time.Millisecond}}, boot.Now())}
 	opener := seal.NewOpener(ring, seal.Heartbeat)
 	opener.Open(nil, first)

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"vipd/services"
@@ -13,7 +12,7 @@ import (
 // what is new. A number that has become another group's begins anew.
 func (d *Daemon) man() {
 	l := d.loop
-	for _, g := range d.cluster().settings.Groups {
+	for _, g := range d.cluster().Settings.Groups {
 		number := l.machine.Groups().Number(g.Name)
 		c := l.crews[number]
 		if c == nil || c.name != g.Name {
@@ -26,7 +25,7 @@ func (d *Daemon) man() {
 }
 
 func (d *Daemon) crew(number int, name string) *crew {
-	return &crew{number: number, name: name, node: d.cluster().self.Name, runDir: d.options.RunDir, dead: d.deadman, since: d.started, tell: d.tell, log: d.log,
+	return &crew{number: number, name: name, node: d.cluster().Self.Name, runDir: d.options.RunDir, dead: d.deadman, since: d.started, tell: d.tell, log: d.log,
 		change: make(chan struct{}, 1), spawn: func(h *hand) { d.launch(h.run) }}
 }
 
@@ -49,35 +48,15 @@ func (l *loop) service(a services.Action) {
 	case services.Probe:
 		l.crews[a.Group].do(a)
 	case services.Changed:
-		l.journal.group(l.crews[a.Group].name, l.machine.Groups().Look(a.Group))
+		l.journal.Group(l.crews[a.Group].name, l.machine.Groups().Look(a.Group))
 	case services.Failed:
-		l.journal.add(l.journal.say("alarm", "group %s: given up here: %s", l.crews[a.Group].name, a.Text))
+		l.journal.Add(l.journal.Event("alarm", "group %s: given up here: %s", l.crews[a.Group].name, a.Text))
 	}
-}
-
-// group notes how the group is doing, when its state or its text is another.
-func (j *journal) group(name string, v services.View) {
-	text := fmt.Sprintf("group %s: %v", name, v.State)
-	if v.Text != "" {
-		text += ": " + v.Text
-	}
-	if j.groups[name] == text {
-		return
-	}
-	j.groups[name] = text
-	e := control.Event{Kind: "group", Token: groupPrefix + name, Node: j.names().self.Name, To: v.State.String(), Epoch: v.Epoch, Text: text}
-	switch v.State {
-	case services.Failing, services.Broken:
-		e.Cause = control.UnitFailed
-	case services.Blocked:
-		e.Kind = "alarm"
-	}
-	j.add(e)
 }
 
 // groupStatus is every group of the configuration as it lives here.
 func (d *Daemon) groupStatus() (list []control.GroupStatus) {
-	for _, g := range d.cluster().settings.Groups {
+	for _, g := range d.cluster().Settings.Groups {
 		number := d.loop.machine.Groups().Number(g.Name)
 		c := d.loop.crews[number]
 		if c == nil {

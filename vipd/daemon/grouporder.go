@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/node"
 )
 
@@ -27,7 +28,7 @@ func (d *Daemon) Group(ctx context.Context, o control.GroupOrder) (control.Chang
 // ordered lists the nodes that the order is for. One that is not heard would let the
 // operator wait for nothing.
 func (d *Daemon) ordered(o control.GroupOrder) ([]string, error) {
-	heard := d.inTurn(groupPrefix + o.Name)
+	heard := d.inTurn(cluster.GroupPrefix + o.Name)
 	switch {
 	case o.Node == "":
 		return heard, nil
@@ -72,7 +73,7 @@ func (d *Daemon) orderNodes(ctx context.Context, o control.GroupOrder, nodes []s
 }
 
 func (d *Daemon) orderGroup(ctx context.Context, verb node.Verb, group, name, what string) error {
-	reply, err := d.ask(ctx, node.Command{Verb: verb, Node: d.cluster().slot(name)}, groupPrefix+group)
+	reply, err := d.ask(ctx, node.Command{Verb: verb, Node: d.cluster().Slot(name)}, cluster.GroupPrefix+group)
 	if err == nil {
 		err = outcome(reply, what+" on "+name)
 	}
@@ -84,9 +85,9 @@ func (d *Daemon) orderGroup(ctx context.Context, verb node.Verb, group, name, wh
 func (d *Daemon) inTurn(tokenName string) (list []string) {
 	s := d.Status()
 	serves := map[string]bool{}
-	for _, v := range d.cluster().settings.VIPs {
+	for _, v := range d.cluster().Settings.VIPs {
 		for _, g := range v.Requires {
-			if groupPrefix+g == tokenName {
+			if cluster.GroupPrefix+g == tokenName {
 				serves[tokenOf(s, v.Token()).Holder] = true
 			}
 		}

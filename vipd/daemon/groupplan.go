@@ -7,6 +7,7 @@ import (
 
 	"vipd/token"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/cluster"
 )
 
 // groupPlan says what an operator's order of a group would bring about, from what this
@@ -24,8 +25,8 @@ type groupPlan struct {
 // planGroup returns what the order would do.
 func (d *Daemon) planGroup(o control.GroupOrder, nodes []string) control.Change {
 	s := d.Status()
-	p := groupPlan{order: o, token: tokenOf(s, groupPrefix+o.Name), nodes: nodes}
-	for _, v := range d.cluster().settings.VIPs {
+	p := groupPlan{order: o, token: tokenOf(s, cluster.GroupPrefix+o.Name), nodes: nodes}
+	for _, v := range d.cluster().Settings.VIPs {
 		if slices.Contains(v.Requires, o.Name) {
 			p.needs = append(p.needs, tokenOf(s, v.Token()))
 		}

@@ -80,10 +80,10 @@ func (d *Daemon) checkNames() {
 	}
 	c := d.cluster()
 	text := ""
-	if n, address, clash := otherNode(c.settings, c.self, local); clash {
-		text = fmt.Sprintf("this host runs as node %s but also has %s, an address of node %s: remove it, or run as that node", c.self.Name, address, n.Name)
+	if n, address, clash := otherNode(c.Settings, c.Self, local); clash {
+		text = fmt.Sprintf("this host runs as node %s but also has %s, an address of node %s: remove it, or run as that node", c.Self.Name, address, n.Name)
 	}
-	d.setTrouble("identity", text)
+	d.alarms.Set("identity", text)
 }
 
 // twinShown is how long an alarm of another host with this node's name stays.
@@ -93,12 +93,12 @@ const twinShown = time.Minute
 // time: a recording can come from any number of addresses.
 func (d *Daemon) twin(from sender) {
 	const about = "twin"
-	if d.inTrouble(about) {
+	if d.alarms.Raised(about) {
 		return
 	}
-	name := d.cluster().self.Name
+	name := d.cluster().Self.Name
 	text := fmt.Sprintf("%s also sends as node %s, which this host is: two hosts run as the same node, or somebody replays a recording; compare --node and the addresses of both", from, name)
-	d.loop.journal.add(control.Event{Kind: "alarm", Node: name, Text: text})
-	d.setTrouble(about, text)
-	time.AfterFunc(twinShown, func() { d.setTrouble(about, "") })
+	d.loop.journal.Add(control.Event{Kind: "alarm", Node: name, Text: text})
+	d.alarms.Set(about, text)
+	time.AfterFunc(twinShown, func() { d.alarms.Clear(about) })
 }

@@ -47,7 +47,7 @@ func (k *keys) told() []uint32 {
 // readKeys reads the key file. What is wrong with it is a problem of the
 // configuration, where the file is named.
 func (d *Daemon) readKeys() (*seal.Ring, error) {
-	s := d.cluster().settings
+	s := d.cluster().Settings
 	list, err := ReadKeys(d.options.Config, s)
 	if err != nil {
 		return nil, err
@@ -72,11 +72,11 @@ func (d *Daemon) rereadKeys(force bool) func() error {
 		}
 		if err != nil {
 			text := fmt.Sprintf("the key file was not taken over: %v", err)
-			d.setTrouble("keys", text)
-			d.loop.journal.add(control.Event{Kind: "alarm", Node: d.cluster().self.Name, Text: text})
+			d.alarms.Set("keys", text)
+			d.loop.journal.Add(control.Event{Kind: "alarm", Node: d.cluster().Self.Name, Text: text})
 			return err
 		}
-		d.setTrouble("keys", "")
+		d.alarms.Clear("keys")
 		d.useRing(ring)
 		return nil
 	}
@@ -86,7 +86,7 @@ func (d *Daemon) rereadKeys(force bool) func() error {
 // understand each other.
 func (d *Daemon) checkRing(next *seal.Ring) error {
 	ids := next.KeyIDs()
-	for _, n := range d.cluster().settings.Nodes {
+	for _, n := range d.cluster().Settings.Nodes {
 		known := d.keysHeard(n.Slot)
 		switch {
 		case len(known) == 0:
@@ -103,7 +103,7 @@ func (d *Daemon) checkRing(next *seal.Ring) error {
 // keysHeard are the keys of a peer that is heard now; none of one that is not.
 func (d *Daemon) keysHeard(slot uint8) []seal.KeyID {
 	p := d.loop.machine.Beats().Peer(slot)
-	if p == nil || p.Session == 0 || p.Silence(d.clocks.boot()) >= d.cluster().settings.Heartbeat.Dead() {
+	if p == nil || p.Session == 0 || p.Silence(d.clocks.boot()) >= d.cluster().Settings.Heartbeat.Dead() {
 		return nil
 	}
 	return d.loop.peerKeys[slot]
@@ -138,7 +138,7 @@ func (d *Daemon) useRing(next *seal.Ring) {
 	if len(now) > 1 {
 		text += fmt.Sprintf(", opens %v too", now[1])
 	}
-	d.loop.journal.add(control.Event{Kind: "config", Node: d.cluster().self.Name, Cause: control.Config, Text: text})
+	d.loop.journal.Add(control.Event{Kind: "config", Node: d.cluster().Self.Name, Cause: control.Config, Text: text})
 }
 
 // ownKeys are the ids of this node's keys for status, the active one first.

@@ -147,9 +147,9 @@ func (d *Daemon) openLAN(p *lanPath, index int) {
 	}
 	about := "lan " + link.Name
 	if err == nil {
-		d.setTrouble(about, "")
-	} else if !d.inTrouble(about) {
-		d.warnAs(about, fmt.Sprintf("heartbeats can't go over the clients' network on %s: %v; trying on", link.Name, err))
+		d.alarms.Clear(about)
+	} else if !d.alarms.Raised(about) {
+		d.alarms.Warn(about, fmt.Sprintf("heartbeats can't go over the clients' network on %s: %v; trying on", link.Name, err))
 	}
 }
 

@@ -34,7 +34,7 @@ func newLANTest(t *testing.T, ordinary int) *lanTest {
 	lab := rig.Start(t)
 	l := &lanTest{T: t, lab: lab, a: lab.Host("a"), b: lab.Host("b"), peer: &lanPath{number: 5}}
 	l.d = blank(Options{Log: slog.New(slog.NewTextHandler(&l.log, nil))})
-	t.Cleanup(l.d.aside.end)
+	t.Cleanup(l.d.aside.End)
 	l.d.lans = lanPaths(config.Node{Addresses: make([]netip.Addr, ordinary)})
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	l.out = &outbox{lans: []*lanPath{l.peer}, sealer: seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 1, Session: 77})}
@@ -163,7 +163,7 @@ func TestMoreInterfacesThanLANPaths(t *testing.T) {
 	if got := l.on(); !slices.Equal(got, []int{indexes[2], indexes[1]}) {
 		t.Errorf("paths on %v, want %v in the place of %v", got, indexes[2], indexes[0])
 	}
-	l.d.aside.end()
+	l.d.aside.End()
 	for text, want := range map[string]int{"clients' network on eth2, eth3: a node has": 1, "clients' network on eth3: a node has": 1} {
 		if n := strings.Count(l.log.String(), text); n != want {
 			t.Errorf("%q is said %d times, want %d: %s", text, n, want, &l.log)

@@ -14,6 +14,8 @@ import (
 	"vipd/services"
 	"vipd/token"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/observe"
 	"vipd/vipd/node"
 )
 
@@ -71,8 +73,9 @@ type loop struct {
 	peerKeys    [256][]seal.KeyID // by slot, the one that the peer seals with first
 	confirmed   [256]uint64       // the session that the opener was told of, by slot
 	keeper      *keeper
-	journal     *journal
-	moves       moves
+	journal     *observe.Journal
+	names       func() *cluster.View
+	moves       observe.Moves
 	editions    map[uint8]uint32 // of the claims seen last, by peer
 	edition     uint32           // the same of our own
 	watched     clock.Instant    // changes of holder were looked for
@@ -86,7 +89,7 @@ type loop struct {
 	claims      claims
 	raise       func(about, text string, lasts time.Duration) // an alarm in status for a while
 	dead        time.Duration
-	proofs      proofs
+	proofs      observe.Proofs
 	deaf        deafness
 	fights      map[int]time.Time  // tokens taken from us by force, until
 	takes       map[int]failedTake // by the token's number
@@ -166,7 +169,7 @@ func (l *loop) handle(ev any) {
 		l.lacking = ev.err
 		l.judge()
 	case noise:
-		l.journal.add(ev.event)
+		l.journal.Add(ev.event)
 	case token.Up, token.Down, failure, answered, peerAsks, proved:
 		if list := l.gather(ev); len(list) > 0 {
 			l.step(list)
@@ -243,7 +246,7 @@ func (l *loop) perform(ev node.Event, actions []node.Action) {
 
 // settle sees to what one event leaves behind.
 func (l *loop) settle(ev node.Event) {
-	l.journal.settle(ev)
+	l.journal.Completed(ev)
 	switch ev := ev.(type) {
 	case token.Up:
 		if _, failed := l.takes[ev.Token]; failed {
@@ -286,7 +289,7 @@ func (l *loop) watch(ev node.Event) {
 	l.edition, l.watched = own, now
 	for i, w := range l.workers {
 		if w != nil {
-			l.moves.see(w.name, l.machine.Tokens().Active(now, i))
+			l.moves.Seen(w.name, l.machine.Tokens().Active(now, i))
 		}
 	}
 }
@@ -331,14 +334,14 @@ func (l *loop) do(a node.Action) {
 		l.beater.setLeases(a.List, l.machine.Tokens().Pinned)
 	case token.Acquire:
 		l.owns.Store(l.workers[a.Token].name, a.Token)
-		l.journal.acquire(a)
+		l.journal.Acquire(a)
 		l.warnOfTake(a)
 		if !l.workers[a.Token].group() {
 			l.workers[a.Token].ask(job{take: true, epoch: a.Epoch})
 		}
 	case token.Drop:
 		l.owns.Delete(l.workers[a.Token].name)
-		l.journal.drop(a)
+		l.journal.Drop(a)
 		if !l.workers[a.Token].group() {
 			l.workers[a.Token].ask(job{epoch: a.Epoch})
 		}
@@ -353,7 +356,7 @@ func (l *loop) do(a node.Action) {
 	case node.Reply:
 		l.reply(a)
 	case node.PeerEvent:
-		l.journal.noted(a)
+		l.journal.Peer(a)
 	case node.Flush:
 		l.flush()
 	case node.Exit:

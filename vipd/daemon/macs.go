@@ -37,7 +37,7 @@ func (d *Daemon) clientInterfaces() (list []int) {
 	if d.deadman == nil {
 		return nil
 	}
-	for _, set := range d.cluster().sets() {
+	for _, set := range d.cluster().AddressSets() {
 		places, err := d.deadman.Where(set.Token)
 		if err != nil {
 			continue

@@ -33,7 +33,7 @@ func (d *Daemon) sweepGroups() error {
 	}
 	swept, err := unit.Sweep(context.Background(), d.ownUnits(), unit.Options{Dir: unitsDir(d.options.RunDir), Log: d.log})
 	for _, what := range swept {
-		d.loop.journal.add(d.loop.journal.say("group", "stopped %s, which an earlier daemon left and the configuration has no more", what))
+		d.loop.journal.Add(d.loop.journal.Event("group", "stopped %s, which an earlier daemon left and the configuration has no more", what))
 	}
 	return err
 }

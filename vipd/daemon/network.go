@@ -78,36 +78,8 @@ func (l *loop) prove(ev proved) token.Event {
 		return nil
 	}
 	took := control.Milliseconds(ev.Took)
-	l.proofs.add(ev.Token, control.Proof{Address: ev.Prefix.Addr().String(), By: ev.By.String(), Epoch: v.Epoch, At: time.Now(), TookMS: &took})
+	l.proofs.Add(ev.Token, control.Proof{Address: ev.Prefix.Addr().String(), By: ev.By.String(), Epoch: v.Epoch, At: time.Now(), TookMS: &took})
 	return token.Proved{Token: i, Epoch: v.Epoch}
-}
-
-// proofs are who knows where each token's addresses are.
-type proofs map[string][]control.Proof
-
-// proofsKept bounds what is kept for one token.
-const proofsKept = 16
-
-// add keeps the newest proof of each address by each neighbour, and none of an
-// earlier tenure.
-func (p proofs) add(name string, proof control.Proof) {
-	list := []control.Proof{proof}
-	for _, old := range p[name] {
-		if old.Epoch == proof.Epoch && (old.Address != proof.Address || old.By != proof.By) && len(list) < proofsKept {
-			list = append(list, old)
-		}
-	}
-	p[name] = list
-}
-
-// of returns the proofs of the tenure, oldest first.
-func (p proofs) of(name string, epoch uint64) (list []control.Proof) {
-	for i := len(p[name]) - 1; i >= 0; i-- {
-		if p[name][i].Epoch == epoch {
-			list = append(list, p[name][i])
-		}
-	}
-	return list
 }
 
 // heard takes what the hands heard on the clients' network.
@@ -115,14 +87,14 @@ func (d *Daemon) heard(e sharedip.Event) {
 	j := d.loop.journal
 	switch e := e.(type) {
 	case sharedip.Answered:
-		d.tell(answered{e.Token, d.cluster().slotOf(e.By), hardwareAddress(e.MAC)})
+		d.tell(answered{e.Token, d.cluster().SlotOf(e.By), hardwareAddress(e.MAC)})
 	case sharedip.PeerAsks:
-		d.tell(peerAsks{e.Token, d.cluster().slotOf(e.By)})
+		d.tell(peerAsks{e.Token, d.cluster().SlotOf(e.By)})
 	case sharedip.Proved:
 		d.tell(proved{e})
 	case sharedip.Unproved:
 		if e.Silent.IsValid() {
-			d.tell(noise{j.say("alarm", "%s: %s does not answer %s", e.Token, e.Silent, e.Prefix.Addr())})
+			d.tell(noise{j.Event("alarm", "%s: %s does not answer %s", e.Token, e.Silent, e.Prefix.Addr())})
 		}
 	case sharedip.Claimed:
 		d.claimed(e)
@@ -167,7 +139,7 @@ func (l *loop) warnOfAnswerer(i int) {
 	if known {
 		return
 	}
-	l.journal.add(l.journal.say("alarm", "%s: %s", l.workers[i].name, blockedText(l.clocks, *b)))
+	l.journal.Add(l.journal.Event("alarm", "%s: %s", l.workers[i].name, blockedText(l.clocks, *b)))
 }
 
 // blockedText says what a take waits for.
@@ -183,12 +155,12 @@ func (l *loop) warnOfTake(a token.Acquire) {
 	if !answered || a.Cause != token.PeerSilent || l.boot().Sub(b.last) >= l.dead {
 		return
 	}
-	name, from := l.workers[a.Token].name, l.journal.names().node(a.From)
+	name, from := l.workers[a.Token].name, l.names().NodeName(a.From)
 	if from == "" {
 		from = "the last holder"
 	}
 	text := fmt.Sprintf("%s: taken although %s answers for it: something answers in the place of %s, or it lives and its heartbeats on the clients' network (EtherType 0x%04X) do not pass",
 		name, net.HardwareAddr(b.MAC[:]), from, lanEtherType)
-	l.journal.add(l.journal.say("alarm", "%s", text))
+	l.journal.Add(l.journal.Event("alarm", "%s", text))
 	l.raise("answered "+name, text, claimShown)
 }

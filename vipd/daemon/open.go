@@ -16,6 +16,7 @@ import (
 	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/observe"
 	"vipd/vipd/node"
 )
 
@@ -26,7 +27,7 @@ func (d *Daemon) open() error {
 	if err := d.admit(); err != nil {
 		return err
 	}
-	if err := vet(context.Background(), d.options.Config, c.settings, d.options.RunDir); err != nil {
+	if err := vet(context.Background(), d.options.Config, c.Settings, d.options.RunDir); err != nil {
 		return err
 	}
 	ring, err := d.readKeys()
@@ -42,7 +43,7 @@ func (d *Daemon) open() error {
 	d.parts = append(d.parts, part{"answer on the socket", server.Run})
 	var left []row
 	if d.page, left, err = openPage(filepath.Join(d.options.RunDir, "leases")); err != nil {
-		d.warnAs("page", fmt.Sprintf("leases can't be kept for the next daemon: %v; after a crash it adopts nothing that is held", err))
+		d.alarms.Warn("page", fmt.Sprintf("leases can't be kept for the next daemon: %v; after a crash it adopts nothing that is held", err))
 	}
 	if err := d.openHands(); err != nil {
 		return err
@@ -70,7 +71,7 @@ func (d *Daemon) admit() (err error) {
 	}
 	if why := d.only.doubt; why != "" {
 		text := "can't tell whether another vipd runs in this network namespace: " + why
-		d.warnAs("instance", text)
+		d.alarms.Warn("instance", text)
 	}
 	d.rights, err = openRights()
 	return err
@@ -81,7 +82,7 @@ func (d *Daemon) listen() (err error) {
 	if d.inlet, err = newInlet(d.clocks, d.loop.events, d.inbox, d.hands.Carried); err != nil {
 		return err
 	}
-	d.inlet.pauseFor = pauseOf(d.cluster().settings.Heartbeat.Interval)
+	d.inlet.pauseFor = pauseOf(d.cluster().Settings.Heartbeat.Interval)
 	d.loop.source = d.inlet
 	for _, p := range d.paths {
 		if conn := p.conn.Load(); conn != nil {
@@ -104,7 +105,7 @@ func (d *Daemon) openHands() error {
 		return errors.Join(err, d.deadman.leases.Close())
 	}
 	hands, err := sharedip.Open(sharedip.Options{
-		Own: c.self.Addresses, Peers: c.others(), Lifetime: d.deadman.lifetime(),
+		Own: c.Self.Addresses, Peers: c.PeerAddresses(), Lifetime: d.deadman.lifetime(),
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
 		Event: func(e sharedip.Event) { d.felt(e) },
 		Guard: d.deadman.guard,
@@ -114,7 +115,7 @@ func (d *Daemon) openHands() error {
 	}
 	d.deadman.Hands, d.hands = hands, d.deadman
 	d.parts = append(d.parts, part{"watch the kernel", hands.Run})
-	d.placed = c.sets()
+	d.placed = c.AddressSets()
 	if err := d.hands.Configure(d.placed); err != nil {
 		return err
 	}
@@ -124,18 +125,18 @@ func (d *Daemon) openHands() error {
 
 // openDeadman opens the best lease that this host allows.
 func (d *Daemon) openDeadman() error {
-	leases, err := lease.Open(lease.Options{PinDir: pinDir, Addresses: d.cluster().shared()})
+	leases, err := lease.Open(lease.Options{PinDir: pinDir, Addresses: d.cluster().SharedAddresses()})
 	if err != nil {
 		return err
 	}
-	h := d.cluster().settings.Heartbeat
+	h := d.cluster().Settings.Heartbeat
 	d.deadman = newDeadman(leases, leaseOf(h), d.log)
 	d.parts = append(d.parts, part{"keep a keeper", d.keepKeeper})
 	if d.deadman.groups, err = newContainment(d.options.RunDir, d.buried); err != nil && d.needsKeeper() {
 		return errors.Join(err, leases.Close())
 	} else if err != nil {
 		d.deadman.groups = nil
-		d.warnAs("groups", fmt.Sprintf("no group could be guarded: %v", err))
+		d.alarms.Warn("groups", fmt.Sprintf("no group could be guarded: %v", err))
 	}
 	d.parts = append(d.parts, part{"watch the lease", d.watchLease})
 	if why := d.deadman.why; why != "" {
@@ -147,7 +148,7 @@ func (d *Daemon) openDeadman() error {
 // fastEnough refuses the profile whose dead time is shorter than what an ordinary
 // program may have to wait, and than what a lesser lease can count.
 func (d *Daemon) fastEnough() error {
-	if d.cluster().settings.Heartbeat.Profile != config.Fast {
+	if d.cluster().Settings.Heartbeat.Profile != config.Fast {
 		return nil
 	}
 	var lacks []string
@@ -176,8 +177,8 @@ func leaseOf(h config.Heartbeat) time.Duration { return h.Dead() * 4 / 5 }
 // or a right is missing.
 func (d *Daemon) openPaths(ring *seal.Ring) error {
 	c := d.cluster()
-	d.paths = paths(c.settings, c.self)
-	d.lans = lanPaths(c.self)
+	d.paths = paths(c.Settings, c.Self)
+	d.lans = lanPaths(c.Self)
 	d.setFilter(ring)
 	var refused error
 	opened := 0
@@ -200,35 +201,35 @@ func (d *Daemon) openPaths(ring *seal.Ring) error {
 // build makes the parts that share one session.
 func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, disk *store, events *control.Journal) {
 	c := d.cluster()
-	h := c.settings.Heartbeat
+	h := c.Settings.Heartbeat
 	lease := leaseOf(h)
 	machine := node.New(node.Config{
-		Self: c.self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.peerStarts(), Peers: c.peers(), Digest: c.settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.deadman.enforces(),
-		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.settings.StartWait,
-			Tokens: c.specs(), HighWater: disk.state().HighWater, Timed: disk.state().Timed,
+		Self: c.Self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.peerStarts(), Peers: c.Peers(), Digest: c.Settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.Self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.deadman.enforces(),
+		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.Settings.StartWait,
+			Tokens: c.TokenSpecs(), HighWater: disk.state().HighWater, Timed: disk.state().Timed,
 			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.wall()), Trusted: synchronised()}, Booting: true},
-		Services: c.services(),
+		Services: c.Services(),
 	}, d.clocks.boot())
 	l := &loop{
 		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, start: stream.Start, log: d.log,
-		moves: moves{}, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{}, open: map[string]openLease{},
+		moves: observe.Moves{}, names: d.cluster, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{}, open: map[string]openLease{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),
 	}
 	d.loop = l
-	l.journal = &journal{ring: events, names: d.cluster, machine: machine, log: d.log, groups: map[string]string{}}
+	l.journal = observe.NewJournal(events, d.cluster, machine, d.log)
 	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
 		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
-	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.self.Slot, Session: stream.Session, Peers: c.peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
+	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.Self.Slot, Session: stream.Session, Peers: c.Peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
 		out, d.page, d.deadman, d.wedged, d.hands.Glance)
 	if d.deadman != nil {
 		d.deadman.renew = l.beater.rewrite
 		d.deadman.refused = d.leaseRefused
 	}
-	l.answerers, l.claims, l.raise, l.dead = map[int]answerer{}, claims{}, d.raise, h.Dead()
-	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, proofs{}, d.tell
-	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.settings.StartWait}
-	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.self.Slot, own: stream.Session, twin: d.twin}
+	l.answerers, l.claims, l.raise, l.dead = map[int]answerer{}, claims{}, d.alarms.RaiseFor, h.Dead()
+	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, observe.Proofs{}, d.tell
+	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.Settings.StartWait}
+	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.Self.Slot, own: stream.Session, twin: d.twin}
 	l.doubt = d.doubtRights
 	l.match(c, d.hands, d.tell)
 	d.man()

@@ -22,6 +22,7 @@ import (
 	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/cluster"
 )
 
 // A pair of daemons in virtual time: everything is real but the sockets, the
@@ -124,7 +125,7 @@ func (h *host) boot() {
 		t.Fatal(err)
 	}
 	self, _ := settings.Node(h.name)
-	d.now.Store(&cluster{settings, self})
+	d.now.Store(cluster.New(settings, self))
 	disk := openStore(h.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func (h *host) boot() {
 	stream := d.newStream(disk)
 	d.build(stream, newOpener(ring, disk), &mouth{host: h, stream: stream}, disk, h.journal)
 	d.loop.source, d.loop.beater.alarm = newBubble(d.clocks, d.loop.events), newBubble(d.clocks, nil)
-	d.placed = d.cluster().sets()
+	d.placed = d.cluster().AddressSets()
 	h.hands.Configure(d.placed)
 	h.d = d
 	h.live.Store(d)

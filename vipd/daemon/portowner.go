@@ -21,14 +21,14 @@ func (d *Daemon) pathTrouble(p *path, err error) {
 	about := "path " + p.options.Local.String()
 	if err == nil {
 		p.trouble, p.failed = "", nil
-		d.setTrouble(about, "")
+		d.alarms.Clear(about)
 		return
 	}
 	if p.failed != nil && p.failed.Error() == err.Error() {
 		return
 	}
 	p.trouble, p.failed = pathText(p.options, err), err
-	d.setTrouble(about, p.trouble+"; trying on")
+	d.alarms.Set(about, p.trouble+"; trying on")
 	d.log.Warn("a path can't be opened yet; trying on", "address", p.options.Local, "err", p.trouble)
 }
 

@@ -17,22 +17,23 @@ import (
 	"vipd/lease"
 	"vipd/services/child"
 	"vipd/vipd/config"
+	"vipd/vipd/daemon/observe"
 )
 
 // logToNobody is a daemon whose log can't be written. It goes on, and writes what a hook
 // then finds of signals and open files to the file named by the environment.
 func logToNobody() int {
 	settleProcess()
-	log := newAside(slog.NewTextHandler(os.Stderr, nil))
+	log := observe.NewAsyncHandler(slog.NewTextHandler(os.Stderr, nil))
 	for range 3 {
 		slog.New(log).Info("a line")
 	}
-	log.end()
+	log.End()
 	fmt.Fprintln(os.Stdout, "and one to the standard output")
 	hook := config.Hook{Argv: []string{"/bin/sh", "-c", "(grep ^Sig /proc/self/status; ls /proc/self/fd) > " + os.Getenv("OUT")}}
 	failed := ""
 	hookRun{hooks: []config.Hook{hook}, limit: 30 * time.Second, env: []string{"PATH=/bin:/usr/bin"}}.run(func(text string) { failed = text })
-	if err := os.WriteFile(os.Getenv("OUT")+".end", []byte(fmt.Sprintf("lost %d%s", log.lost.Load(), failed)), 0o644); err != nil {
+	if err := os.WriteFile(os.Getenv("OUT")+".end", []byte(fmt.Sprintf("lost %d%s", log.Missed(), failed)), 0o644); err != nil {
 		return 1
 	}
 	return 0

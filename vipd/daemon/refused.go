@@ -56,7 +56,7 @@ func (d *Daemon) refused(r seal.Refusal, h seal.Header, from sender) {
 		return
 	}
 	text := d.refusal(r, h, about.from, node)
-	d.loop.journal.add(control.Event{Kind: "alarm", Node: d.cluster().node(node), Text: text})
+	d.loop.journal.Add(control.Event{Kind: "alarm", Node: d.cluster().NodeName(node), Text: text})
 	if node != 0 && (r == seal.ErrOldVersion || r == seal.ErrKey) {
 		d.stand(about, text)
 	}
@@ -66,7 +66,7 @@ func (d *Daemon) refused(r seal.Refusal, h seal.Header, from sender) {
 func (d *Daemon) refusal(r seal.Refusal, h seal.Header, from sender, node uint8) string {
 	name := from.String()
 	if node != 0 {
-		name = fmt.Sprintf("%s (%s)", d.cluster().node(node), from)
+		name = fmt.Sprintf("%s (%s)", d.cluster().NodeName(node), from)
 	}
 	switch r {
 	case seal.ErrCluster:
@@ -84,13 +84,13 @@ func (d *Daemon) refusal(r seal.Refusal, h seal.Header, from sender, node uint8)
 // stand keeps the text in status for as long as it is said again in time.
 func (d *Daemon) stand(about refusedFrom, text string) {
 	key := about.reason.String() + " " + about.from.String()
-	d.setTrouble(key, text)
+	d.alarms.Set(key, text)
 	time.AfterFunc(standsFor, func() {
 		d.mu.Lock()
 		stands := time.Since(d.named[about].last) < standsFor
 		d.mu.Unlock()
 		if !stands {
-			d.setTrouble(key, "")
+			d.alarms.Clear(key)
 		}
 	})
 }
@@ -98,8 +98,8 @@ func (d *Daemon) stand(about refusedFrom, text string) {
 // malformed notes a message that opened but can't be read.
 func (d *Daemon) malformed(node uint8, from sender, err error) {
 	if _, now := d.toSay(refusedFrom{from: from.host()}, node); now {
-		name := d.cluster().node(node)
-		d.loop.journal.add(control.Event{Kind: "alarm", Node: name, Text: fmt.Sprintf("%s sends what can't be read: from %s: %v", name, from.withPort(), err)})
+		name := d.cluster().NodeName(node)
+		d.loop.journal.Add(control.Event{Kind: "alarm", Node: name, Text: fmt.Sprintf("%s sends what can't be read: from %s: %v", name, from.withPort(), err)})
 	}
 	d.loop.machine.Beats().Count(heartbeat.Malformed)
 }

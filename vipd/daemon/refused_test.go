@@ -139,7 +139,7 @@ func TestMalformedIsNamedAndCounted(t *testing.T) {
 		p := newPair(t, pairConfig)
 		for range 3 {
 			p.a.onLoop(func() {
-				p.a.d.malformed(p.b.d.cluster().self.Slot, datagramFrom("192.0.2.12:7000"), errors.New("octets after the message"))
+				p.a.d.malformed(p.b.d.cluster().Self.Slot, datagramFrom("192.0.2.12:7000"), errors.New("octets after the message"))
 			})
 		}
 		time.Sleep(time.Millisecond)

@@ -11,6 +11,7 @@ import (
 	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/node"
 )
 
@@ -56,34 +57,34 @@ func (d *Daemon) Reload(ctx context.Context, r control.ReloadRequest) (control.C
 
 // reloaded says how it went.
 func (d *Daemon) reloaded(err error) {
-	e := control.Event{Kind: "config", Node: d.cluster().self.Name, Cause: control.Config}
+	e := control.Event{Kind: "config", Node: d.cluster().Self.Name, Cause: control.Config}
 	if err != nil {
 		e.Kind, e.Cause, e.Text = "alarm", control.NoCause, fmt.Sprintf("the configuration file was not taken over: %v", err)
-		d.setTrouble("reload", e.Text)
+		d.alarms.Set("reload", e.Text)
 	} else {
-		e.Text = "configuration taken over: " + d.cluster().settings.DigestText()
-		d.setTrouble("reload", "")
+		e.Text = "configuration taken over: " + d.cluster().Settings.DigestText()
+		d.alarms.Clear("reload")
 	}
-	d.loop.journal.add(e)
+	d.loop.journal.Add(e)
 }
 
 // reload takes over a changed configuration. One that changes what only a
 // restart can leaves everything as it is.
 func (d *Daemon) reload(settings config.Settings) error {
 	old := d.cluster()
-	if err := onlyByRestart(old.settings, settings); err != nil {
+	if err := onlyByRestart(old.Settings, settings); err != nil {
 		return err
 	}
-	next := &cluster{settings, old.self}
-	next.self, _ = settings.Node(old.self.Name)
+	self, _ := settings.Node(old.Self.Name)
+	next := cluster.New(settings, self)
 	d.now.Store(next)
-	for _, set := range old.sets() {
-		if _, stays := next.vip(set.Token); !stays {
+	for _, set := range old.AddressSets() {
+		if _, stays := next.VIP(set.Token); !stays {
 			d.left = append(d.left, set)
 		}
 	}
 	l := d.loop
-	change := node.Reload{Tokens: next.specs(), Services: next.services(), Digest: settings.Digest()}
+	change := node.Reload{Tokens: next.TokenSpecs(), Services: next.Services(), Digest: settings.Digest()}
 	actions := l.decide(change)
 	fresh := l.match(next, d.hands, d.tell)
 	err := d.configure() // before anything is taken or dropped by the new names
@@ -106,13 +107,13 @@ func (d *Daemon) reload(settings config.Settings) error {
 // these is another token's, which keeps those it had.
 func (d *Daemon) configure() error {
 	d.left = slices.DeleteFunc(d.left, func(set sharedip.Set) bool {
-		_, back := d.cluster().vip(set.Token)
+		_, back := d.cluster().VIP(set.Token)
 		i := d.loop.number(set.Token)
 		return back || i < 0 || d.loop.machine.Tokens().Phase(i) == token.Idle
 	})
 	list := slices.Clone(d.left)
 	var free []sharedip.Set
-	for _, set := range d.cluster().sets() {
+	for _, set := range d.cluster().AddressSets() {
 		if !taken(set, d.left) {
 			free = append(free, set)
 		} else if i := slices.IndexFunc(d.placed, func(p sharedip.Set) bool { return p.Token == set.Token }); i >= 0 {

@@ -51,7 +51,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	parts.Go(func() { d.tendPaths(running) })
 	parts.Go(func() { d.loop.run(running) })
 	parts.Go(func() { d.obey(running, ctx, d.signals) })
-	d.log.Info("running", "node", d.cluster().self.Name, "cluster", d.cluster().settings.Cluster, "configuration", d.cluster().settings.DigestText())
+	d.log.Info("running", "node", d.cluster().Self.Name, "cluster", d.cluster().Settings.Cluster, "configuration", d.cluster().Settings.DigestText())
 	<-running.Done()
 	parts.Wait()
 	why := context.Cause(running)
@@ -188,12 +188,12 @@ func (d *Daemon) checkRights(lacked bool) bool {
 		return lacked
 	}
 	text := ""
-	say := d.loop.journal.say("alarm", "the right to set addresses is back")
+	say := d.loop.journal.Event("alarm", "the right to set addresses is back")
 	if err != nil {
 		text = fmt.Sprintf("this host can hold no address: %v", err)
 		say.Text = text
 	}
-	d.setTrouble("rights", text)
+	d.alarms.Set("rights", text)
 	d.tell(noise{say})
 	d.tell(lacks{err})
 	return err != nil

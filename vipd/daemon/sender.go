@@ -77,12 +77,12 @@ func (d *Daemon) noteStations() {
 // that address. It runs on the loop's goroutine.
 func (d *Daemon) identify(s sender) (uint8, sender) {
 	if !s.framed() {
-		return d.cluster().slotOf(s.addr.Addr()), s.host()
+		return d.cluster().SlotOf(s.addr.Addr()), s.host()
 	}
 	d.stationsWanted.Store(true)
 	if known := d.stations.Load(); known != nil {
 		if addr, ok := (*known)[station{s.link, s.mac}]; ok {
-			return d.cluster().slotOf(addr), sender{addr: netip.AddrPortFrom(addr, 0)}
+			return d.cluster().SlotOf(addr), sender{addr: netip.AddrPortFrom(addr, 0)}
 		}
 	}
 	return d.loop.nodeOf(s.mac), s

@@ -29,7 +29,7 @@ func newFramePair(t *testing.T) *pair {
 		p.b.d.loop.step(node.Local{MACs: []heartbeat.MAC{{Kind: heartbeat.ClientMAC, Address: frameFrom(toldMAC).mac}}})
 	})
 	p.a.hands.change(func() {
-		p.a.hands.stations = []sharedip.Station{{Index: 1, MAC: frameFrom(knownMAC).mac, Addr: p.b.d.cluster().self.Addresses[0]}}
+		p.a.hands.stations = []sharedip.Station{{Index: 1, MAC: frameFrom(knownMAC).mac, Addr: p.b.d.cluster().Self.Addresses[0]}}
 	})
 	time.Sleep(time.Second)
 	return p
@@ -164,7 +164,7 @@ func TestMalformedFrame(t *testing.T) {
 		p := newFramePair(t)
 		for range 3 {
 			p.a.onLoop(func() {
-				p.a.d.malformed(p.b.d.cluster().self.Slot, frameFrom(9), errors.New("octets after the message"))
+				p.a.d.malformed(p.b.d.cluster().Self.Slot, frameFrom(9), errors.New("octets after the message"))
 			})
 		}
 		synctest.Wait()

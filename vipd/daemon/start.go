@@ -62,7 +62,7 @@ func (d *Daemon) newStream(disk *store) seal.Stream {
 	if err != nil {
 		d.log.Error("the start counter can't be kept; peers take this node for one that lost its state", "err", err)
 	}
-	return seal.Stream{Kind: seal.Heartbeat, Sender: d.cluster().self.Slot, Start: start, Session: seal.NewSession()}
+	return seal.Stream{Kind: seal.Heartbeat, Sender: d.cluster().Self.Slot, Start: start, Session: seal.NewSession()}
 }
 
 // newOpener opens what the peers seal, and knows of their starts what the disk

@@ -40,7 +40,7 @@ func (d *Daemon) Status() control.Status {
 func (d *Daemon) lastLook() control.Status {
 	s := *d.loop.taken.Load()
 	s.Alarms = slices.Clone(s.Alarms)
-	for _, text := range d.troubles() {
+	for _, text := range d.alarms.List() {
 		if !slices.Contains(s.Alarms, text) {
 			s.Alarms = append(s.Alarms, text)
 		}
@@ -53,8 +53,8 @@ func (d *Daemon) lastLook() control.Status {
 func (d *Daemon) look() control.Status {
 	now := d.clocks.boot()
 	s := control.Status{
-		Node: d.cluster().self.Name, Cluster: d.cluster().settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
-		ConfigDigest: d.cluster().settings.DigestText(), Started: d.started, PID: os.Getpid(), Layer: d.layer(), Taken: time.Now(),
+		Node: d.cluster().Self.Name, Cluster: d.cluster().Settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
+		ConfigDigest: d.cluster().Settings.DigestText(), Started: d.started, PID: os.Getpid(), Layer: d.layer(), Taken: time.Now(),
 		Dropped: d.dropped(),
 	}
 	s.Nodes = append(s.Nodes, d.ownStatus())
@@ -68,7 +68,7 @@ func (d *Daemon) look() control.Status {
 	}
 	slices.SortFunc(s.Tokens, func(a, b control.TokenStatus) int { return strings.Compare(a.Name, b.Name) })
 	s.Groups = d.groupStatus()
-	s.Alarms = d.alarms(s)
+	s.Alarms = d.statusAlarms(s)
 	d.loop.taken.Store(&s)
 	return s
 }
@@ -84,8 +84,8 @@ func (d *Daemon) layer() string {
 func (d *Daemon) ownStatus() control.NodeStatus {
 	on := synchronised()
 	return control.NodeStatus{
-		Name: d.cluster().self.Name, Self: true, Slot: d.cluster().self.Slot, State: stateWord(d.loop.machine.State()),
-		Priority: d.cluster().self.Priority, Version: control.Version(), ConfigDigest: d.cluster().settings.DigestText(), Keys: d.ownKeys(),
+		Name: d.cluster().Self.Name, Self: true, Slot: d.cluster().Self.Slot, State: stateWord(d.loop.machine.State()),
+		Priority: d.cluster().Self.Priority, Version: control.Version(), ConfigDigest: d.cluster().Settings.DigestText(), Keys: d.ownKeys(),
 		Clock: control.ClockStatus{Verdict: control.ClockWithin, Synchronised: &on},
 	}
 }
@@ -99,20 +99,20 @@ func stateWord(s heartbeat.State) string {
 }
 
 func (d *Daemon) peerStatus(now clock.Instant, p *heartbeat.Peer) control.NodeStatus {
-	name := d.cluster().node(p.Slot)
-	n, _ := d.cluster().settings.Node(name)
+	name := d.cluster().NodeName(p.Slot)
+	n, _ := d.cluster().Settings.Node(name)
 	s := control.NodeStatus{Name: name, Slot: p.Slot, State: control.NodeUnknown, Priority: n.Priority, Clock: clockStatus(now, p),
 		Link: d.loop.machine.Tokens().Link(now, p.Slot).String()}
 	if p.Session != 0 {
 		s.State, s.Version, s.ConfigDigest = stateWord(p.State), p.Build, fmt.Sprintf("%016x", p.Digest)
 		s.Keys = texts(d.loop.peerKeys[p.Slot])
 		s.HeardAgeMS = age(now, p.Heard)
-		if p.Silence(now) >= d.cluster().settings.Heartbeat.Dead() {
+		if p.Silence(now) >= d.cluster().Settings.Heartbeat.Dead() {
 			s.State = control.NodeSilent
 		}
 	}
 	for i, remote := range n.Addresses {
-		s.Paths = append(s.Paths, d.pathStatus(now, &p.Paths[i], d.cluster().self.Addresses[i].String(), remote.String()))
+		s.Paths = append(s.Paths, d.pathStatus(now, &p.Paths[i], d.cluster().Self.Addresses[i].String(), remote.String()))
 	}
 	for _, l := range d.lans {
 		if name := l.shown.Load(); name != nil {
@@ -127,7 +127,7 @@ func (d *Daemon) peerStatus(now clock.Instant, p *heartbeat.Peer) control.NodeSt
 
 func (d *Daemon) pathStatus(now clock.Instant, p *heartbeat.Path, local, remote string) control.PathStatus {
 	s := control.PathStatus{Local: local, Remote: remote, LossRatio: p.Loss(), HeardAgeMS: age(now, p.Heard)}
-	s.Up = p.Heard != 0 && now.Sub(p.Heard) < d.cluster().settings.Heartbeat.Dead()
+	s.Up = p.Heard != 0 && now.Sub(p.Heard) < d.cluster().Settings.Heartbeat.Dead()
 	if p.RoundTrip > 0 && s.Up {
 		trip := control.Milliseconds(p.RoundTrip)
 		s.RoundTripMS = &trip
@@ -159,19 +159,19 @@ func clockStatus(now clock.Instant, p *heartbeat.Peer) control.ClockStatus {
 
 func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.Status) control.TokenStatus {
 	s := control.TokenStatus{
-		Name: v.Spec.Name, Kind: kindOf(v.Spec.Name), State: v.Phase.String(), Epoch: max(v.Epoch, v.Seen), MovesLastHour: d.loop.moves.count(v.Spec.Name),
+		Name: v.Spec.Name, Kind: kindOf(v.Spec.Name), State: v.Phase.String(), Epoch: max(v.Epoch, v.Seen), MovesLastHour: d.loop.moves.Count(v.Spec.Name),
 		Bits: control.Bits{
 			AllowMultiple: v.Spec.Bits&token.AllowMultiple != 0, AutoFailback: v.Spec.Bits&token.AutoFailback != 0,
 			DisableInheritance: v.Spec.Bits&token.DisableInheritance != 0, ReleaseRequested: v.Spec.Bits&token.ReleaseRequested != 0,
 		},
 	}
-	if vip, ok := d.cluster().vip(v.Spec.Name); ok {
+	if vip, ok := d.cluster().VIP(v.Spec.Name); ok {
 		for _, p := range vip.Addresses {
 			s.Addresses = append(s.Addresses, p.Addr().String())
 		}
 	}
 	d.holders(&s, v)
-	s.Proved = d.loop.proofs.of(v.Spec.Name, v.Epoch)
+	s.Proved = d.loop.proofs.Of(v.Spec.Name, v.Epoch)
 	for _, m := range v.Spec.Members {
 		s.Eligible = append(s.Eligible, d.eligibility(i, v, m))
 	}
@@ -181,7 +181,7 @@ func (d *Daemon) tokenStatus(now clock.Instant, i int, v token.Status) control.T
 // holders fills in who holds the token, and since when.
 func (d *Daemon) holders(s *control.TokenStatus, v token.Status) {
 	hold := func(slot uint8, c token.Claim) {
-		name := d.cluster().node(slot)
+		name := d.cluster().NodeName(slot)
 		s.Holders = append(s.Holders, name)
 		if s.Holder != "" {
 			return
@@ -194,7 +194,7 @@ func (d *Daemon) holders(s *control.TokenStatus, v token.Status) {
 	}
 	silent := false
 	if v.Phase != token.Idle {
-		hold(d.cluster().self.Slot, token.Claim{Tenure: v.Tenure, Pinned: v.Pinned})
+		hold(d.cluster().Self.Slot, token.Claim{Tenure: v.Tenure, Pinned: v.Pinned})
 	}
 	for _, p := range v.Peers {
 		switch {
@@ -216,8 +216,8 @@ func (d *Daemon) holders(s *control.TokenStatus, v token.Status) {
 }
 
 func (d *Daemon) eligibility(i int, v token.Status, m token.Member) control.Eligibility {
-	e := control.Eligibility{Node: d.cluster().node(m.Slot), Priority: m.Priority}
-	if m.Slot == d.cluster().self.Slot {
+	e := control.Eligibility{Node: d.cluster().NodeName(m.Slot), Priority: m.Priority}
+	if m.Slot == d.cluster().Self.Slot {
 		e.Reasons = v.Reasons.Words()
 		if why := d.loop.failed[i]; why != "" && len(e.Reasons) > 0 {
 			e.Reasons = append(e.Reasons, why)
@@ -260,8 +260,8 @@ func (d *Daemon) dropped() map[string]uint64 {
 	return counts
 }
 
-// alarms are what an operator should look at now.
-func (d *Daemon) alarms(s control.Status) (list []string) {
+// statusAlarms are the alarms that the status itself shows, then those that were raised.
+func (d *Daemon) statusAlarms(s control.Status) (list []string) {
 	for _, n := range s.Nodes {
 		switch {
 		case n.Self:
@@ -284,7 +284,7 @@ func (d *Daemon) alarms(s control.Status) (list []string) {
 			list = append(list, t.Name+": "+t.Note)
 		}
 	}
-	return append(append(list, d.unable(s)...), d.troubles()...)
+	return append(append(list, d.unable(s)...), d.alarms.List()...)
 }
 
 // unable lists the nodes that can't put an address up: what they should hold is held

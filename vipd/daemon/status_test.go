@@ -107,25 +107,3 @@ func TestTwoHoldersAreNamed(t *testing.T) {
 		}
 	})
 }
-
-func TestMovesAreCountedForAnHour(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := moves{}
-		for _, holder := range []uint8{1, 1, 0, 1, 2, 0, 2, 1} {
-			m.see(front, holder)
-		}
-		if n := m.count(front); n != 2 {
-			t.Errorf("%d moves, want 2: 1 to 2 and back", n)
-		}
-		time.Sleep(time.Hour + time.Second)
-		if n := m.count(front); n != 0 || m.count("vip:other") != 0 {
-			t.Errorf("%d moves after an hour", n)
-		}
-		for i := range 5000 {
-			m.see(front, uint8(1+i%2))
-		}
-		if n := m.count(front); n > movesKept {
-			t.Errorf("%d are kept", n)
-		}
-	})
-}

@@ -2,46 +2,9 @@ package daemon
 
 import (
 	"fmt"
-	"slices"
 
 	"vipd/vipd/control"
 )
-
-// setTrouble notes what is wrong now, and "" that it is right again.
-func (d *Daemon) setTrouble(about, text string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if text == "" {
-		delete(d.trouble, about)
-		return
-	}
-	d.trouble[about] = text
-}
-
-// warnAs notes what is wrong from the start on.
-func (d *Daemon) warnAs(about, text string) {
-	d.log.Warn(text)
-	d.setTrouble(about, text)
-}
-
-// inTrouble reports whether something is noted of it.
-func (d *Daemon) inTrouble(about string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.trouble[about] != ""
-}
-
-// troubles lists what is wrong now.
-func (d *Daemon) troubles() (list []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, text := range d.trouble {
-		list = append(list, text)
-	}
-	list = append(list, d.unusable...)
-	slices.Sort(list)
-	return list
-}
 
 // check looks why configured addresses could not work here as things are now.
 func (d *Daemon) check() {
@@ -49,40 +12,32 @@ func (d *Daemon) check() {
 	for _, err := range d.hands.Check() {
 		list = append(list, err.Error())
 	}
-	d.mu.Lock()
-	before := d.unusable
-	d.unusable = list
-	d.mu.Unlock()
-	for _, text := range list {
-		if !slices.Contains(before, text) {
-			d.log.Error("an address could not work here", "err", text)
-		}
-	}
+	d.alarms.SetUnusable(list)
 }
 
 // diskTrouble reports that the state directory began to refuse writes, or takes
 // them again.
 func (d *Daemon) diskTrouble(err error) {
-	e := control.Event{Kind: "alarm", Node: d.cluster().self.Name, Text: "the state directory is writable again"}
+	e := control.Event{Kind: "alarm", Node: d.cluster().Self.Name, Text: "the state directory is writable again"}
 	text := ""
 	if err != nil {
 		text = fmt.Sprintf("state can't be kept: %v; addresses are held and taken all the same, but what nobody inherits is taken only when a record can be written", err)
 		e.Text = text
 	}
-	d.setTrouble("disk", text)
+	d.alarms.Set("disk", text)
 	d.tell(diskState{err != nil})
 	d.tell(noise{e})
 }
 
 // stateLost reports that the state of earlier runs could not be used.
 func (d *Daemon) stateLost(text string) {
-	d.setTrouble("state", text)
-	d.loop.journal.add(d.loop.journal.say("alarm", "%s", text))
+	d.alarms.Set("state", text)
+	d.loop.journal.Add(d.loop.journal.Event("alarm", "%s", text))
 }
 
 func (d *Daemon) hookTrouble(name string) func(string) {
 	return func(text string) {
-		d.try(noise{control.Event{Kind: "alarm", Token: name, Node: d.cluster().self.Name, Text: name + ": " + text}})
+		d.try(noise{control.Event{Kind: "alarm", Token: name, Node: d.cluster().Self.Name, Text: name + ": " + text}})
 	}
 }
 
@@ -109,9 +64,9 @@ func (d *Daemon) try(ev any) {
 func (d *Daemon) wedged(on bool) {
 	if on {
 		d.log.Error("the deciding loop does not step: silent from now on")
-		d.setTrouble("loop", "the deciding loop did not step for a dead time")
+		d.alarms.Set("loop", "the deciding loop did not step for a dead time")
 		return
 	}
 	d.log.Info("the deciding loop steps again")
-	d.setTrouble("loop", "")
+	d.alarms.Clear("loop")
 }

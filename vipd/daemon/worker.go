@@ -9,6 +9,7 @@ import (
 
 	"vipd/token"
 	"vipd/vipd/config"
+	"vipd/vipd/daemon/cluster"
 )
 
 // Hands put shared addresses on this host. Package sharedip has the real ones.
@@ -50,7 +51,7 @@ type worker struct {
 }
 
 // group reports whether a crew does the token's work, which has no address.
-func (w *worker) group() bool { return strings.HasPrefix(w.name, groupPrefix) }
+func (w *worker) group() bool { return strings.HasPrefix(w.name, cluster.GroupPrefix) }
 
 // set replaces the token's configuration.
 func (w *worker) set(vip config.VIP) {

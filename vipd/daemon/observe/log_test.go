@@ -1,4 +1,4 @@
-package daemon
+package observe
 
 import (
 	"bytes"
@@ -24,17 +24,17 @@ func (g *gate) Write(p []byte) (int, error) {
 func TestLogNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &gate{open: make(chan struct{})}
-		a := newAside(slog.NewTextHandler(out, nil))
+		a := NewAsyncHandler(slog.NewTextHandler(out, nil))
 		log := slog.New(a).With("node", "hist-a").WithGroup("g")
 		for i := range linesWaiting + 100 {
 			log.Info("line", "i", i)
 			synctest.Wait()
 		}
-		a.end() // gives up after its limit
+		a.End() // gives up after its limit
 		close(out.open)
 		synctest.Wait()
 		log.Info("after")
-		a.end()
+		a.End()
 		text := out.text.String()
 		if !strings.Contains(text, "msg=line node=hist-a g.i=0\n") || !strings.Contains(text, "99 lines of the log were left out") || !strings.HasSuffix(text, "msg=after node=hist-a\n") {
 			t.Errorf("wrote %d octets, beginning %.200q, ending %q", len(text), text, text[len(text)-200:])

@@ -1,4 +1,4 @@
-package daemon
+package observe
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// aside is a log handler that writes on a goroutine of its own: a journal that
-// does not read, or a full pipe, must not stop whoever logs. Lines that find no
+// AsyncHandler is a log handler that writes on a goroutine of its own: a journal that
+// does not read, or a full pipe, must not stop the caller. Lines that find no
 // room are counted and the count is logged.
-type aside struct {
+type AsyncHandler struct {
 	slog.Handler
 	lines chan line
 	lost  *atomic.Uint64
@@ -31,14 +31,14 @@ const (
 	endLimit     = 500 * time.Millisecond
 )
 
-// newAside returns a handler before another one.
-func newAside(h slog.Handler) *aside {
-	a := &aside{Handler: h, lines: make(chan line, linesWaiting), lost: &atomic.Uint64{}}
+// NewAsyncHandler returns a handler before another one.
+func NewAsyncHandler(h slog.Handler) *AsyncHandler {
+	a := &AsyncHandler{Handler: h, lines: make(chan line, linesWaiting), lost: &atomic.Uint64{}}
 	go a.write()
 	return a
 }
 
-func (a *aside) write() {
+func (a *AsyncHandler) write() {
 	for l := range a.lines {
 		if l.to == nil {
 			close(l.written)
@@ -54,7 +54,7 @@ func (a *aside) write() {
 }
 
 // Handle never waits.
-func (a *aside) Handle(_ context.Context, r slog.Record) error {
+func (a *AsyncHandler) Handle(_ context.Context, r slog.Record) error {
 	select {
 	case a.lines <- line{to: a.Handler, record: r.Clone()}:
 	default:
@@ -64,18 +64,17 @@ func (a *aside) Handle(_ context.Context, r slog.Record) error {
 }
 
 // WithAttrs and WithGroup return handlers that share the queue.
-func (a *aside) WithAttrs(list []slog.Attr) slog.Handler {
-	return &aside{Handler: a.Handler.WithAttrs(list), lines: a.lines, lost: a.lost}
+func (a *AsyncHandler) WithAttrs(list []slog.Attr) slog.Handler {
+	return &AsyncHandler{Handler: a.Handler.WithAttrs(list), lines: a.lines, lost: a.lost}
 }
 
 // WithGroup is as WithAttrs.
-func (a *aside) WithGroup(name string) slog.Handler {
-	return &aside{Handler: a.Handler.WithGroup(name), lines: a.lines, lost: a.lost}
+func (a *AsyncHandler) WithGroup(name string) slog.Handler {
+	return &AsyncHandler{Handler: a.Handler.WithGroup(name), lines: a.lines, lost: a.lost}
 }
 
-// end waits until what was logged is written, or for endLimit. What is logged
-// after it is lost.
-func (a *aside) end() {
+// End waits until every line so far is written, or for endLimit. Later lines are lost.
+func (a *AsyncHandler) End() {
 	limit := time.After(endLimit)
 	written := make(chan struct{})
 	select {
@@ -88,3 +87,6 @@ func (a *aside) end() {
 	case <-limit:
 	}
 }
+
+// Missed is how many lines could not be written and have not been reported in the log.
+func (a *AsyncHandler) Missed() uint64 { return a.lost.Load() }

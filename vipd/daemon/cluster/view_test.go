@@ -1,4 +1,4 @@
-package daemon
+package cluster
 
 import (
 	"net/netip"
@@ -9,7 +9,7 @@ import (
 
 // Addresses on one network are asked for together; what is elsewhere is not.
 func TestNetworks(t *testing.T) {
-	c := &cluster{self: config.Node{Name: "hist-a"}}
+	c := &View{Self: config.Node{Name: "hist-a"}}
 	number := func(card string, addresses ...string) uint64 {
 		v := config.VIP{Interface: map[string]string{"hist-a": card}}
 		for _, a := range addresses {

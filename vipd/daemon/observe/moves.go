@@ -1,9 +1,9 @@
-package daemon
+package observe
 
 import "time"
 
-// moves counts the changes of holder that were seen in the last hour.
-type moves map[string]*tenures
+// Moves counts, for each token by name, the changes of holder in the last hour.
+type Moves map[string]*tenures
 
 type tenures struct {
 	holder uint8
@@ -13,8 +13,8 @@ type tenures struct {
 // movesKept bounds what is kept for one token.
 const movesKept = 1000
 
-// see notes who holds the token now, 0 for nobody.
-func (m moves) see(name string, holder uint8) {
+// Seen notes the slot of the node that holds the token now, 0 for none.
+func (m Moves) Seen(name string, holder uint8) {
 	t := m[name]
 	switch {
 	case holder == 0:
@@ -28,7 +28,8 @@ func (m moves) see(name string, holder uint8) {
 	}
 }
 
-func (m moves) count(name string) int {
+// Count is the number of changes in the last hour; at most movesKept are known.
+func (m Moves) Count(name string) int {
 	t := m[name]
 	if t == nil {
 		return 0
