@@ -72,6 +72,7 @@ var daemonRooms = map[string]room{
 	"cluster": {4, open},
 	"observe": {5, open},
 	"sched":   {0, open},
+	"state":   {3, open},
 }
 
 // lab is the floor of everything in testlab; its rooms may use each other, and

@@ -59,6 +59,12 @@ func ReadID() (ID, error) {
 	return parse(string(text[:n]))
 }
 
+// This is the id of this boot, zero if the kernel does not publish one.
+func This() ID {
+	id, _ := ReadID()
+	return id
+}
+
 func parse(text string) (id ID, err error) {
 	digits := strings.ReplaceAll(strings.TrimSpace(text), "-", "")
 	octets, err := hex.DecodeString(digits)

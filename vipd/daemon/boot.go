@@ -7,12 +7,13 @@ import (
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/state"
 	"vipd/vipd/node"
 )
 
 // boot finds what the disk and the kernel know, and does what node.Boot decides about
 // it before the first heartbeat.
-func (d *Daemon) boot(left []row, disk *store) error {
+func (d *Daemon) boot(left []row, disk *state.Store) error {
 	held, err := d.hands.Held()
 	if err != nil {
 		return err
@@ -25,7 +26,7 @@ func (d *Daemon) boot(left []row, disk *store) error {
 		return err
 	}
 	l := d.loop
-	kept := node.Kept{Suspended: disk.state().Suspended, Halted: disk.state().Halted}
+	kept := node.Kept{Suspended: disk.State().Suspended, Halted: disk.State().Halted}
 	found := d.found(held, running, left, disk)
 	d.carryEpochs(found)
 	for _, a := range node.Boot(d.clocks.boot(), l.longest, found, kept) {
@@ -43,11 +44,11 @@ func (d *Daemon) boot(left []row, disk *store) error {
 }
 
 // found gathers what is known of every token.
-func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, left []row, disk *store) (list []node.Found) {
+func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, left []row, disk *state.Store) (list []node.Found) {
 	for i, w := range d.loop.workers {
 		spec := d.loop.machine.Tokens().Spec(i)
 		_, units := running[i]
-		f := node.Found{Token: i, Bits: spec.Bits, Group: d.crewOf(i) != nil, Up: units || len(held[w.name]) > 0, Record: disk.record(w.name)}
+		f := node.Found{Token: i, Bits: spec.Bits, Group: d.crewOf(i) != nil, Up: units || len(held[w.name]) > 0, Record: disk.Record(w.name)}
 		if r, ok := leftOf(left, spec.ID); ok {
 			f.Lease = r.lease()
 		}

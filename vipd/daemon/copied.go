@@ -124,7 +124,7 @@ func monotonicNow() clock.Instant {
 
 // identity is the boot id, zero if the kernel has none, and the machine id, empty if the host has none.
 func identity() string {
-	return thisBoot().String() + readID("/etc/machine-id")
+	return boot.This().String() + readID("/etc/machine-id")
 }
 
 // readID reads a file of one id, empty if there is none. A file of package os would be

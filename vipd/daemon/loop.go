@@ -16,6 +16,7 @@ import (
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/daemon/observe"
+	"vipd/vipd/daemon/state"
 	"vipd/vipd/node"
 )
 
@@ -72,7 +73,7 @@ type loop struct {
 	start       uint64            // of the session that this daemon seals with
 	peerKeys    [256][]seal.KeyID // by slot, the one that the peer seals with first
 	confirmed   [256]uint64       // the session that the opener was told of, by slot
-	keeper      *keeper
+	writer      *state.Writer     // of the state
 	journal     *observe.Journal
 	names       func() *cluster.View
 	moves       observe.Moves
@@ -308,7 +309,7 @@ func (l *loop) confirm(r heartbeat.Received) {
 	}
 	if l.opener.Confirm(r.From, r.Session) {
 		l.confirmed[r.From] = r.Session
-		l.keeper.ask(peerStart{r.From, l.opener.Confirmed(r.From)})
+		l.writer.Enqueue(state.PeerStart{Slot: r.From, Start: l.opener.Confirmed(r.From)})
 	}
 }
 
@@ -351,8 +352,14 @@ func (l *loop) do(a node.Action) {
 		l.ask(a.Token)
 	case token.Announce:
 		l.workers[a.Token].hands.Announce(l.workers[a.Token].name)
-	case token.PersistRecord, token.ReserveEpochs, node.KeepSuspended, node.KeepStoppedGroups:
-		l.keeper.ask(a)
+	case token.PersistRecord:
+		l.writer.Enqueue(state.Record{Name: l.machine.Tokens().Spec(a.Token).Name, PersistRecord: a})
+	case token.ReserveEpochs:
+		l.writer.Enqueue(state.Epochs{ReserveEpochs: a})
+	case node.KeepSuspended:
+		l.writer.Enqueue(state.Suspension{On: a.On})
+	case node.KeepStoppedGroups:
+		l.writer.Enqueue(state.StoppedGroup{KeepStoppedGroups: a})
 	case node.Reply:
 		l.reply(a)
 	case node.PeerEvent:

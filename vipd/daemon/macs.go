@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"vipd/heartbeat"
+	"vipd/host/boot"
 	"vipd/vipd/node"
 )
 
@@ -62,6 +63,6 @@ func interfaceByIndex(index int) *net.Interface {
 
 // bootName names the boot that this host is in, 0 if the kernel does not tell.
 func bootName() uint64 {
-	id := thisBoot()
+	id := boot.This()
 	return binary.BigEndian.Uint64(id[:8]) ^ binary.BigEndian.Uint64(id[8:])
 }

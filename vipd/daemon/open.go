@@ -17,6 +17,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/observe"
+	"vipd/vipd/daemon/state"
 	"vipd/vipd/node"
 )
 
@@ -34,7 +35,7 @@ func (d *Daemon) open() error {
 	if err != nil {
 		return err
 	}
-	disk := openStore(d.options.StateDir)
+	disk := state.Open(d.options.StateDir)
 	events := control.NewJournal()
 	server, err := control.Listen(d.options.RunDir, d, events, d.log)
 	if err != nil {
@@ -54,11 +55,11 @@ func (d *Daemon) open() error {
 	stream := d.newStream(disk)
 	d.keys = newKeys(ring, stream)
 	d.copies = newCopyWatch(d.newSession)
-	d.build(stream, newOpener(ring, disk), &outbox{paths: d.paths, lans: d.lans, sealer: d.keys.sealer, keys: d.keys, copies: d.copies}, disk, events)
+	d.build(stream, state.NewOpener(ring, disk), &outbox{paths: d.paths, lans: d.lans, sealer: d.keys.sealer, keys: d.keys, copies: d.copies}, disk, events)
 	if err := d.listen(); err != nil {
 		return err
 	}
-	if text := disk.lostText(); text != "" {
+	if text := disk.LostText(); text != "" {
 		d.stateLost(text)
 	}
 	return d.boot(left, disk)
@@ -199,14 +200,14 @@ func (d *Daemon) openPaths(ring *seal.Ring) error {
 }
 
 // build makes the parts that share one session.
-func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, disk *store, events *control.Journal) {
+func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, disk *state.Store, events *control.Journal) {
 	c := d.cluster()
 	h := c.Settings.Heartbeat
 	lease := leaseOf(h)
 	machine := node.New(node.Config{
-		Self: c.Self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.peerStarts(), Peers: c.Peers(), Digest: c.Settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.Self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.deadman.enforces(),
+		Self: c.Self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.PeerStarts(), Peers: c.Peers(), Digest: c.Settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.Self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.deadman.enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.Settings.StartWait,
-			Tokens: c.TokenSpecs(), HighWater: disk.state().HighWater, Timed: disk.state().Timed,
+			Tokens: c.TokenSpecs(), HighWater: disk.State().HighWater, Timed: disk.State().Timed,
 			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.wall()), Trusted: synchronised()}, Booting: true},
 		Services: c.Services(),
 	}, d.clocks.boot())
@@ -218,8 +219,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 	}
 	d.loop = l
 	l.journal = observe.NewJournal(events, d.cluster, machine, d.log)
-	l.keeper = &keeper{store: disk, asks: make(chan node.Action, asksWaiting), answer: d.tell, log: d.log, report: d.diskTrouble,
-		name: func(i int) string { return machine.Tokens().Spec(i).Name }}
+	l.writer = state.NewWriter(disk, state.WriterOptions{Answer: func(ev token.Event) { d.tell(ev) }, Restart: func() { d.tell(restartNow{}) }, Report: d.diskTrouble, Log: d.log})
 	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.Self.Slot, Session: stream.Session, Peers: c.Peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
 		out, d.page, d.deadman, d.wedged, d.hands.Glance)
 	if d.deadman != nil {

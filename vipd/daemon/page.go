@@ -51,7 +51,7 @@ type row struct {
 // file can't be had, the page is of this process alone, and the error says why: the daemon
 // works as well, but after a crash the next one adopts nothing.
 func openPage(path string) (p *page, left []row, err error) {
-	this := thisBoot()
+	this := boot.This()
 	p = &page{}
 	if p.memory, err = mapPage(path); err != nil {
 		p.memory, left = make([]byte, pageSize), nil
@@ -152,12 +152,6 @@ func (p *page) close() {
 	if p.file {
 		unix.Munmap(p.memory)
 	}
-}
-
-// thisBoot is the id of this boot, zero if the kernel does not publish one.
-func thisBoot() boot.ID {
-	id, _ := boot.ReadID()
-	return id
 }
 
 // lease is the row as a start finds it.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/testlab/rig"
 )
 
 func openedPage(t *testing.T, path string) (*page, []row) {
@@ -156,9 +157,9 @@ func TestAdoptable(t *testing.T) {
 // A page without room on its disk is one of this process alone: no store to it kills the
 // process, as it would where the file has a hole. With room again the next one is kept.
 func TestPageOnAFullDisk(t *testing.T) {
-	dir := smallDisk(t)
+	dir := rig.SmallDisk(t)
 	path := filepath.Join(dir, "leases")
-	ballast := fill(t, dir)
+	ballast := rig.FillDisk(t, dir)
 	p, left, err := openPage(path)
 	if !errors.Is(err, unix.ENOSPC) || len(left) != 0 {
 		t.Fatalf("a full disk: %v, left %v", err, left)
@@ -179,7 +180,7 @@ func TestPageOnAFullDisk(t *testing.T) {
 	p.hold(0, row{id: 7, epoch: 257})
 	p.renew(0, 5)
 	p.close()
-	fill(t, dir)
+	rig.FillDisk(t, dir)
 	if p, left, err = openPage(path); err != nil || len(left) != 1 {
 		t.Errorf("a page that has its room: %v, left %v", err, left)
 	}

@@ -23,6 +23,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/state"
 )
 
 // A pair of daemons in virtual time: everything is real but the sockets, the
@@ -126,7 +127,7 @@ func (h *host) boot() {
 	}
 	self, _ := settings.Node(h.name)
 	d.now.Store(cluster.New(settings, self))
-	disk := openStore(h.dir)
+	disk := state.Open(h.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func (h *host) boot() {
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	stream := d.newStream(disk)
-	d.build(stream, newOpener(ring, disk), &mouth{host: h, stream: stream}, disk, h.journal)
+	d.build(stream, state.NewOpener(ring, disk), &mouth{host: h, stream: stream}, disk, h.journal)
 	d.loop.source, d.loop.beater.alarm = newBubble(d.clocks, d.loop.events), newBubble(d.clocks, nil)
 	d.placed = d.cluster().AddressSets()
 	h.hands.Configure(d.placed)

@@ -35,7 +35,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		d.spawn(w)
 	}
 	parts.Go(func() { d.loop.beater.run(running) })
-	parts.Go(func() { d.loop.keeper.run(running) })
+	parts.Go(func() { d.loop.writer.Run(running) })
 	parts.Go(func() { d.renew(running) })
 	parts.Go(func() { d.watchHost(running) })
 	parts.Go(func() { d.lookAgain(running) })

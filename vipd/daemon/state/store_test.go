@@ -1,4 +1,4 @@
-package daemon
+package state
 
 import (
 	"fmt"
@@ -11,15 +11,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vipd/testlab/rig"
 	"vipd/token"
 	"vipd/vipd/node"
 )
 
-func open(t *testing.T, dir string) *store {
+func open(t *testing.T, dir string) *Store {
 	t.Helper()
-	s := openStore(dir)
+	s := Open(dir)
 	if s.lost != nil {
-		t.Fatal(s.lostText())
+		t.Fatal(s.LostText())
 	}
 	return s
 }
@@ -27,20 +28,20 @@ func open(t *testing.T, dir string) *store {
 func TestStoreComesBack(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "dir")
 	s := open(t, dir)
-	if err := s.change(func(s *stored) {
+	if err := s.change(func(s *State) {
 		s.HighWater, s.Suspended = 2000, true
 		s.Records["vip:a"] = heldFor{Epoch: 513, Holder: true, To: 2}
 	}); err != nil {
 		t.Fatal(err)
 	}
 	again := open(t, dir)
-	if got := again.state(); got.HighWater != 2000 || !got.Suspended {
+	if got := again.State(); got.HighWater != 2000 || !got.Suspended {
 		t.Errorf("came back as %+v", got)
 	}
-	if got, want := again.record("vip:a"), (token.Record{Epoch: 513, Holder: true, To: 2}); got != want {
+	if got, want := again.Record("vip:a"), (token.Record{Epoch: 513, Holder: true, To: 2}); got != want {
 		t.Errorf("record %+v, want %+v", got, want)
 	}
-	if got := again.record("vip:other"); got != (token.Record{}) {
+	if got := again.Record("vip:other"); got != (token.Record{}) {
 		t.Errorf("a token never stored has record %+v", got)
 	}
 }
@@ -50,13 +51,13 @@ func TestStoreOfAnotherBoot(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	s.boot = "before"
-	s.change(func(s *stored) { s.Records["vip:a"] = heldFor{Epoch: 513, Holder: true} })
+	s.change(func(s *State) { s.Records["vip:a"] = heldFor{Epoch: 513, Holder: true} })
 	again := open(t, dir)
-	if got, want := again.record("vip:a"), (token.Record{Epoch: 513}); got != want {
+	if got, want := again.Record("vip:a"), (token.Record{Epoch: 513}); got != want {
 		t.Errorf("record %+v, want %+v", got, want)
 	}
-	again.change(func(s *stored) { s.Suspended = true }) // must not make the old holder one of this boot
-	if open(t, dir).record("vip:a").Holder {
+	again.change(func(s *State) { s.Suspended = true }) // must not make the old holder one of this boot
+	if open(t, dir).Record("vip:a").Holder {
 		t.Error("a change of something else revived a holder of another boot")
 	}
 }
@@ -93,18 +94,18 @@ func TestStoreSetsAside(t *testing.T) {
 	} {
 		c.plant()
 		before, _ := os.Lstat(path)
-		s := openStore(dir)
+		s := Open(dir)
 		aside := fmt.Sprintf("%s.unusable.%d", path, n+1)
-		if text := s.lostText(); !strings.Contains(text, c.why) || !strings.Contains(text, aside) {
+		if text := s.LostText(); !strings.Contains(text, c.why) || !strings.Contains(text, aside) {
 			t.Errorf("%s: said %q, want %q and %s", c.name, text, c.why, aside)
 		}
 		if after, err := os.Lstat(aside); err != nil || !os.SameFile(before, after) {
 			t.Errorf("%s: is not set aside as it was: %v", c.name, err)
 		}
-		if s.state().HighWater != 0 || s.state().Suspended {
-			t.Errorf("%s: believed: %+v", c.name, s.state())
+		if s.State().HighWater != 0 || s.State().Suspended {
+			t.Errorf("%s: believed: %+v", c.name, s.State())
 		}
-		if err := s.change(func(s *stored) { s.HighWater = 1000 }); err != nil || open(t, dir).state().HighWater != 1000 {
+		if err := s.change(func(s *State) { s.HighWater = 1000 }); err != nil || open(t, dir).State().HighWater != 1000 {
 			t.Errorf("%s: does not begin anew: %v", c.name, err)
 		}
 		os.Remove(path)
@@ -119,33 +120,33 @@ func TestStoreOfAnotherUser(t *testing.T) {
 	if err := os.Chown(path, 4242, 4242); err != nil {
 		t.Skipf("needs the right to give a file away: %v", err)
 	}
-	if s := openStore(dir); !strings.Contains(s.lostText(), "belongs to user 4242") || s.state().HighWater != 0 {
-		t.Errorf("said %q, state %+v", s.lostText(), s.state())
+	if s := Open(dir); !strings.Contains(s.LostText(), "belongs to user 4242") || s.State().HighWater != 0 {
+		t.Errorf("said %q, state %+v", s.LostText(), s.State())
 	}
 }
 
 // What can't be set aside is not written over either, however often the disk is tried; when
 // it can be, it goes.
 func TestStoreOnAReadOnlyDisk(t *testing.T) {
-	dir := smallDisk(t)
+	dir := rig.SmallDisk(t)
 	path := filepath.Join(dir, "state.json")
 	os.WriteFile(path, []byte("{"), 0o600)
 	remount(t, dir, unix.MS_RDONLY)
-	s := openStore(dir)
-	if text := s.lostText(); !strings.Contains(text, "could not be set aside") {
+	s := Open(dir)
+	if text := s.LostText(); !strings.Contains(text, "could not be set aside") {
 		t.Errorf("said %q", text)
 	}
 	for range 3 {
-		if err := s.change(func(s *stored) { s.HighWater = 1000 }); err == nil || !strings.Contains(err.Error(), "read-only") {
+		if err := s.change(func(s *State) { s.HighWater = 1000 }); err == nil || !strings.Contains(err.Error(), "read-only") {
 			t.Fatalf("a read-only disk: %v", err)
 		}
 	}
 	remount(t, dir, 0)
-	if err := s.change(func(s *stored) { s.HighWater = 1000 }); err != nil {
+	if err := s.change(func(s *State) { s.HighWater = 1000 }); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := os.ReadFile(path + ".unusable.1"); string(text) != "{" || open(t, dir).state().HighWater != 1000 {
-		t.Errorf("set aside %q, state %+v", text, open(t, dir).state())
+	if text, _ := os.ReadFile(path + ".unusable.1"); string(text) != "{" || open(t, dir).State().HighWater != 1000 {
+		t.Errorf("set aside %q, state %+v", text, open(t, dir).State())
 	}
 }
 
@@ -154,11 +155,11 @@ func TestStoreWithoutADirectory(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "plain")
 	os.WriteFile(plain, nil, 0o600)
 	for _, dir := range []string{plain, filepath.Join(plain, "below")} {
-		s := openStore(dir)
-		if text := s.lostText(); text != "" {
+		s := Open(dir)
+		if text := s.LostText(); text != "" {
 			t.Errorf("%s: %q", dir, text)
 		}
-		if err := s.change(func(*stored) {}); err == nil || !strings.Contains(err.Error(), plain) {
+		if err := s.change(func(*State) {}); err == nil || !strings.Contains(err.Error(), plain) {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
@@ -178,18 +179,18 @@ func TestStoreSurvivesACrashAtEveryByte(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "state.json")
 	s := open(t, dir)
-	s.change(func(s *stored) { s.HighWater = 1000 })
+	s.change(func(s *State) { s.HighWater = 1000 })
 	old, _ := os.ReadFile(path)
-	s.change(func(s *stored) { s.HighWater = 2000 })
+	s.change(func(s *State) { s.HighWater = 2000 })
 	next, _ := os.ReadFile(path)
 	for n := range len(next) + 1 {
 		os.WriteFile(path, old, 0o600)
 		os.WriteFile(path+".new", next[:n], 0o600)
 		crashed := open(t, dir)
-		if got := crashed.state().HighWater; got != 1000 {
+		if got := crashed.State().HighWater; got != 1000 {
 			t.Fatalf("after %d bytes: high water %d", n, got)
 		}
-		if err := crashed.change(func(s *stored) { s.Suspended = true }); err != nil {
+		if err := crashed.change(func(s *State) { s.Suspended = true }); err != nil {
 			t.Fatalf("after %d bytes: %v", n, err)
 		}
 	}
@@ -201,89 +202,65 @@ func TestStoreSurvivesACrashAtEveryByte(t *testing.T) {
 // A disk that is full refuses the change, and nothing is lost, neither on it nor
 // in memory; with room again it works.
 func TestStoreOnAFullDisk(t *testing.T) {
-	dir := smallDisk(t)
+	dir := rig.SmallDisk(t)
 	s := open(t, dir)
-	if err := s.change(func(s *stored) { s.HighWater = 1000 }); err != nil {
+	if err := s.change(func(s *State) { s.HighWater = 1000 }); err != nil {
 		t.Fatal(err)
 	}
-	ballast := fill(t, dir)
-	if err := s.change(func(s *stored) { s.HighWater = 2000 }); err == nil {
+	ballast := rig.FillDisk(t, dir)
+	if err := s.change(func(s *State) { s.HighWater = 2000 }); err == nil {
 		t.Fatal("a full disk took the change")
 	}
-	if s.state().HighWater != 1000 || open(t, dir).state().HighWater != 1000 {
+	if s.State().HighWater != 1000 || open(t, dir).State().HighWater != 1000 {
 		t.Error("the state before was lost")
 	}
 	os.Remove(ballast)
-	if err := s.change(func(s *stored) { s.HighWater = 3000 }); err != nil || open(t, dir).state().HighWater != 3000 {
+	if err := s.change(func(s *State) { s.HighWater = 3000 }); err != nil || open(t, dir).State().HighWater != 3000 {
 		t.Errorf("with room again: %v", err)
 	}
 }
 
-// smallDisk mounts a file system of 256 KiB in the private mounts of the tests.
-func smallDisk(t *testing.T) string {
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skipf("needs a file system of its own: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	return dir
-}
-
-func fill(t *testing.T, dir string) (path string) {
-	path = filepath.Join(dir, "ballast")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for {
-		if _, err := f.Write(make([]byte, 4096)); err != nil {
-			return path
-		}
-	}
-}
-
-// The keeper answers every question with what became of it, and speaks of the disk once
+// The writer answers every question with what became of it, and speaks of the disk once
 // when it fails and once when it is well. A record waits for the disk; epochs, and what an
 // operator ordered, are in force without it and written when it can be.
-func TestKeeper(t *testing.T) {
-	dir := smallDisk(t)
-	var answers []any
+func TestWriter(t *testing.T) {
+	dir := rig.SmallDisk(t)
+	var answers []token.Event
 	var reports []bool
-	k := &keeper{store: open(t, dir), answer: func(ev any) { answers = append(answers, ev) },
-		report: func(err error) { reports = append(reports, err != nil) }}
-	ballast := fill(t, dir)
-	k.do(token.ReserveEpochs{HighWater: 1000})
-	k.do(token.ReserveEpochs{HighWater: 500}) // never backwards
-	k.do(named{"vip:a", token.PersistRecord{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
-	k.do(node.KeepSuspended{On: true})
-	k.do(node.KeepStoppedGroups{Name: "group:a", On: true})
-	k.do(node.KeepStoppedGroups{Name: "group:b", On: true})
-	k.do(node.KeepStoppedGroups{Name: "group:b"})
+	w := NewWriter(open(t, dir), WriterOptions{Answer: func(ev token.Event) { answers = append(answers, ev) },
+		Report: func(err error) { reports = append(reports, err != nil) }})
+	ballast := rig.FillDisk(t, dir)
+	Epochs{token.ReserveEpochs{HighWater: 1000}}.write(w)
+	Epochs{token.ReserveEpochs{HighWater: 500}}.write(w) // never backwards
+	Record{"vip:a", token.PersistRecord{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}}.write(w)
+	Suspension{On: true}.write(w)
+	StoppedGroup{node.KeepStoppedGroups{Name: "group:a", On: true}}.write(w)
+	StoppedGroup{node.KeepStoppedGroups{Name: "group:b", On: true}}.write(w)
+	StoppedGroup{node.KeepStoppedGroups{Name: "group:b"}}.write(w)
 	os.Remove(ballast)
-	k.do(named{"vip:a", token.PersistRecord{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}})
-	want := []any{token.EpochsReserved{HighWater: 1000, OK: true}, token.EpochsReserved{HighWater: 500, OK: true}, token.RecordPersisted{Token: 3}, token.RecordPersisted{Token: 3, OK: true}}
+	Record{"vip:a", token.PersistRecord{Token: 3, Record: token.Record{Epoch: 5, Holder: true}}}.write(w)
+	want := []token.Event{token.EpochsReserved{HighWater: 1000, OK: true}, token.EpochsReserved{HighWater: 500, OK: true}, token.RecordPersisted{Token: 3}, token.RecordPersisted{Token: 3, OK: true}}
 	if !reflect.DeepEqual(answers, want) {
 		t.Errorf("answers %v, want %v", answers, want)
 	}
 	if !reflect.DeepEqual(reports, []bool{true, false}) {
 		t.Errorf("reports %v, want one that it fails and one that it is well", reports)
 	}
-	if got := open(t, dir).state(); got.HighWater != 1000 || !got.Suspended || !reflect.DeepEqual(got.Halted, []string{"group:a"}) {
+	if got := open(t, dir).State(); got.HighWater != 1000 || !got.Suspended || !reflect.DeepEqual(got.Halted, []string{"group:a"}) {
 		t.Errorf("on disk %+v", got)
 	}
 }
 
 // A disk that is well again is noticed without anything to write.
-func TestKeeperTriesAgain(t *testing.T) {
+func TestWriterTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		plain := filepath.Join(dir, "state")
 		os.WriteFile(plain, nil, 0o600)
 		reports := make(chan error, 8)
-		k := &keeper{store: openStore(plain), asks: make(chan node.Action, 1), answer: func(any) {}, report: func(err error) { reports <- err }}
-		go k.run(t.Context())
-		k.ask(token.ReserveEpochs{HighWater: 1000})
+		w := NewWriter(Open(plain), WriterOptions{Answer: func(token.Event) {}, Report: func(err error) { reports <- err }})
+		go w.Run(t.Context())
+		w.Enqueue(Epochs{token.ReserveEpochs{HighWater: 1000}})
 		if err := <-reports; err == nil {
 			t.Fatal("a file as a directory took it")
 		}
@@ -292,7 +269,7 @@ func TestKeeperTriesAgain(t *testing.T) {
 		if err := <-reports; err != nil {
 			t.Fatal(err)
 		}
-		if got := open(t, plain).state().HighWater; got != 1000 {
+		if got := open(t, plain).State().HighWater; got != 1000 {
 			t.Errorf("high water %d", got)
 		}
 	})
@@ -302,27 +279,27 @@ func TestKeeperTriesAgain(t *testing.T) {
 // after them.
 func TestRecordsOfManyTokens(t *testing.T) {
 	dir := t.TempDir()
-	var answers []any
-	k := &keeper{store: open(t, dir), asks: make(chan node.Action, 8), report: func(error) {}}
-	k.answer = func(ev any) {
-		if answers = append(answers, ev); len(open(t, dir).state().Records) != 3 {
-			t.Errorf("at the answer %v the disk has %v", ev, open(t, dir).state().Records)
+	var answers []token.Event
+	w := NewWriter(open(t, dir), WriterOptions{Report: func(error) {}})
+	w.Answer = func(ev token.Event) {
+		if answers = append(answers, ev); len(open(t, dir).State().Records) != 3 {
+			t.Errorf("at the answer %v the disk has %v", ev, open(t, dir).State().Records)
 		}
 	}
-	record := func(i int) named {
-		return named{fmt.Sprintf("vip:%d", i), token.PersistRecord{Token: i, Record: token.Record{Epoch: uint64(i), Promised: true}}}
+	record := func(i int) Record {
+		return Record{fmt.Sprintf("vip:%d", i), token.PersistRecord{Token: i, Record: token.Record{Epoch: uint64(i), Promised: true}}}
 	}
-	k.asks <- record(2)
-	k.asks <- record(3)
-	k.asks <- token.ReserveEpochs{HighWater: 1000}
-	k.asks <- record(4)
-	if next := k.together(record(1)); next != (token.ReserveEpochs{HighWater: 1000}) {
+	w.queue <- record(2)
+	w.queue <- record(3)
+	w.queue <- Epochs{token.ReserveEpochs{HighWater: 1000}}
+	w.queue <- record(4)
+	if next := w.batch(record(1)); next != Request(Epochs{token.ReserveEpochs{HighWater: 1000}}) {
 		t.Errorf("next is %v", next)
 	}
-	if want := []any{token.RecordPersisted{Token: 1, OK: true}, token.RecordPersisted{Token: 2, OK: true}, token.RecordPersisted{Token: 3, OK: true}}; !reflect.DeepEqual(answers, want) {
+	if want := []token.Event{token.RecordPersisted{Token: 1, OK: true}, token.RecordPersisted{Token: 2, OK: true}, token.RecordPersisted{Token: 3, OK: true}}; !reflect.DeepEqual(answers, want) {
 		t.Errorf("answers %v", answers)
 	}
-	if len(k.asks) != 1 {
-		t.Errorf("%d wait", len(k.asks))
+	if len(w.queue) != 1 {
+		t.Errorf("%d wait", len(w.queue))
 	}
 }

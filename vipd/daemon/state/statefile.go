@@ -1,4 +1,4 @@
-package daemon
+package state
 
 import (
 	"encoding/json"
@@ -24,19 +24,19 @@ const maxAside = 10_000
 
 // readState reads a state file. The error is fs.ErrNotExist where there is none, and any
 // other where its contents must not be trusted.
-func readState(path string) (state stored, err error) {
+func readState(path string) (state State, err error) {
 	text, err := readOwn(path)
 	if err != nil {
-		return stored{}, err
+		return State{}, err
 	}
 	if err := json.Unmarshal(text, &state); err != nil {
-		return stored{}, err
+		return State{}, err
 	}
 	if state.Version != storeVersion {
-		return stored{}, fmt.Errorf("version %d, want %d", state.Version, storeVersion)
+		return State{}, fmt.Errorf("version %d, want %d", state.Version, storeVersion)
 	}
 	if state.HighWater > maxHighWater {
-		return stored{}, fmt.Errorf("high_water is %d, more than any clock and any number of grants make", state.HighWater)
+		return State{}, fmt.Errorf("high_water is %d, more than any clock and any number of grants make", state.HighWater)
 	}
 	if state.Records == nil {
 		state.Records = map[string]heldFor{}
@@ -91,7 +91,7 @@ func setAside(path string) (aside string, err error) {
 	return aside, syncDir(filepath.Dir(path))
 }
 
-func writeState(path string, state stored) error {
+func writeState(path string, state State) error {
 	text, err := json.MarshalIndent(state, "", "  ")
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package daemon
+package state
 
 import (
 	"errors"
@@ -11,12 +11,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vipd/host/boot"
 	"vipd/token"
 )
 
-// stored is what outlives a reboot: the epochs that may have been granted, who
+// State is what outlives a reboot: the epochs that may have been granted, who
 // holds what nobody inherits, and whether an operator took the node out.
-type stored struct {
+type State struct {
 	Version   int                `json:"version"`
 	HighWater uint64             `json:"high_water"`      // epoch counter that no grant went beyond
 	Timed     bool               `json:"timed,omitempty"` // nor was any ahead of the time of day
@@ -30,7 +31,7 @@ type stored struct {
 }
 
 // halt notes that an operator stopped the token's group, or let it go on.
-func (s *stored) halt(name string, on bool) {
+func (s *State) halt(name string, on bool) {
 	s.Halted = slices.DeleteFunc(slices.Clone(s.Halted), func(n string) bool { return n == name })
 	if on {
 		s.Halted = append(s.Halted, name)
@@ -68,23 +69,23 @@ func (h heldFor) record() token.Record {
 
 const storeVersion = 1
 
-// store writes the state directory. Each write is whole or not at all: a
+// Store writes the state directory. Each write is whole or not at all: a
 // temporary file, fsync, rename, fsync of the directory.
-type store struct {
+type Store struct {
 	path   string
 	boot   string // of this host, now
 	mu     sync.Mutex
-	now    stored
+	now    State
 	lost   error  // why the file that was there could not be used; nil if it could
 	aside  string // where that file is now
 	unread bool   // it is still in its place: nothing may be written over it
 }
 
-// openStore reads what is there; a missing file is an empty state. A file that can't be
+// Open reads what is there; a missing file is an empty state. A file that can't be
 // used is set aside, under a name of its own, and the state begins anew: a daemon that
 // does not start serves no address at all. What can't be written is told by change.
-func openStore(dir string) *store {
-	s := &store{path: filepath.Join(dir, "state.json"), boot: fmt.Sprintf("%x", [16]byte(thisBoot()))}
+func Open(dir string) *Store {
+	s := &Store{path: filepath.Join(dir, "state.json"), boot: fmt.Sprintf("%x", [16]byte(boot.This()))}
 	state, err := readState(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // the first write makes it, or says why it can't
@@ -93,14 +94,14 @@ func openStore(dir string) *store {
 		s.setAside()
 	}
 	if err != nil {
-		state = stored{Version: storeVersion, Records: map[string]heldFor{}}
+		state = State{Version: storeVersion, Records: map[string]heldFor{}}
 	}
 	s.now = state
 	return s
 }
 
 // setAside renames a file that could not be used, once.
-func (s *store) setAside() error {
+func (s *Store) setAside() error {
 	if !s.unread {
 		return nil
 	}
@@ -112,8 +113,8 @@ func (s *store) setAside() error {
 	return nil
 }
 
-// lostText says what became of a file that could not be used; "" if it could.
-func (s *store) lostText() string {
+// LostText says what became of a file that could not be used; "" if it could.
+func (s *Store) LostText() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost == nil {
@@ -126,16 +127,16 @@ func (s *store) lostText() string {
 	return fmt.Sprintf("state file %s can't be used: %v; %s. This node has begun anew: what nobody inherits waits for a peer's word or an operator's, and whether this node was suspended or a group stopped here is forgotten", s.path, s.lost, where)
 }
 
-// state returns a copy of what is on disk.
-func (s *store) state() stored {
+// State returns a copy of what is on disk.
+func (s *Store) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now
 }
 
-// record returns what is known of the token; that this node holds it counts
+// Record returns what is known of the token; that this node holds it counts
 // only within the boot that wrote it.
-func (s *store) record(name string) token.Record {
+func (s *Store) Record(name string) token.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.now.Records[name].record()
@@ -145,7 +146,7 @@ func (s *store) record(name string) token.Record {
 
 // change makes a change durable before it returns nil; on an error the state
 // in memory and on disk is as before.
-func (s *store) change(f func(*stored)) error {
+func (s *Store) change(f func(*State)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := errors.Join(s.setAside(), os.MkdirAll(filepath.Dir(s.path), 0o750)); err != nil {

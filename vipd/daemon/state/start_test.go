@@ -1,4 +1,4 @@
-package daemon
+package state
 
 import (
 	"math"
@@ -22,7 +22,7 @@ func TestStartFloor(t *testing.T) {
 		{time.Date(2026, 1, 2, 0, 0, 0, 249e6, time.UTC), 8*86400 + 1},
 		{time.Date(2126, 1, 1, 0, 0, 0, 0, time.UTC), 8 * 86400 * 36524},
 	} {
-		if got := startFloor(clock.Wall(c.at.UnixNano())); got != c.want {
+		if got := StartFloor(clock.Wall(c.at.UnixNano())); got != c.want {
 			t.Errorf("%v: %d, want %d", c.at, got, c.want)
 		}
 	}
@@ -42,9 +42,9 @@ func TestReserveStart(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		s := open(t, dir)
-		s.change(func(s *stored) { s.keepStart(c.last) })
-		got, err := s.reserveStart(c.floor)
-		kept := open(t, dir).state().Start
+		s.change(func(s *State) { s.keepStart(c.last) })
+		got, err := s.ReserveStart(c.floor)
+		kept := open(t, dir).State().Start
 		if err != nil || got != c.want || kept != max(c.want, c.last, 1) {
 			t.Errorf("%d after %d and floor %d: want %d; kept %d, %v", got, c.last, c.floor, c.want, kept, err)
 		}
@@ -58,10 +58,10 @@ func TestStartWithoutADisk(t *testing.T) {
 	plain := filepath.Join(dir, "plain")
 	os.WriteFile(plain, nil, 0o600)
 	s.path = plain + "/state.json"
-	if start, err := s.reserveStart(500); start != 0 || err == nil {
+	if start, err := s.ReserveStart(500); start != 0 || err == nil {
 		t.Errorf("start %d, %v", start, err)
 	}
-	if s.state().Start != 0 {
+	if s.State().Start != 0 {
 		t.Error("it is kept nevertheless")
 	}
 }
@@ -70,14 +70,14 @@ func TestStartWithoutADisk(t *testing.T) {
 func TestPeerStartsComeBack(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	s.change(func(s *stored) { s.keepPeerStart(peerStart{2, 50}); s.keepPeerStart(peerStart{3, 9}) })
-	before := s.state()
-	s.change(func(s *stored) { s.keepPeerStart(peerStart{2, 40}); s.keepPeerStart(peerStart{3, 10}) })
+	s.change(func(s *State) { s.keepPeerStart(PeerStart{2, 50}); s.keepPeerStart(PeerStart{3, 9}) })
+	before := s.State()
+	s.change(func(s *State) { s.keepPeerStart(PeerStart{2, 40}); s.keepPeerStart(PeerStart{3, 10}) })
 	if before.PeerStarts[3] != 9 {
 		t.Error("a change of the state changed a copy of it")
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
-	opener := newOpener(ring, open(t, dir))
+	opener := NewOpener(ring, open(t, dir))
 	if a, b := opener.Confirmed(2), opener.Confirmed(3); a != 50 || b != 10 {
 		t.Errorf("remembers %d and %d, want 50 and 10", a, b)
 	}
@@ -92,7 +92,7 @@ func TestPeerStartsComeBack(t *testing.T) {
 // disk that refuses begins nothing, or it would begin the same start for ever.
 func TestOutrankedStart(t *testing.T) {
 	for _, c := range []struct{ begin, full, want bool }{{true, false, true}, {false, false, false}, {true, true, false}} {
-		disk := openStore(t.TempDir())
+		disk := Open(t.TempDir())
 		if c.full {
 			file := filepath.Join(t.TempDir(), "file")
 			if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -101,9 +101,9 @@ func TestOutrankedStart(t *testing.T) {
 			disk.path = filepath.Join(file, "state.json")
 		}
 		began := false
-		k := &keeper{store: disk, report: func(error) {}, answer: func(ev any) { _, began = ev.(restartNow) }}
-		k.do(ownStart{1000, c.begin})
-		if next, err := disk.reserveStart(0); began != c.want || !c.full && (err != nil || next != 1001) {
+		w := NewWriter(disk, WriterOptions{Report: func(error) {}, Restart: func() { began = true }})
+		OwnStart{1000, c.begin}.write(w)
+		if next, err := disk.ReserveStart(0); began != c.want || !c.full && (err != nil || next != 1001) {
 			t.Errorf("%+v: began %v, the next start is %d (%v)", c, began, next, err)
 		}
 	}
