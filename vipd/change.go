@@ -17,7 +17,7 @@ func moveCommand() *cobra.Command {
 		Use:   "move TOKEN --to NODE",
 		Short: "Move a shared address to a node and keep it there",
 		Long: `Moves a token, such as vip:front or group:historian, to a node and keeps it
-there until 'vipd release' gives it back to policy. Returns when the old holder
+there until 'vipd unpin' gives it back to policy. Returns when the old holder
 has confirmed that it removed the address and the new one has announced it, and
 prints how long that took.
 
@@ -63,12 +63,13 @@ func (a *asker) move(cmd *cobra.Command, q control.MoveRequest) error {
 func releaseCommand() *cobra.Command {
 	var a asker
 	cmd := &cobra.Command{
-		Use:   "release TOKEN",
-		Short: "Give a shared address back to policy after a move",
-		Long: `Ends an operator's move: priorities, fitness and failback decide again which
+		Use:     "unpin TOKEN",
+		Aliases: []string{"release"}, // its earlier name
+		Short:   "Give a shared address back to policy after a move",
+		Long: `Ends an operator's move: priorities, eligibility and failback decide again which
 node holds the token. It may go back at once, after its failback delay, or not
 at all.`,
-		Example: `  vipd release vip:front`,
+		Example: `  vipd unpin vip:front`,
 		Args:    oneToken,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)

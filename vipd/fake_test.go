@@ -121,16 +121,16 @@ func pair(taken time.Time) control.Status {
 	f := func(v float64) *float64 { return &v }
 	return control.Status{
 		Node: "hist-a", Cluster: "plant1", Version: "1.0.0", WireVersion: 1, ConfigDigest: "3f2a91c0",
-		Started: taken.Add(-76 * time.Hour), PID: 812, Layer: "valid_lft", Taken: taken,
+		Started: taken.Add(-76 * time.Hour), PID: 812, LeaseLayer: "valid_lft", AsOf: taken,
 		Nodes: []control.NodeStatus{
-			{Name: "hist-a", Self: true, Slot: 1, State: control.NodeUp, Priority: 200,
+			{Name: "hist-a", Self: true, ID: 1, State: control.NodeUp, Priority: 200,
 				Clock: control.ClockStatus{Verdict: control.ClockWithin, Synchronised: new(true)}},
-			{Name: "hist-b", Slot: 2, State: control.NodeUp, Priority: 100, HeardAgeMS: f(24.5),
+			{Name: "hist-b", ID: 2, State: control.NodeUp, Priority: 100, HeardAgeMS: f(24.5),
 				Paths: []control.PathStatus{
 					{Local: "192.0.2.11", Remote: "192.0.2.12", Up: true, LossRatio: 0.008, RoundTripMS: f(0.3), HeardAgeMS: f(24.5)},
 					{Local: "198.51.100.1", Remote: "198.51.100.2", LossRatio: 1, HeardAgeMS: f(65e3)},
 				},
-				Clock: control.ClockStatus{OffsetMS: f(3.1), DoubtMS: f(0.2), Verdict: control.ClockWithin}},
+				Clock: control.ClockStatus{OffsetMS: f(3.1), ErrorBoundMS: f(0.2), Verdict: control.ClockWithin}},
 		},
 		Tokens: []control.TokenStatus{{
 			Name: "vip:front", Kind: "vip", State: "active", Holder: "hist-a", Holders: []string{"hist-a"}, Epoch: 4353,

@@ -29,7 +29,7 @@ func groupListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the service groups and who runs them",
 		Long: `Lists the service groups. HOLDER names the nodes that have the right to run
-one, HERE is what becomes of it on this node, CHECKS how many of its checks are
+one, STATE is that on this node, CHECKS how many of its checks are
 healthy here. CONTAINED says what ends it when the daemon dies. With --json it
 prints the list that docs/status.md documents as groups.`,
 		Example: `  vipd group list
@@ -180,7 +180,7 @@ func groupMoveCommand() *cobra.Command {
 		Use:   "move NAME --to NODE",
 		Short: "Move a service group to a node and keep it there",
 		Long: `Moves a service group, as 'vipd move group:NAME' does: it is stopped where it
-runs, started on the node, and stays there until 'vipd release group:NAME'. A group
+runs, started on the node, and stays there until 'vipd unpin group:NAME'. A group
 whose host fell silent is started elsewhere with --force, when you know that the
 host is off: see 'vipd help move'.`,
 		Example: `  vipd group move historian --to hist-b

@@ -9,7 +9,7 @@ import (
 
 // groups draws a table with one row for each group.
 func (v view) groups(b *strings.Builder, groups []control.GroupStatus) {
-	rows := [][]cell{words("GROUP", "KIND", "RUN", "HOLDER", "HERE", "CHECKS", "RESTARTS", "CONTAINED", "NOTE")}
+	rows := [][]cell{words("GROUP", "KIND", "RUN", "HOLDER", "STATE", "CHECKS", "RESTARTS", "CONTAINED", "NOTE")}
 	for _, g := range groups {
 		rows = append(rows, []cell{
 			{text: g.Name}, {text: g.Kind}, {text: g.Run},

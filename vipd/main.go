@@ -8,7 +8,7 @@
 //	vipd run ───────────▶ vipd/daemon
 //	vipd check ─────────▶ vipd/config, seal
 //	vipd key ───────────▶ seal, vipd/config
-//	vipd status, events, move, release, suspend, resume, restart, group
+//	vipd status, events, move, unpin, suspend, resume, restart, group
 //	                 └──▶ control.Client ══ unix socket ══▶ the daemon
 package main
 

@@ -18,7 +18,7 @@ func TestMisuse(t *testing.T) {
 		hint    = "see 'vipd help'\n"
 		run     = "usage: vipd run [flags]; see 'vipd help run'\n"
 		move    = "usage: vipd move TOKEN --to NODE [flags]; see 'vipd help move'\n"
-		release = "usage: vipd release TOKEN [flags]; see 'vipd help release'\n"
+		release = "usage: vipd unpin TOKEN [flags]; see 'vipd help release'\n"
 		suspend = "usage: vipd suspend [NODE] [flags]; see 'vipd help suspend'\n"
 		status  = "usage: vipd status [flags]; see 'vipd help status'\n"
 		events  = "usage: vipd events [flags]; see 'vipd help events'\n"
@@ -60,9 +60,9 @@ func TestMisuse(t *testing.T) {
 		{"move vip:front --too hist-b", 2, "vipd move: unknown flag: --too; did you mean \"--to\"?\n" + move},
 		{"move front --to hist-b --run-dir DIR", 2, "vipd move: unknown token \"front\"; did you mean \"vip:front\"? the tokens are: vip:front\n"},
 		{"move vip:front --to hist-c --run-dir DIR", 2, "vipd move: unknown node \"hist-c\"; did you mean \"hist-a\"? the nodes are: hist-a, hist-b\n"},
-		{"release", 2, "vipd release: name a token, such as vip:front\n" + release},
-		{"release vip:front vip:back", 2, "vipd release: takes one token, but got \"vip:back\" too\n" + release},
-		{"release vip:back --run-dir DIR", 2, "vipd release: unknown token \"vip:back\"; the tokens are: vip:front\n"},
+		{"unpin", 2, "vipd unpin: name a token, such as vip:front\n" + release},
+		{"unpin vip:front vip:back", 2, "vipd unpin: takes one token, but got \"vip:back\" too\n" + release},
+		{"unpin vip:back --run-dir DIR", 2, "vipd unpin: unknown token \"vip:back\"; the tokens are: vip:front\n"},
 		{"suspend a b", 2, "vipd suspend: takes one node, but got \"b\" too\n" + suspend},
 		{"suspend --frce", 2, "vipd suspend: unknown flag: --frce; did you mean \"--force\"?\n" + suspend},
 		{"suspend hist-x --run-dir DIR", 2, "vipd suspend: unknown node \"hist-x\"; did you mean \"hist-a\"? the nodes are: hist-a, hist-b\n"},

@@ -23,8 +23,8 @@ func statusCommand() *cobra.Command {
 		Short: "Show nodes, shared addresses, service groups and who holds them",
 		Long: `Shows what the daemon of this host knows: the nodes with their paths and
 clocks, then the tokens, then the service groups, if there are any. A value
-older than 2 s stands in brackets with its age. HERE is this node's own state.
-FIT names the nodes that may hold a token, and what speaks against the others.
+older than 2 s stands in brackets with its age. STATE is that of this node.
+ELIGIBLE names the nodes that may hold a token, and the reasons against the others.
 BITS: M allow multiple, F auto failback, D disable inheritance, R release
 requested. 'vipd group show NAME' says more of a service group.
 

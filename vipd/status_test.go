@@ -26,11 +26,11 @@ func TestViewGolden(t *testing.T) {
 	silent := pair(now)
 	silent.Nodes[1].State = control.NodeSilent
 	silent.Nodes[1].HeardAgeMS = new(float64(12_000))
-	silent.Nodes[1].Clock = control.ClockStatus{OffsetMS: new(1200.0), DoubtMS: new(0.3), Verdict: control.ClockBeyond}
+	silent.Nodes[1].Clock = control.ClockStatus{OffsetMS: new(1200.0), ErrorBoundMS: new(0.3), Verdict: control.ClockBeyond}
 	silent.Nodes[1].Paths = silent.Nodes[1].Paths[1:]
 	silent.Tokens[0].Holders = []string{"hist-a", "hist-b"}
 	silent.Tokens[0].Note = "2 holders (inherited)"
-	start := control.Status{Node: "hist-a", Cluster: "plant1", Version: "1.0.0", ConfigDigest: "3f2a91c0", Layer: "valid_lft", Started: now, Taken: now,
+	start := control.Status{Node: "hist-a", Cluster: "plant1", Version: "1.0.0", ConfigDigest: "3f2a91c0", LeaseLayer: "valid_lft", Started: now, AsOf: now,
 		Nodes: []control.NodeStatus{
 			{Name: "hist-a", Self: true, State: control.NodeStarting, Priority: 200},
 			{Name: "hist-b", State: control.NodeUnknown, Priority: 100, Clock: control.ClockStatus{Verdict: control.ClockUnknown}},
@@ -105,7 +105,7 @@ func TestStatus(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || errOut != "" {
 		t.Fatalf("%d %q: %v", code, errOut, err)
 	}
-	if !got.Taken.Equal(want.Taken) || !reflect.DeepEqual(got.Tokens[0].Addresses, want.Tokens[0].Addresses) || got.Nodes[1].Name != "hist-b" {
+	if !got.AsOf.Equal(want.AsOf) || !reflect.DeepEqual(got.Tokens[0].Addresses, want.Tokens[0].Addresses) || got.Nodes[1].Name != "hist-b" {
 		t.Errorf("got %+v", got)
 	}
 	code, out, errOut = vipd(t.Context(), "status", "--run-dir", dir)

@@ -22,7 +22,7 @@ type view struct {
 }
 
 func newView(s control.Status, now time.Time, coloured bool) view {
-	return view{s, max(0, now.Sub(s.Taken)), coloured}
+	return view{s, max(0, now.Sub(s.AsOf)), coloured}
 }
 
 func (v view) String() string {
@@ -46,7 +46,7 @@ func (v view) String() string {
 
 // tokens draws a table with one row for each token.
 func (v view) tokens(b *strings.Builder, tokens []control.TokenStatus) {
-	rows := [][]cell{words("TOKEN", "HOLDER", "HERE", "EPOCH", "SINCE", "ADDRESSES", "FIT", "BITS", "NOTE")}
+	rows := [][]cell{words("TOKEN", "HOLDER", "STATE", "EPOCH", "SINCE", "ADDRESSES", "ELIGIBLE", "BITS", "NOTE")}
 	for _, t := range tokens {
 		rows = append(rows, v.token(t))
 	}
@@ -57,7 +57,7 @@ func (v view) heading(b *strings.Builder) {
 	s := v.status
 	name := cell{s.Cluster, bold}
 	table(b, v.coloured, append([]cell{name}, words("seen from "+s.Node, "vipd "+s.Version,
-		"configuration "+s.ConfigDigest, "lease "+s.Layer, "up "+short(s.Taken.Sub(s.Started)+v.age))...))
+		"configuration "+s.ConfigDigest, "lease "+s.LeaseLayer, "up "+short(s.AsOf.Sub(s.Started)+v.age))...))
 	if v.age > fresh {
 		v.line(b, red, "everything below is "+short(v.age)+" old: the daemon's loop is stuck")
 	}
@@ -170,8 +170,8 @@ func (v view) clock(n control.NodeStatus) string {
 	var list []string
 	if c.OffsetMS != nil && !n.Self {
 		list = append(list, fmt.Sprintf("%+.1fms", *c.OffsetMS))
-		if c.DoubtMS != nil {
-			list = append(list, fmt.Sprintf("±%.1fms", *c.DoubtMS))
+		if c.ErrorBoundMS != nil {
+			list = append(list, fmt.Sprintf("±%.1fms", *c.ErrorBoundMS))
 		}
 	}
 	if !n.Self || c.Verdict == control.ClockBeyond {

@@ -22,7 +22,7 @@ const (
 // daemon renews no more. The daemon must be able to say.
 func (n *node) overlap() time.Duration {
 	n.site.t.Helper()
-	switch n.status().Layer {
+	switch n.status().LeaseLayer {
 	case string(lease.BPF):
 		return 0
 	case string(lease.Nftables):

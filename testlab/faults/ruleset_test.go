@@ -20,7 +20,7 @@ func TestRulesetFlushedWhileHolding(t *testing.T) {
 		st, err := s.b.control().Status(t.Context())
 		return err == nil && st.Nodes[0].State == "up"
 	})
-	if layer := s.a.status().Layer; layer != "nftables" {
+	if layer := s.a.status().LeaseLayer; layer != "nftables" {
 		t.Skipf("the lease is %s", layer)
 	}
 	late := s.a.overlap()

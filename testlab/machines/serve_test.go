@@ -45,8 +45,8 @@ func TestBestLease(t *testing.T) {
 	rig.Need(t, rig.BPF)
 	l := Start(t, Options{Names: []string{A}})
 	s, err := l.Machine(A).Status()
-	if err != nil || s.Layer != "bpf" {
-		t.Errorf("the layer is %q (%v)", s.Layer, err)
+	if err != nil || s.LeaseLayer != "bpf" {
+		t.Errorf("the layer is %q (%v)", s.LeaseLayer, err)
 	}
 }
 

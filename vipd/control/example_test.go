@@ -9,19 +9,19 @@ func pair() Status {
 	f := func(v float64) *float64 { return &v }
 	return Status{
 		Node: "hist-a", Cluster: "plant1", Version: "1.0.0", WireVersion: 1, ConfigDigest: "3f2a91c0",
-		Started: at.Add(-76 * time.Hour), PID: 812, Layer: "valid_lft", Taken: at,
+		Started: at.Add(-76 * time.Hour), PID: 812, LeaseLayer: "valid_lft", AsOf: at,
 		Nodes: []NodeStatus{
 			{
-				Name: "hist-a", Self: true, Slot: 1, State: NodeUp, Priority: 200, Version: "1.0.0", ConfigDigest: "3f2a91c0",
-				Clock: ClockStatus{OffsetMS: f(0), DoubtMS: f(0), Verdict: ClockWithin, Synchronised: new(true)},
+				Name: "hist-a", Self: true, ID: 1, State: NodeUp, Priority: 200, Version: "1.0.0", ConfigDigest: "3f2a91c0",
+				Clock: ClockStatus{OffsetMS: f(0), ErrorBoundMS: f(0), Verdict: ClockWithin, Synchronised: new(true)},
 			},
 			{
-				Name: "hist-b", Slot: 2, State: NodeUp, Priority: 100, HeardAgeMS: f(24.5), Link: "fresh", Version: "1.0.0", ConfigDigest: "3f2a91c0",
+				Name: "hist-b", ID: 2, State: NodeUp, Priority: 100, HeardAgeMS: f(24.5), Link: "fresh", Version: "1.0.0", ConfigDigest: "3f2a91c0",
 				Paths: []PathStatus{
 					{Local: "192.0.2.11", Remote: "192.0.2.12", Up: true, LossRatio: 0.008, RoundTripMS: f(0.3), HeardAgeMS: f(24.5)},
 					{Local: "198.51.100.1", Remote: "198.51.100.2", Up: false, LossRatio: 1},
 				},
-				Clock: ClockStatus{OffsetMS: f(3.1), DoubtMS: f(0.2), Verdict: ClockWithin},
+				Clock: ClockStatus{OffsetMS: f(3.1), ErrorBoundMS: f(0.2), Verdict: ClockWithin},
 			},
 		},
 		Tokens: []TokenStatus{{

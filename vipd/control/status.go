@@ -13,8 +13,8 @@ type Status struct {
 	ConfigDigest string            `json:"config_digest"` // hexadecimal; equal on nodes with equal files
 	Started      time.Time         `json:"started"`       // of this process image; a restart changes it
 	PID          int               `json:"pid"`           // a restart keeps it
-	Layer        string            `json:"layer"`         // dead-man layer in force: "valid_lft"
-	Taken        time.Time         `json:"taken"`         // when the daemon's loop took these values
+	LeaseLayer   string            `json:"lease_layer"`   // dead-man layer in force: "valid_lft"
+	AsOf         time.Time         `json:"as_of"`         // when the daemon's loop took these values
 	Nodes        []NodeStatus      `json:"nodes"`         // this node first, then by name
 	Tokens       []TokenStatus     `json:"tokens"`        // by name
 	Groups       []GroupStatus     `json:"groups"`        // on this node, by name
@@ -36,7 +36,7 @@ const (
 type NodeStatus struct {
 	Name         string       `json:"name"`
 	Self         bool         `json:"self"`          // the node that answers
-	Slot         uint8        `json:"slot"`          // its place in the cluster, part of every epoch it grants
+	ID           uint8        `json:"id"`            // its place in the cluster, part of every epoch it grants
 	State        string       `json:"state"`         // one of the Node… constants
 	Priority     int          `json:"priority"`      // higher wins
 	HeardAgeMS   *float64     `json:"heard_age_ms"`  // since its last heartbeat, ms; null for self and when never heard
@@ -67,10 +67,10 @@ const (
 
 // ClockStatus compares a peer's clock with ours.
 type ClockStatus struct {
-	OffsetMS     *float64 `json:"offset_ms"`    // its clock minus ours, ms
-	DoubtMS      *float64 `json:"doubt_ms"`     // the offset is right within ± this, ms
-	Verdict      string   `json:"verdict"`      // one of the Clock… constants
-	Synchronised *bool    `json:"synchronised"` // what its kernel says of its own clock
+	OffsetMS     *float64 `json:"offset_ms"`      // its clock minus ours, ms
+	ErrorBoundMS *float64 `json:"error_bound_ms"` // the offset is right within ± this, ms
+	Verdict      string   `json:"verdict"`        // one of the Clock… constants
+	Synchronised *bool    `json:"synchronised"`   // what its kernel says of its own clock
 }
 
 // TokenStatus is one token as the answering node sees it.

@@ -70,7 +70,7 @@ func TestWedgedLoopFallsSilent(t *testing.T) {
 		if !slices.ContainsFunc(status.Alarms, func(s string) bool { return strings.Contains(s, "loop did not step") }) {
 			t.Errorf("status does not say that the loop stands: %q", status.Alarms)
 		}
-		if age := time.Since(status.Taken); age < 4*time.Second {
+		if age := time.Since(status.AsOf); age < 4*time.Second {
 			t.Errorf("status is %v old, but the loop stands", age)
 		}
 		if p.a.d.loop.owned(front, 0) {

@@ -54,7 +54,7 @@ func (d *Daemon) look() control.Status {
 	now := d.clocks.boot()
 	s := control.Status{
 		Node: d.cluster().Self.Name, Cluster: d.cluster().Settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
-		ConfigDigest: d.cluster().Settings.DigestText(), Started: d.started, PID: os.Getpid(), Layer: d.layer(), Taken: time.Now(),
+		ConfigDigest: d.cluster().Settings.DigestText(), Started: d.started, PID: os.Getpid(), LeaseLayer: d.layer(), AsOf: time.Now(),
 		Dropped: d.dropped(),
 	}
 	s.Nodes = append(s.Nodes, d.ownStatus())
@@ -84,7 +84,7 @@ func (d *Daemon) layer() string {
 func (d *Daemon) ownStatus() control.NodeStatus {
 	on := synchronised()
 	return control.NodeStatus{
-		Name: d.cluster().Self.Name, Self: true, Slot: d.cluster().Self.Slot, State: stateWord(d.loop.machine.State()),
+		Name: d.cluster().Self.Name, Self: true, ID: d.cluster().Self.Slot, State: stateWord(d.loop.machine.State()),
 		Priority: d.cluster().Self.Priority, Version: control.Version(), ConfigDigest: d.cluster().Settings.DigestText(), Keys: d.ownKeys(),
 		Clock: control.ClockStatus{Verdict: control.ClockWithin, Synchronised: &on},
 	}
@@ -101,7 +101,7 @@ func stateWord(s heartbeat.State) string {
 func (d *Daemon) peerStatus(now clock.Instant, p *heartbeat.Peer) control.NodeStatus {
 	name := d.cluster().NodeName(p.Slot)
 	n, _ := d.cluster().Settings.Node(name)
-	s := control.NodeStatus{Name: name, Slot: p.Slot, State: control.NodeUnknown, Priority: n.Priority, Clock: clockStatus(now, p),
+	s := control.NodeStatus{Name: name, ID: p.Slot, State: control.NodeUnknown, Priority: n.Priority, Clock: clockStatus(now, p),
 		Link: d.loop.machine.Tokens().Link(now, p.Slot).String()}
 	if p.Session != 0 {
 		s.State, s.Version, s.ConfigDigest = stateWord(p.State), p.Build, fmt.Sprintf("%016x", p.Digest)
@@ -148,7 +148,7 @@ func clockStatus(now clock.Instant, p *heartbeat.Peer) control.ClockStatus {
 	s := control.ClockStatus{Verdict: e.Verdict().String()}
 	if e.Known {
 		offset, doubt := control.Milliseconds(e.Offset), control.Milliseconds(e.Doubt)
-		s.OffsetMS, s.DoubtMS = &offset, &doubt
+		s.OffsetMS, s.ErrorBoundMS = &offset, &doubt
 	}
 	if p.Session != 0 {
 		on := p.Synced
