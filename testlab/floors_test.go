@@ -69,10 +69,11 @@ var house = map[string]room{
 
 // daemonRooms are the packages below vipd/daemon.
 var daemonRooms = map[string]room{
-	"cluster": {4, open},
-	"observe": {5, open},
-	"sched":   {0, open},
-	"state":   {3, open},
+	"cluster":   {4, open},
+	"observe":   {5, open},
+	"preflight": {5, open},
+	"sched":     {0, open},
+	"state":     {3, open},
 }
 
 // lab is the floor of everything in testlab; its rooms may use each other, and

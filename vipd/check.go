@@ -10,7 +10,7 @@ import (
 
 	"vipd/vipd/config"
 	"vipd/vipd/control"
-	"vipd/vipd/daemon"
+	"vipd/vipd/daemon/preflight"
 )
 
 // configFile holds the flags of `vipd check` and `vipd -t`, and who knows of this host.
@@ -27,7 +27,7 @@ type configFile struct {
 
 // here is a configuration file that is checked for this host.
 func here() configFile {
-	return configFile{self: thisHost, judge: askSystemd, commands: daemon.VetCommands, hooks: daemon.VetHooks}
+	return configFile{self: thisHost, judge: askSystemd, commands: preflight.VetCommands, hooks: preflight.VetHooks}
 }
 
 func (f *configFile) flags(cmd *cobra.Command) {
@@ -117,7 +117,7 @@ func (f *configFile) problems(ctx context.Context) (p problems, err error) {
 		return p, err
 	}
 	var wrongKey config.Errors
-	if _, err := daemon.ReadKeys(f.path, settings); errors.As(err, &wrongKey) {
+	if _, err := preflight.ReadKeys(f.path, settings); errors.As(err, &wrongKey) {
 		p.wrong = wrongKey
 	} else if err != nil {
 		p.notes = []string{"the key file was not checked: " + err.Error()}

@@ -9,7 +9,7 @@ import (
 
 	"vipd/services/unit"
 	"vipd/vipd/config"
-	"vipd/vipd/daemon"
+	"vipd/vipd/daemon/preflight"
 )
 
 // judge says why a service of systemd can't be vipd's to start on this host; unit.ErrNoSystemd
@@ -74,7 +74,7 @@ func usesSystemd(s config.Settings) bool {
 }
 
 // thisHost is which node this host is.
-func thisHost(s config.Settings) (config.Node, error) { return daemon.WhoAmI(s, "") }
+func thisHost(s config.Settings) (config.Node, error) { return preflight.FindSelf(s, "") }
 
 // usesCommands reports whether the file names a program that vipd itself runs.
 func usesCommands(s config.Settings) bool {

@@ -116,9 +116,12 @@ func (c *crew) guard(ctx context.Context, u unit.Unit) error {
 	return c.dead.armGroup(c.token(), folder)
 }
 
+// adoptLimit is how long systemd may take to name the control groups of units that run.
+const adoptLimit = 10 * time.Second
+
 // guardFound puts the lease in force again where something was found running.
 func (c *crew) guardFound() error {
-	ctx, cancel := context.WithTimeout(context.Background(), vetLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), adoptLimit)
 	defer cancel()
 	var errs []error
 	for _, h := range c.hands {
@@ -182,7 +185,7 @@ func (c *crew) check(ctx context.Context, number int, check config.Check, rights
 	var p *probe.Probe
 	if err == nil {
 		o := probe.Options{Interval: check.Interval, Since: c.since, Timeout: check.Timeout, Result: result, UnitState: unit.State, Rights: rights}
-		if strings.HasPrefix(check.Target, execUnit) {
+		if strings.HasPrefix(check.Target, cluster.ExecUnit) {
 			o.Cgroup = unit.CheckFolder(c.name, number)
 		}
 		p, err = probe.New(target, o)
@@ -208,7 +211,7 @@ func (c *crew) contained() string {
 	if guarded(g) && c.dead != nil && c.dead.groups != nil && c.dead.groups.possible {
 		return c.dead.contains()
 	}
-	ours := func(u string) bool { return strings.HasPrefix(u, execUnit) }
+	ours := func(u string) bool { return strings.HasPrefix(u, cluster.ExecUnit) }
 	var list []string
 	if slices.ContainsFunc(g.Units, ours) {
 		list = append(list, "cgroup")
@@ -218,6 +221,3 @@ func (c *crew) contained() string {
 	}
 	return strings.Join(list, ", ")
 }
-
-// execUnit is what the text of a unit that is a process, or a check that is one, begins with.
-const execUnit = "exec:"

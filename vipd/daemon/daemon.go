@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -23,6 +22,7 @@ import (
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/daemon/observe"
+	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/daemon/sched"
 )
 
@@ -65,8 +65,8 @@ type Daemon struct {
 	stations       atomic.Pointer[stations] // of the other nodes, as seen on the clients' network
 	stationsWanted atomic.Bool              // since they were asked for
 	page           *page
-	only           *instance
-	rights         *rights
+	only           *preflight.Instance
+	rights         *preflight.Rights
 	doubted        chan struct{} // the rights are to be looked at now
 	linkUp         chan struct{} // the paths are to be looked at now
 	inbox          *inbox
@@ -135,7 +135,7 @@ func (d *Daemon) load() error {
 	if err != nil {
 		return err
 	}
-	self, err := WhoAmI(settings, d.options.Node)
+	self, err := preflight.FindSelf(settings, d.options.Node)
 	if err != nil {
 		return err
 	}
@@ -180,31 +180,21 @@ func (d *Daemon) Close() {
 		d.page.close()
 	}
 	if d.rights != nil {
-		d.rights.close()
+		d.rights.Close()
 	}
-	d.only.close()
+	d.only.Close()
 	d.aside.End()
-}
-
-// permission gives an error of the start that comes of a missing right its exit code. One
-// that ends a running daemon has none: another start may help.
-func permission(err error) error {
-	var refused *control.Error
-	if errors.As(err, &refused) || !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	return control.Errorf(control.CodePermission, "%v: run vipd as root, or give its user this right", err)
 }
 
 // Run opens a daemon and runs it until it is stopped by SIGTERM or SIGINT, or
 // ctx ends. A restart replaces the process.
 func Run(ctx context.Context, o Options) error {
 	unix.Umask(0o022) // what is made here is for the next daemon to read, however this one was started
-	settleProcess()
+	preflight.SettleProcess()
 	o.Refused = sched.Prioritise()
 	d, err := New(o)
 	if err != nil {
-		return permission(err)
+		return preflight.Permission(err)
 	}
 	sched.WarnRefused(o.Refused, d.log) // which waits for no reader
 	reaping, stop := context.WithCancel(context.WithoutCancel(ctx))

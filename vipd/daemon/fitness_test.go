@@ -238,7 +238,7 @@ func TestDropWithoutRights(t *testing.T) {
 			d := deadmanIn(t, a, layer)
 			id := token.ID(front)
 			lost := []int{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_BPF}
-			without(t, a, func() {
+			rig.Without(t, a, func() {
 				if err := d.Take(front, 257); !errors.Is(err, unix.EPERM) {
 					t.Errorf("taken without the right: %v", err)
 				}
@@ -255,7 +255,7 @@ func TestDropWithoutRights(t *testing.T) {
 				t.Fatal("it is not on")
 			}
 			d.write([]expiry{{id, boot.Now().Add(time.Minute)}})
-			without(t, a, func() {
+			rig.Without(t, a, func() {
 				if err := d.Drop(front); err == nil {
 					t.Error("it answers, and was said to be off")
 				}
@@ -264,7 +264,7 @@ func TestDropWithoutRights(t *testing.T) {
 				d.write([]expiry{{id, 0}})
 				return d.leases.Sync()
 			})
-			without(t, a, func() {
+			rig.Without(t, a, func() {
 				if err := d.Drop(front); err != nil {
 					t.Errorf("it is silent: %v", err)
 				}

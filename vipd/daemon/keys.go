@@ -10,6 +10,7 @@ import (
 	"vipd/seal"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/preflight"
 )
 
 // keys are what this node seals and opens with. The ring is the loop's.
@@ -48,7 +49,7 @@ func (k *keys) told() []uint32 {
 // configuration, where the file is named.
 func (d *Daemon) readKeys() (*seal.Ring, error) {
 	s := d.cluster().Settings
-	list, err := ReadKeys(d.options.Config, s)
+	list, err := preflight.ReadKeys(d.options.Config, s)
 	if err != nil {
 		return nil, err
 	}

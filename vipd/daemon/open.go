@@ -17,6 +17,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/observe"
+	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/daemon/state"
 	"vipd/vipd/node"
 )
@@ -28,7 +29,7 @@ func (d *Daemon) open() error {
 	if err := d.admit(); err != nil {
 		return err
 	}
-	if err := vet(context.Background(), d.options.Config, c.Settings, d.options.RunDir); err != nil {
+	if err := preflight.Vet(context.Background(), d.options.Config, c.Settings, unitsDir(d.options.RunDir)); err != nil {
 		return err
 	}
 	ring, err := d.readKeys()
@@ -67,14 +68,14 @@ func (d *Daemon) open() error {
 
 // admit makes sure that this process is the only daemon here and may do its work.
 func (d *Daemon) admit() (err error) {
-	if d.only, err = claimInstance(); err != nil {
+	if d.only, err = preflight.ClaimInstance(); err != nil {
 		return err
 	}
-	if why := d.only.doubt; why != "" {
+	if why := d.only.Doubt; why != "" {
 		text := "can't tell whether another vipd runs in this network namespace: " + why
 		d.alarms.Warn("instance", text)
 	}
-	d.rights, err = openRights()
+	d.rights, err = preflight.OpenRights()
 	return err
 }
 
@@ -186,7 +187,7 @@ func (d *Daemon) openPaths(ring *seal.Ring) error {
 	for _, p := range d.paths {
 		err := p.open()
 		d.pathTrouble(p, err)
-		switch code := pathCode(err); {
+		switch code := preflight.PathCode(err); {
 		case err == nil:
 			opened++
 		case code != control.CodeFailed && refused == nil:

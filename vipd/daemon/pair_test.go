@@ -23,6 +23,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/daemon/state"
 )
 
@@ -120,7 +121,7 @@ func (h *host) boot() {
 	h.journal = control.NewJournal()
 	d := blank(Options{Config: filepath.Join(h.dir, "vipd.toml"), Node: h.name, RunDir: h.dir, StateDir: h.dir, Log: slog.New(slog.DiscardHandler)})
 	d.clocks, d.hands = h.pair.clocks(), h.hands
-	d.rights = &rights{try: h.tryRights, close: func() {}}
+	d.rights = preflight.NewRights(h.tryRights)
 	settings, err := config.Load(d.options.Config)
 	if err != nil {
 		t.Fatal(err)

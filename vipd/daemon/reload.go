@@ -12,6 +12,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/node"
 )
 
@@ -22,7 +23,7 @@ import (
 func (d *Daemon) reread(force bool) func() error {
 	settings, err := config.Load(d.options.Config)
 	if err == nil {
-		err = vet(context.Background(), d.options.Config, settings, d.options.RunDir)
+		err = preflight.Vet(context.Background(), d.options.Config, settings, unitsDir(d.options.RunDir))
 	}
 	rekey := d.rereadKeys(force)
 	return func() error {

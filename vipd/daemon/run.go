@@ -13,6 +13,7 @@ import (
 
 	"vipd/sharedip"
 	"vipd/token"
+	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/node"
 )
 
@@ -183,7 +184,7 @@ func (d *Daemon) lookAgain(ctx context.Context) {
 
 // checkRights tells the loop when a right is lost, and when it is back.
 func (d *Daemon) checkRights(lacked bool) bool {
-	err := d.rights.missing()
+	err := d.rights.Missing()
 	if (err != nil) == lacked {
 		return lacked
 	}
@@ -201,7 +202,7 @@ func (d *Daemon) checkRights(lacked bool) bool {
 
 // doubtRights has the rights looked at soon, if the kernel has refused something for them.
 func (d *Daemon) doubtRights(err error) {
-	if refusal(err) != nil {
+	if preflight.RightsRefusal(err) != nil {
 		d.lookAtRights()
 	}
 }
@@ -239,7 +240,7 @@ func (d *Daemon) received(before map[int]uint64) bool {
 
 // reexec replaces this process by the program as it is on disk now, which an
 // upgrade may have changed; the process keeps its number.
-func reexec(only *instance) error {
+func reexec(only *preflight.Instance) error {
 	path, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)
@@ -247,7 +248,7 @@ func reexec(only *instance) error {
 	if _, err := os.Stat(path); err != nil && len(path) > len(deleted) {
 		path = path[:len(path)-len(deleted)]
 	}
-	return fmt.Errorf("restart %s: %w", path, only.exec(path, os.Args, os.Environ()))
+	return fmt.Errorf("restart %s: %w", path, only.Exec(path, os.Args, os.Environ()))
 }
 
 // deleted is what Linux appends to the path of a program that was replaced.

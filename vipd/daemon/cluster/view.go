@@ -178,3 +178,6 @@ func (c *View) AddressSets() (list []sharedip.Set) {
 
 // GroupPrefix is what the name of a group's token begins with.
 const GroupPrefix = "group:"
+
+// ExecUnit is what the text of a unit that is a process, or a check that is one, begins with.
+const ExecUnit = "exec:"

@@ -1,4 +1,4 @@
-package daemon
+package preflight
 
 import (
 	"bufio"
@@ -15,25 +15,8 @@ import (
 	"vipd/vipd/control"
 )
 
-// pathTrouble makes an alarm of a path that can't be opened, and ends it when err is nil.
-// The same error again costs nothing.
-func (d *Daemon) pathTrouble(p *path, err error) {
-	about := "path " + p.options.Local.String()
-	if err == nil {
-		p.trouble, p.failed = "", nil
-		d.alarms.Clear(about)
-		return
-	}
-	if p.failed != nil && p.failed.Error() == err.Error() {
-		return
-	}
-	p.trouble, p.failed = pathText(p.options, err), err
-	d.alarms.Set(about, p.trouble+"; trying on")
-	d.log.Warn("a path can't be opened yet; trying on", "address", p.options.Local, "err", p.trouble)
-}
-
-// pathText says in words for an operator why a path can't be opened.
-func pathText(o multicast.Options, err error) string {
+// PathText says in words for an operator why a path can't be opened.
+func PathText(o multicast.Options, err error) string {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		return fmt.Sprintf("UDP port %d of %s is in use by %s: end that program, or give the cluster another [multicast] port on every node", o.Port, o.Local, portOwner(o.Port))
@@ -50,9 +33,9 @@ func pathText(o multicast.Options, err error) string {
 // lowestFree is the first port that needs no right, ip_unprivileged_port_start(7) aside.
 const lowestFree = 1024
 
-// pathCode is the exit code of a daemon none of whose paths can be opened;
+// PathCode is the exit code of a daemon none of whose paths can be opened;
 // control.CodeFailed where it is to wait for the network instead.
-func pathCode(err error) int {
+func PathCode(err error) int {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		return control.CodeHeld

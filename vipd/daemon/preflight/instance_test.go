@@ -1,4 +1,4 @@
-package daemon
+package preflight
 
 import (
 	"bufio"
@@ -42,7 +42,7 @@ func helper(t *testing.T, h *rig.Host, name string, env ...string) (*rig.Proc, s
 
 // claimAndStay is a daemon that has just begun.
 func claimAndStay() int {
-	only, err := claimInstance()
+	only, err := ClaimInstance()
 	if err != nil {
 		fmt.Println(err)
 		var e *control.Error
@@ -51,7 +51,7 @@ func claimAndStay() int {
 		}
 		return control.CodeFailed
 	}
-	fmt.Printf("alone, doubt %q\n", only.doubt)
+	fmt.Printf("alone, doubt %q\n", only.Doubt)
 	time.Sleep(time.Hour)
 	return 0
 }
@@ -68,13 +68,13 @@ func squat() int {
 // claimAndExec replaces itself as a restart does; the second image finds its way by the
 // variable that the first one took away.
 func claimAndExec() int {
-	only, err := claimInstance()
+	only, err := ClaimInstance()
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
 	os.Setenv(helperVariable, "claim")
-	fmt.Println(only.exec(os.Args[0], os.Args, os.Environ()))
+	fmt.Println(only.Exec(os.Args[0], os.Args, os.Environ()))
 	return 1
 }
 

@@ -1,10 +1,11 @@
-package daemon
+package preflight
 
 import (
 	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"strconv"
@@ -38,30 +39,33 @@ var (
 // remedy is what an operator does where a right is missing.
 const remedy = "run vipd as root, or give the service both with AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"
 
-// rights watches what the kernel allows this process in one network namespace.
-type rights struct {
+// Rights watches what the kernel allows this process in one network namespace.
+type Rights struct {
 	try   func() error // asks the kernel to add an address where none can be; nil: it would be allowed
-	close func()
+	Close func()
 }
 
-// openRights looks at the rights of this process in the calling thread's network
+// NewRights returns rights that try decides, for a kernel that is a test's.
+func NewRights(try func() error) *Rights { return &Rights{try: try, Close: func() {}} }
+
+// OpenRights looks at the rights of this process in the calling thread's network
 // namespace. It fails with control.CodePermission where the daemon could never work, and
 // names every right that is missing.
-func openRights() (*rights, error) {
+func OpenRights() (*Rights, error) {
 	conn, err := openProbe()
 	if err != nil {
 		return nil, err
 	}
-	r := &rights{try: conn.try, close: conn.close}
-	if err := errors.Join(r.missing(), rawAllowed()); err != nil {
+	r := &Rights{try: conn.try, Close: conn.close}
+	if err := errors.Join(r.Missing(), rawAllowed()); err != nil {
 		conn.close()
 		return nil, control.Errorf(control.CodePermission, "%s; %s", strings.ReplaceAll(err.Error(), "\n", "; "), remedy)
 	}
 	return r, nil
 }
 
-// missing returns which right the daemon lacks to change addresses now, nil if none.
-func (r *rights) missing() error {
+// Missing returns which right the daemon lacks to change addresses now, nil if none.
+func (r *Rights) Missing() error {
 	if r == nil {
 		return nil
 	}
@@ -139,17 +143,17 @@ func (p *rightsProbe) try() error {
 	defer p.mu.Unlock()
 	answer := make([]byte, 4096)
 	if err := unix.Sendto(p.fd, probeRequest(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return refusal(err)
+		return RightsRefusal(err)
 	}
 	n, _, err := unix.Recvfrom(p.fd, answer, 0)
 	if err != nil || n < unix.NLMSG_HDRLEN+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
 		return nil // no answer says nothing of rights
 	}
-	return refusal(unix.Errno(-int32(binary.NativeEndian.Uint32(answer[unix.NLMSG_HDRLEN:]))))
+	return RightsRefusal(unix.Errno(-int32(binary.NativeEndian.Uint32(answer[unix.NLMSG_HDRLEN:]))))
 }
 
-// refusal is the error if it is one of rights, nil for any other.
-func refusal(err error) error {
+// RightsRefusal is the error if it is one of rights, nil for any other.
+func RightsRefusal(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return err
 	}
@@ -171,4 +175,14 @@ func probeRequest() []byte {
 	b = binary.NativeEndian.AppendUint16(b, unix.SizeofRtAttr+4)
 	b = binary.NativeEndian.AppendUint16(b, unix.IFA_LOCAL)
 	return append(b, 192, 0, 2, 255)
+}
+
+// Permission gives an error of the start that comes of a missing right its exit code. One
+// that ends a running daemon has none: another start may help.
+func Permission(err error) error {
+	var refused *control.Error
+	if errors.As(err, &refused) || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return control.Errorf(control.CodePermission, "%v: run vipd as root, or give its user this right", err)
 }

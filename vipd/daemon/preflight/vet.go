@@ -1,4 +1,4 @@
-package daemon
+package preflight
 
 import (
 	"context"
@@ -11,24 +11,26 @@ import (
 	"vipd/services/probe"
 	"vipd/services/unit"
 	"vipd/vipd/config"
+	"vipd/vipd/daemon/cluster"
 )
 
 // vetLimit is how long systemd may take to answer.
 const vetLimit = 10 * time.Second
 
-// vet refuses, as config.Errors, what can't be run here: commands that this host has not
+// Vet refuses, as config.Errors, what can't be run here: commands that this host has not
 // or that others could change, users that it has not, and services that can't be ours to
-// start: one that systemd starts by itself at boot would run on every node.
-func vet(ctx context.Context, path string, s config.Settings, runDir string) error {
+// start: one that systemd starts by itself at boot would run on every node. unitsDir is
+// where units keep their files.
+func Vet(ctx context.Context, path string, s config.Settings, unitsDir string) error {
 	ctx, cancel := context.WithTimeout(ctx, vetLimit)
 	defer cancel()
 	wrong := vetCommands(path, s, child.Rights.Check)
 	for _, g := range s.Groups {
 		for i, text := range g.Units {
-			if strings.HasPrefix(text, execUnit) && len(wrong) > 0 {
+			if strings.HasPrefix(text, cluster.ExecUnit) && len(wrong) > 0 {
 				continue // its own mistake may be among those
 			}
-			if err := vetUnit(ctx, g, text, runDir); err != nil {
+			if err := vetUnit(ctx, g, text, unitsDir); err != nil {
 				wrong = append(wrong, config.At(path, err.Error(), i, "group", g.Name, "units"))
 			}
 		}
@@ -39,8 +41,8 @@ func vet(ctx context.Context, path string, s config.Settings, runDir string) err
 	return wrong
 }
 
-func vetUnit(ctx context.Context, g config.Group, text, runDir string) error {
-	u, err := unit.New(text, unit.Options{Group: g.Name, Dir: unitsDir(runDir), Rights: g.Rights})
+func vetUnit(ctx context.Context, g config.Group, text, unitsDir string) error {
+	u, err := unit.New(text, unit.Options{Group: g.Name, Dir: unitsDir, Rights: g.Rights})
 	if err != nil {
 		return err
 	}
@@ -101,10 +103,10 @@ func vetCheck(c config.Check, rights child.Rights) error {
 func vetGroupRights(path string, g config.Group, judge func(child.Rights) error) config.Errors {
 	commands := false
 	for _, text := range g.Units {
-		commands = commands || strings.HasPrefix(text, execUnit)
+		commands = commands || strings.HasPrefix(text, cluster.ExecUnit)
 	}
 	for _, c := range g.Checks {
-		commands = commands || strings.HasPrefix(c.Target, execUnit)
+		commands = commands || strings.HasPrefix(c.Target, cluster.ExecUnit)
 	}
 	if !commands {
 		return nil

@@ -1,4 +1,4 @@
-package daemon
+package preflight
 
 import (
 	"errors"
@@ -17,33 +17,9 @@ import (
 
 // printRights says what a process without further rights of its own may do.
 func printRights() int {
-	_, err := openRights()
+	_, err := OpenRights()
 	fmt.Println(err)
 	return 0
-}
-
-// without runs f in the host on a thread that has lost the capabilities, and ends with it.
-func without(t *testing.T, h *rig.Host, f func(), lost ...int) {
-	t.Helper()
-	err := h.Do(func() error {
-		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		var sets [2]unix.CapUserData
-		if err := unix.Capget(&header, &sets[0]); err != nil {
-			return err
-		}
-		before := sets
-		for _, c := range lost {
-			sets[c/32].Effective &^= 1 << (c % 32)
-		}
-		if err := unix.Capset(&header, &sets[0]); err != nil {
-			return err
-		}
-		f()
-		return unix.Capset(&header, &before[0])
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // What can never work is refused with each right by name, and nothing else is.
@@ -60,10 +36,10 @@ func TestRightsAtTheStart(t *testing.T) {
 		{[]int{unix.CAP_NET_RAW}, []string{"CAP_NET_RAW is missing"}, []string{"CAP_NET_ADMIN is"}},
 		{[]int{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}, []string{"CAP_NET_ADMIN is missing", "CAP_NET_RAW is missing"}, nil},
 	} {
-		without(t, a, func() {
-			r, err := openRights()
+		rig.Without(t, a, func() {
+			r, err := OpenRights()
 			if err == nil {
-				r.close()
+				r.Close()
 			}
 			var refused *control.Error
 			if (err == nil) != (c.want == nil) || err != nil && (!errors.As(err, &refused) || refused.Code != control.CodePermission) {
@@ -111,19 +87,19 @@ func TestRightsOfAnotherUserNamespace(t *testing.T) {
 func TestRightsThatComeAndGo(t *testing.T) {
 	t.Parallel()
 	a := rig.Start(t).Host("a")
-	var r *rights
-	if err := a.Do(func() (err error) { r, err = openRights(); return err }); err != nil {
+	var r *Rights
+	if err := a.Do(func() (err error) { r, err = OpenRights(); return err }); err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
+	defer r.Close()
 	for range 3 {
-		without(t, a, func() {
-			if err := r.missing(); err == nil {
+		rig.Without(t, a, func() {
+			if err := r.Missing(); err == nil {
 				t.Error("not missed")
 			}
 		}, unix.CAP_NET_ADMIN)
-		without(t, a, func() {
-			if err := r.missing(); err != nil {
+		rig.Without(t, a, func() {
+			if err := r.Missing(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -143,7 +119,7 @@ func TestTheLookAtRightsLeavesNothing(t *testing.T) {
 		return list
 	}
 	before := addresses()
-	if err := a.Do(func() error { _, err := openRights(); return err }); err != nil {
+	if err := a.Do(func() error { _, err := OpenRights(); return err }); err != nil {
 		t.Fatal(err)
 	}
 	if after := addresses(); after != before {
@@ -167,7 +143,7 @@ func TestPermissionAtTheStart(t *testing.T) {
 		{errors.New("no network"), 0},
 	} {
 		var refused *control.Error
-		got := permission(c.err)
+		got := Permission(c.err)
 		if errors.As(got, &refused) != (c.code != 0) || refused != nil && refused.Code != c.code || !strings.Contains(got.Error(), c.err.Error()) {
 			t.Errorf("%v became %v, want code %d", c.err, got, c.code)
 		}

@@ -1,4 +1,4 @@
-package daemon
+package preflight
 
 import (
 	"fmt"
@@ -6,16 +6,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 )
 
-// WhoAmI finds this node: the one named, or the one whose addresses are here. A name that
+// FindSelf finds this node: the one named, or the one whose addresses are here. A name that
 // contradicts the addresses of this host is refused: two hosts that run as one node do not
 // hear each other.
-func WhoAmI(s config.Settings, name string) (config.Node, error) {
+func FindSelf(s config.Settings, name string) (config.Node, error) {
 	local, err := localAddresses()
 	if err != nil {
 		return config.Node{}, err
@@ -67,38 +66,20 @@ func otherNode(s config.Settings, self config.Node, local []netip.Addr) (config.
 	return config.Node{}, netip.Addr{}, false
 }
 
+// Clash says which address of this host the configuration gives to another node than self,
+// and to which; "" if there is none. An error means that the addresses cannot be read now.
+func Clash(s config.Settings, self config.Node) (text string, err error) {
+	local, err := localAddresses()
+	if err != nil {
+		return "", err
+	}
+	if n, address, found := otherNode(s, self, local); found {
+		text = fmt.Sprintf("this host runs as node %s but also has %s, an address of node %s: remove it, or run as that node", self.Name, address, n.Name)
+	}
+	return text, nil
+}
+
 // has reports whether this host has one of the addresses.
 func has(local, any []netip.Addr) bool {
 	return slices.ContainsFunc(any, func(a netip.Addr) bool { return slices.Contains(local, a) })
-}
-
-// checkNames makes an alarm of an address of another node on this host.
-func (d *Daemon) checkNames() {
-	local, err := localAddresses()
-	if err != nil {
-		return // the next look is soon
-	}
-	c := d.cluster()
-	text := ""
-	if n, address, clash := otherNode(c.Settings, c.Self, local); clash {
-		text = fmt.Sprintf("this host runs as node %s but also has %s, an address of node %s: remove it, or run as that node", c.Self.Name, address, n.Name)
-	}
-	d.alarms.Set("identity", text)
-}
-
-// twinShown is how long an alarm of another host with this node's name stays.
-const twinShown = time.Minute
-
-// twin is told that another program seals messages as this node. One sender is named at a
-// time: a recording can come from any number of addresses.
-func (d *Daemon) twin(from sender) {
-	const about = "twin"
-	if d.alarms.Raised(about) {
-		return
-	}
-	name := d.cluster().Self.Name
-	text := fmt.Sprintf("%s also sends as node %s, which this host is: two hosts run as the same node, or somebody replays a recording; compare --node and the addresses of both", from, name)
-	d.loop.journal.Add(control.Event{Kind: "alarm", Node: name, Text: text})
-	d.alarms.Set(about, text)
-	time.AfterFunc(twinShown, func() { d.alarms.Clear(about) })
 }

@@ -1,4 +1,4 @@
-package daemon
+package preflight
 
 import (
 	"errors"
@@ -23,33 +23,33 @@ const instanceName = "@vipd.instance"
 // this one: its value is the descriptor's number.
 const instanceVariable = "VIPD_INSTANCE"
 
-// instance is the proof that this is the only daemon of its network namespace.
-type instance struct {
+// Instance is the proof that this is the only daemon of its network namespace.
+type Instance struct {
 	socket *os.File // nil where the host does not allow to find out
-	doubt  string   // why it is not known whether another daemon runs; "" if it is
+	Doubt  string   // why it is not known whether another daemon runs; "" if it is
 }
 
-// claimInstance makes this process the one daemon of the calling thread's network
+// ClaimInstance makes this process the one daemon of the calling thread's network
 // namespace. It fails with control.CodeHeld where another one lives, also one that is
 // stopped: it may go on.
-func claimInstance() (*instance, error) {
+func ClaimInstance() (*Instance, error) {
 	if file := inheritedInstance(); file != nil {
-		return &instance{socket: file}, nil
+		return &Instance{socket: file}, nil
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return &instance{doubt: fmt.Sprintf("open a unix socket: %v", err)}, nil
+		return &Instance{Doubt: fmt.Sprintf("open a unix socket: %v", err)}, nil
 	}
 	file := os.NewFile(uintptr(fd), instanceName)
 	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: instanceName}); err == nil {
 		err = unix.Listen(fd, 1)
 	}
 	if err == nil {
-		return &instance{socket: file}, nil
+		return &Instance{socket: file}, nil
 	}
 	file.Close()
 	if !errors.Is(err, unix.EADDRINUSE) {
-		return &instance{doubt: fmt.Sprintf("listen on %s: %v", instanceName, err)}, nil
+		return &Instance{Doubt: fmt.Sprintf("listen on %s: %v", instanceName, err)}, nil
 	}
 	return otherInstance()
 }
@@ -57,10 +57,10 @@ func claimInstance() (*instance, error) {
 // otherInstance judges the process that has the name. Any process may take an abstract
 // name; one without the right to hold an address is no vipd and must not keep one from
 // running.
-func otherInstance() (*instance, error) {
+func otherInstance() (*Instance, error) {
 	owner, err := instanceOwner()
 	if err == nil && !mayBeDaemon(owner) {
-		return &instance{doubt: fmt.Sprintf("process %d of user %d has the socket %s and is no vipd; end it", owner.Pid, owner.Uid, instanceName)}, nil
+		return &Instance{Doubt: fmt.Sprintf("process %d of user %d has the socket %s and is no vipd; end it", owner.Pid, owner.Uid, instanceName)}, nil
 	}
 	who := "its process is not visible from here, as in another container"
 	if err == nil && owner.Pid > 0 {
@@ -129,9 +129,9 @@ func inheritedInstance() *os.File {
 	return os.NewFile(uintptr(fd), instanceName)
 }
 
-// exec replaces the program and leaves it the socket. No process may be started
+// Exec replaces the program and leaves it the socket. No process may be started
 // meanwhile: it would have the socket too, and outlive this daemon with it.
-func (i *instance) exec(path string, args, env []string) error {
+func (i *Instance) Exec(path string, args, env []string) error {
 	if i == nil || i.socket == nil {
 		return syscall.Exec(path, args, env)
 	}
@@ -144,8 +144,8 @@ func (i *instance) exec(path string, args, env []string) error {
 	return err
 }
 
-// close gives the name up.
-func (i *instance) close() {
+// Close gives the name up.
+func (i *Instance) Close() {
 	if i != nil && i.socket != nil {
 		i.socket.Close()
 	}
