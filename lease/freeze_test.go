@@ -13,6 +13,7 @@ import (
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
+	"vipd/host/cgroup"
 	"vipd/testlab/rig"
 )
 
@@ -48,7 +49,7 @@ func freeze(o *owner, value string) error {
 
 // groupFolder makes a control group of this name.
 func groupFolder(name string) (string, error) {
-	root, err := CgroupRoot()
+	root, err := cgroup.Root()
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"vipd/host/cgroup"
 )
 
 // Verdicts of a program on a control group.
@@ -99,18 +101,12 @@ func openGroup(path string) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	var system unix.Statfs_t
-	var file unix.Stat_t
-	fd := int(folder.Fd())
-	err = errors.Join(unix.Fstatfs(fd, &system), unix.Fstat(fd, &file))
-	if err == nil && system.Type != unix.CGROUP2_SUPER_MAGIC {
-		err = errors.New("not in a cgroup2 file system")
-	}
+	id, err := cgroup.Identify(int(folder.Fd()))
 	if err != nil {
 		folder.Close()
 		return nil, err
 	}
-	return &group{id: file.Ino, folder: folder}, nil
+	return &group{id: id.Inode, folder: folder}, nil
 }
 
 // attachGroup attaches the group's program wherever it isn't.

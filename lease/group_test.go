@@ -14,6 +14,7 @@ import (
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
+	"vipd/host/cgroup"
 	"vipd/testlab/rig"
 )
 
@@ -91,7 +92,7 @@ func startReceiver(t *testing.T, h *rig.Host, at netip.AddrPort) *receiver {
 func testGroup(t *testing.T, h *rig.Host, name string) (inside, outside string) {
 	t.Helper()
 	rig.Need(t, rig.BPF)
-	root, err := CgroupRoot()
+	root, err := cgroup.Root()
 	if err != nil {
 		rig.Missing(t, "cgroup2", err)
 	}

@@ -60,6 +60,7 @@ var house = map[string]room{
 	"pgm/window":      {1, pure},
 	"pgm/traffic":     {1, open},
 	"host/boot":       {1, open},
+	"host/cgroup":     {0, open},
 	"heartbeat/clock": {0, pure},
 	"pgm/packet":      {0, pure},
 	"multicast":       {0, alone},

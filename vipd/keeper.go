@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vipd/lease"
+	"vipd/host/cgroup"
 	"vipd/services/keeper"
 	"vipd/services/unit"
 )
@@ -24,7 +24,7 @@ control group of its own, and it ends a minute after nothing is guarded.`,
 		Hidden:  true,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			root, err := lease.CgroupRoot()
+			root, err := cgroup.Root()
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vipd/host/boot"
+	"vipd/host/cgroup"
 )
 
 // TestEnsure starts a keeper, finds it, and starts another when it has been killed,
@@ -24,7 +25,7 @@ func TestEnsure(t *testing.T) {
 	if !first.Started || !first.Apart {
 		t.Errorf("first: %+v", first)
 	}
-	if group, err := cgroupOf("self"); err != nil || strings.HasPrefix(group, p.root) {
+	if group, err := cgroup.Own(); err != nil || strings.HasPrefix(string(group), p.root) {
 		t.Errorf("the daemon itself is in %s, %v", group, err)
 	}
 	if found := p.ensure(); found != (Process{first.PID, false, true}) {
@@ -61,7 +62,7 @@ func TestKeeperOutlivesTheDaemon(t *testing.T) {
 	if !daemon.ProcessState.Success() {
 		t.Fatal("no keeper was started")
 	}
-	if err := os.WriteFile(filepath.Join(own, killFile), []byte("1"), 0); err != nil {
+	if err := os.WriteFile(filepath.Join(own, cgroup.KillFile), []byte("1"), 0); err != nil {
 		t.Fatal(err)
 	}
 	at := boot.Now() // a look after this is no dying one's

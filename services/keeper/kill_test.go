@@ -9,6 +9,7 @@ import (
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
+	"vipd/host/cgroup"
 )
 
 // watched is a place with a keeper, a page and a group.
@@ -159,7 +160,7 @@ func TestKilledStaysDead(t *testing.T) {
 	await(t, "the kill", func() bool { return status(page, group) == Killed })
 	join := func() *process {
 		s := p.start("", "service")
-		if err := enter(s.Process.Pid, group); err != nil {
+		if err := cgroup.Group(group).Enter(s.Process.Pid); err != nil {
 			t.Fatal(err)
 		}
 		return s

@@ -13,7 +13,7 @@ import (
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
-	"vipd/lease"
+	"vipd/host/cgroup"
 	"vipd/testlab/rig"
 )
 
@@ -77,7 +77,7 @@ type place struct {
 func newPlace(t *testing.T) *place {
 	t.Helper()
 	rig.Need(t, rig.Netns)
-	mount, err := lease.CgroupRoot()
+	mount, err := cgroup.Root()
 	if err != nil {
 		rig.Missing(t, "cgroup2", err)
 	}
@@ -91,7 +91,7 @@ func newPlace(t *testing.T) *place {
 
 // removeGroup kills and removes a control group and those below.
 func removeGroup(t *testing.T, path string) {
-	os.WriteFile(filepath.Join(path, killFile), []byte("1"), 0)
+	os.WriteFile(filepath.Join(path, cgroup.KillFile), []byte("1"), 0)
 	below, _ := filepath.Glob(path + "/*/cgroup.procs")
 	for _, file := range below {
 		awaited(func() bool { return gone(filepath.Dir(file)) })

@@ -10,6 +10,7 @@ import (
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
+	"vipd/host/cgroup"
 )
 
 // ErrKilled says that the keeper has killed the group, or is about to: its lease
@@ -89,7 +90,7 @@ func (p *Page) Guard(path string, until clock.Instant) error {
 // renewed renews the guard if the row holds it and is armed.
 func (p *Page) renewed(i int, r row) bool {
 	was, ok := p.sheet.read(i)
-	if !ok || was.state.status() != Armed || was.path != r.path || was.device != r.device || was.inode != r.inode {
+	if !ok || was.state.status() != Armed || was.path != r.path || was.ID != r.ID {
 		return false
 	}
 	p.sheet.field(i, rowExpiry).Store(uint64(r.expiry))
@@ -197,24 +198,12 @@ func identify(path string) (row, error) {
 		return row{}, err
 	}
 	defer unix.Close(fd)
-	is, err := identity(fd)
+	id, err := cgroup.Identify(fd)
 	if err != nil {
 		return row{}, err
 	}
-	if err := unix.Faccessat(fd, killFile, unix.W_OK, 0); err != nil {
-		return row{}, fmt.Errorf("%s: %w (needs Linux 5.14)", killFile, err)
+	if err := unix.Faccessat(fd, cgroup.KillFile, unix.W_OK, 0); err != nil {
+		return row{}, fmt.Errorf("%s: %w (needs Linux 5.14)", cgroup.KillFile, err)
 	}
-	return row{device: uint64(is.Dev), inode: is.Ino, path: path}, nil
-}
-
-// identity is that of an open directory of a cgroup2 file system.
-func identity(fd int) (is unix.Stat_t, err error) {
-	var system unix.Statfs_t
-	if err := errors.Join(unix.Fstatfs(fd, &system), unix.Fstat(fd, &is)); err != nil {
-		return is, err
-	}
-	if system.Type != unix.CGROUP2_SUPER_MAGIC {
-		return is, errors.New("not in a cgroup2 file system")
-	}
-	return is, nil
+	return row{ID: id, path: path}, nil
 }

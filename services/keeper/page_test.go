@@ -191,7 +191,7 @@ func TestRowIsNeverOfTwo(t *testing.T) {
 				continue
 			}
 			i := slices.IndexFunc(rows[:], func(w row) bool { return w.path == r.path })
-			if i < 0 || rows[i].inode != r.inode {
+			if i < 0 || rows[i].Inode != r.Inode {
 				t.Fatalf("read %+v, which is no group's", r)
 			}
 			seen[i]++

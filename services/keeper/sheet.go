@@ -12,6 +12,7 @@ import (
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
+	"vipd/host/cgroup"
 )
 
 // MaxGroups is the most groups that one keeper guards.
@@ -125,10 +126,10 @@ func (s *sheet) layOut(this boot.ID) {
 
 // row is what a row says.
 type row struct {
-	state         state
-	expiry        clock.Instant
-	device, inode uint64
-	path          string
+	state  state
+	expiry clock.Instant
+	cgroup.ID
+	path string
 }
 
 // read reads a row; not ok when its state has changed meanwhile, so that the parts
@@ -136,7 +137,7 @@ type row struct {
 func (s *sheet) read(i int) (r row, ok bool) {
 	r.state = state(s.state(i).Load())
 	r.expiry = s.expiry(i)
-	r.device, r.inode = s.field(i, rowDevice).Load(), s.field(i, rowInode).Load()
+	r.Device, r.Inode = s.field(i, rowDevice).Load(), s.field(i, rowInode).Load()
 	length := min(s.field(i, rowLength).Load(), pathLimit)
 	start := headSize + i*rowSize + rowPath
 	r.path = string(s.memory[start : start+int(length)])
@@ -146,8 +147,8 @@ func (s *sheet) read(i int) (r row, ok bool) {
 // write fills a row that is free. It does not count before the caller arms it.
 func (s *sheet) write(i int, r row) {
 	s.field(i, rowExpiry).Store(uint64(r.expiry))
-	s.field(i, rowDevice).Store(r.device)
-	s.field(i, rowInode).Store(r.inode)
+	s.field(i, rowDevice).Store(r.Device)
+	s.field(i, rowInode).Store(r.Inode)
 	s.field(i, rowLength).Store(uint64(len(r.path)))
 	start := headSize + i*rowSize + rowPath
 	copy(s.memory[start:start+pathLimit], r.path)

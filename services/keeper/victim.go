@@ -8,10 +8,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// killFile is where a 1 kills all that is in a control group and below (Linux 5.14).
-const killFile = "cgroup.kill"
+	"vipd/host/cgroup"
+)
 
 // root is the folder below which the keeper may kill.
 type root struct {
@@ -28,7 +27,7 @@ func openRoot(path string, only []string) (*root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open root %s: %w", path, err)
 	}
-	if _, err := identity(fd); err != nil {
+	if _, err := cgroup.Identify(fd); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("root %s: %w", path, err)
 	}
@@ -58,32 +57,32 @@ func (r *root) find(what row) (*victim, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	is, err := identity(fd)
+	id, err := cgroup.Identify(fd)
 	if err != nil {
 		return nil, err
 	}
-	if uint64(is.Dev) != what.device || is.Ino != what.inode {
-		return nil, fmt.Errorf("another group now: inode %d, not %d", is.Ino, what.inode)
+	if id != what.ID {
+		return nil, fmt.Errorf("another group now: inode %d, not %d", id.Inode, what.Inode)
 	}
-	if err := notAround(is); err != nil {
+	if err := notAround(id); err != nil {
 		return nil, err
 	}
-	kill, err := unix.Openat(fd, killFile, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	kill, err := unix.Openat(fd, cgroup.KillFile, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", killFile, err)
+		return nil, fmt.Errorf("%s: %w", cgroup.KillFile, err)
 	}
 	return &victim{kill}, nil
 }
 
 // notAround refuses a group that this process is in.
-func notAround(group unix.Stat_t) error {
-	own, err := ownCgroup()
+func notAround(group cgroup.ID) error {
+	own, err := cgroup.Own()
 	if err != nil {
 		return err
 	}
-	for path := own; ; path = filepath.Dir(path) {
+	for path := string(own); ; path = filepath.Dir(path) {
 		var is unix.Stat_t
-		if unix.Stat(path, &is) == nil && is.Dev == group.Dev && is.Ino == group.Ino {
+		if unix.Stat(path, &is) == nil && group == (cgroup.ID{Device: uint64(is.Dev), Inode: is.Ino}) {
 			return errors.New("the keeper itself is in it")
 		}
 		if path == "/" {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vipd/host/cgroup"
 	"vipd/services/child"
 )
 
@@ -30,7 +31,7 @@ func parseCommand(rest string) (kind, error) {
 func (c command) vet() error { return vetFile(c.argv[0]) }
 
 func (c command) open(o Options) checker {
-	return &runner{command: c, fence: fence{o.Cgroup, o.Rights}}
+	return &runner{command: c, fence: fence{cgroup.Group(o.Cgroup), o.Rights}}
 }
 
 // runner runs the command.

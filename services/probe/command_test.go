@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vipd/lease"
+	"vipd/host/cgroup"
 	"vipd/services/child"
 	"vipd/testlab/rig"
 )
@@ -41,11 +41,11 @@ func safeFolder(t *testing.T) string {
 	return folder
 }
 
-// cgroup is where the commands of a test are kept together.
-func cgroup(t *testing.T) string {
+// groupFolder is where the commands of a test are kept together.
+func groupFolder(t *testing.T) string {
 	t.Helper()
 	rig.Need(t, rig.Netns)
-	root, err := lease.CgroupRoot()
+	root, err := cgroup.Root()
 	if err != nil {
 		rig.Missing(t, "cgroup2", err)
 	}
@@ -125,7 +125,7 @@ func TestNothingOfACommandIsLeft(t *testing.T) {
 				o.Timeout = time.Second
 			}
 			if c.group {
-				o.Cgroup = cgroup(t)
+				o.Cgroup = groupFolder(t)
 			}
 			list := filepath.Join(safeFolder(t), "list")
 			if ok, text := once(t, "exec:"+script(t, nest+c.end)+" "+list, o); ok != c.ok || text != c.text {
@@ -185,12 +185,12 @@ func await(t *testing.T, what string, come func() bool) {
 // What a daemon that was killed left in the control group is killed, and a path
 // that is no control group is left alone.
 func TestCgroupOfACommand(t *testing.T) {
-	group := cgroup(t)
+	group := groupFolder(t)
 	if err := os.Mkdir(group, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, left, err := fence{cgroup: group}.start(command{[]string{"/bin/sleep", "60"}}, nil)
-	if err != nil || left.cgroup != group {
+	_, left, err := fence{group: cgroup.Group(group)}.start(command{[]string{"/bin/sleep", "60"}}, nil)
+	if err != nil || string(left.group) != group {
 		t.Fatalf("start: %+v, %v", left, err)
 	}
 	in := script(t, "grep -q "+filepath.Base(filepath.Dir(group))+" /proc/self/cgroup")
@@ -227,7 +227,7 @@ func TestOneCommandThatStays(t *testing.T) {
 // A command has no capability, can gain none, and may open its output by name.
 func TestCommandHasNoRights(t *testing.T) {
 	path := script(t, "grep -Eq '^CapEff:.*0000000000000000' /proc/self/status && grep -Eq '^NoNewPrivs:.*1' /proc/self/status && echo fine > /dev/stderr")
-	for _, group := range []string{"", cgroup(t)} {
+	for _, group := range []string{"", groupFolder(t)} {
 		if ok, text := once(t, "exec:"+path, Options{Cgroup: group}); !ok {
 			t.Errorf("in control group %q: %s", group, text)
 		}

@@ -2,32 +2,32 @@ package probe
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"vipd/host/cgroup"
 	"vipd/services/child"
 )
 
 // fence keeps a command and all that it starts together, so that all of it can be
 // killed: in a control group if it can be made, and in a session of its own.
 type fence struct {
-	cgroup string
+	group  cgroup.Group // empty: none
 	rights child.Rights
 }
 
 // fenced is a command under way.
 type fenced struct {
 	session int
-	cgroup  string // empty: there is none
+	group   cgroup.Group // empty: the kernel did not let it in
 }
 
 // start starts the command inside: in the session alone where the kernel lets it
@@ -37,9 +37,9 @@ func (f fence) start(c command, said io.Writer) (*exec.Cmd, fenced, error) {
 		defer folder.Close()
 		cmd, err := f.run(c, said, folder)
 		if err == nil {
-			return cmd, fenced{cmd.Process.Pid, f.cgroup}, nil
+			return cmd, fenced{cmd.Process.Pid, f.group}, nil
 		}
-		removeCgroup(f.cgroup)
+		f.group.Remove()
 	}
 	cmd, err := f.run(c, said, nil)
 	if err != nil {
@@ -70,41 +70,30 @@ func (f fence) run(c command, said io.Writer, folder *os.File) (cmd *exec.Cmd, e
 // not used again: the kernel kills at birth what is cloned into a group that was ever
 // killed (seen on Linux 6.18).
 func (f fence) enter() *os.File {
-	if f.cgroup == "" {
+	if f.group == "" {
 		return nil
 	}
-	if killCgroup(f.cgroup) == nil {
-		removeCgroup(f.cgroup)
+	if f.group.Killable() == nil {
+		_ = f.group.Clear(context.Background(), removeLimit) // what stays makes the next step fail
 	}
-	if os.Mkdir(f.cgroup, 0o755) != nil {
+	if os.Mkdir(string(f.group), 0o755) != nil {
 		return nil
 	}
-	folder, err := os.Open(f.cgroup)
+	folder, err := os.Open(string(f.group))
 	if err == nil {
-		err = unix.Access(filepath.Join(f.cgroup, "cgroup.kill"), unix.W_OK)
+		err = f.group.Killable()
 	}
 	if err != nil {
 		folder.Close()
-		os.Remove(f.cgroup) // no cgroup2 file system, or one before Linux 5.14
+		os.Remove(string(f.group)) // no cgroup2 file system, or one before Linux 5.14
 		return nil
 	}
 	return folder
 }
 
-// killCgroup kills all that is in a control group (Linux 5.14).
-func killCgroup(path string) error {
-	file, err := os.OpenFile(filepath.Join(path, "cgroup.kill"), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = file.WriteString("1")
-	return err
-}
-
 // kill ends all of it, at once. The command must not have been waited for.
 func (f fenced) kill() {
-	if f.cgroup != "" && killCgroup(f.cgroup) == nil {
+	if f.group != "" && f.group.Kill() == nil {
 		return
 	}
 	const rounds = 10 // what forks while it is looked for is seen the next time
@@ -117,16 +106,8 @@ func (f fenced) kill() {
 
 // close removes the control group when the command has been waited for.
 func (f fenced) close() {
-	if f.cgroup != "" {
-		removeCgroup(f.cgroup)
-	}
-}
-
-// removeCgroup removes a control group that was killed, as soon as the kernel has
-// let go of what was in it.
-func removeCgroup(path string) {
-	for end := time.Now().Add(removeLimit); os.Remove(path) != nil && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+	if f.group != "" {
+		_ = f.group.Clear(context.Background(), removeLimit) // the next check finds what stays
 	}
 }
 

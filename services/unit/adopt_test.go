@@ -39,7 +39,7 @@ func TestAdopt(t *testing.T) {
 	b.helper("as-parent")
 	u := b.unit("as-parent")
 	b.says(u, "ready")
-	before := u.group.processes()
+	before := u.group.Processes()
 	for range 2 {
 		if running, err := u.Adopt(t.Context()); err != nil || !running {
 			t.Fatalf("adopt: %v, %v", running, err)
@@ -48,10 +48,10 @@ func TestAdopt(t *testing.T) {
 	if err := u.Start(t.Context(), Env{}); err == nil {
 		t.Error("started twice")
 	}
-	if now := u.group.processes(); !slices.Equal(now, before) {
+	if now := u.group.Processes(); !slices.Equal(now, before) {
 		t.Errorf("processes %v, were %v", now, before)
 	}
-	b.ordinary(u.group.processes())
+	b.ordinary(u.group.Processes())
 	b.alive()
 	syscall.Kill(u.run.main.pid, syscall.SIGKILL)
 	if got := b.death(); !strings.Contains(got, "earlier daemon") {
@@ -119,11 +119,11 @@ func TestAdoptNothing(t *testing.T) {
 			started, _, _ := startOf(os.Getpid())
 			state{PID: os.Getpid(), Started: started}.write(u.files + ".state")
 		},
-		"a later process": func(u *process) { state{PID: u.group.processes()[0], Started: 1}.write(u.files + ".state") },
+		"a later process": func(u *process) { state{PID: u.group.Processes()[0], Started: 1}.write(u.files + ".state") },
 		"main process ended": func(u *process) {
 			was, _ := readState(u.files + ".state")
 			syscall.Kill(was.PID, syscall.SIGKILL)
-			b.await("end", func() bool { return !slices.Contains(u.group.processes(), was.PID) })
+			b.await("end", func() bool { return !slices.Contains(u.group.Processes(), was.PID) })
 		},
 	}
 	for name, spoil := range spoil {
@@ -146,7 +146,7 @@ func TestStartClears(t *testing.T) {
 	b := setUp(t)
 	b.helper("as-patient")
 	u := b.unit("as-patient")
-	old := u.group.processes()
+	old := u.group.Processes()
 	below := filepath.Join(string(u.group), "below")
 	if err := os.Mkdir(below, 0o755); err != nil {
 		t.Fatal(err)
@@ -154,11 +154,11 @@ func TestStartClears(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(below, "cgroup.procs"), []byte(strconv.Itoa(old[0])), 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := u.group.processes(); !slices.Equal(got, old) {
+	if got := u.group.Processes(); !slices.Equal(got, old) {
 		t.Errorf("processes %v, want %v", got, old)
 	}
 	b.start(u)
-	if now := u.group.processes(); len(now) != 1 || slices.Contains(now, old[0]) {
+	if now := u.group.Processes(); len(now) != 1 || slices.Contains(now, old[0]) {
 		t.Errorf("processes %v, were %v", now, old)
 	}
 	b.stop(u)
@@ -174,10 +174,10 @@ func TestSweep(t *testing.T) {
 	if err != nil || !slices.Equal(cleared, []string{string(gone.group)}) {
 		t.Errorf("cleared %v, %v", cleared, err)
 	}
-	if n := len(kept.group.processes()); n != 1 {
+	if n := len(kept.group.Processes()); n != 1 {
 		t.Errorf("%d processes are left of the other one, want 1", n)
 	}
-	if left := gone.group.processes(); left != nil {
+	if left := gone.group.Processes(); left != nil {
 		t.Errorf("left: %v", left)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"vipd/lease"
+	"vipd/host/cgroup"
 	"vipd/testlab/rig"
 )
 
@@ -25,7 +25,7 @@ type bench struct {
 // setUp makes a control group of the test's own, which is cleared in the end.
 func setUp(t *testing.T) *bench {
 	t.Helper()
-	root, err := lease.CgroupRoot()
+	root, err := cgroup.Root()
 	var folder string
 	if err == nil {
 		folder, err = os.MkdirTemp(root, "vipd-test-unit-")
@@ -38,7 +38,7 @@ func setUp(t *testing.T) *bench {
 	}
 	b := &bench{t: t, dir: t.TempDir(), cgroup: folder, died: make(chan string, 100)}
 	t.Cleanup(func() {
-		if err := cgroup(folder).clear(context.Background()); err != nil {
+		if err := clearGroup(context.Background(), cgroup.Group(folder)); err != nil {
 			t.Errorf("not cleared: %v", err)
 		}
 	})
@@ -144,8 +144,8 @@ func (b *bench) alive() {
 // empty fails the test if anything is left of the unit.
 func (b *bench) empty(u *process) {
 	b.t.Helper()
-	if left := u.group.processes(); left != nil {
-		b.t.Errorf("left: %s", u.group.survivors())
+	if left := u.group.Processes(); left != nil {
+		b.t.Errorf("left: %s", survivors(u.group))
 	}
 	for _, path := range []string{string(u.group), u.files + ".state"} {
 		if _, err := os.Stat(path); err == nil {

@@ -4,12 +4,13 @@ import (
 	"os"
 	"syscall"
 
+	"vipd/host/cgroup"
 	"vipd/services/child"
 )
 
 // launch starts a program in the control group, with the rights and a session of its
 // own, and returns its main process. Output goes where out leads.
-func launch(argv, env []string, rights child.Rights, group cgroup, out *os.File) (*mainProcess, error) {
+func launch(argv, env []string, rights child.Rights, group cgroup.Group, out *os.File) (*mainProcess, error) {
 	folder, err := os.Open(string(group))
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vipd/host/cgroup"
 	"vipd/services/child"
 )
 
@@ -33,7 +34,7 @@ func pidfdFile(fd int) *os.File {
 
 // openMain takes hold of a process of the control group that started at the
 // given time, in clock ticks since boot.
-func openMain(pid int, started uint64, group cgroup) (*mainProcess, error) {
+func openMain(pid int, started uint64, group cgroup.Group) (*mainProcess, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return nil, fmt.Errorf("pid %d: %w", pid, err)
@@ -41,7 +42,7 @@ func openMain(pid int, started uint64, group cgroup) (*mainProcess, error) {
 	was, parent, err := startOf(pid)
 	switch {
 	case err != nil:
-	case was != started || !slices.Contains(group.processes(), pid):
+	case was != started || !slices.Contains(group.Processes(), pid):
 		err = fmt.Errorf("pid %d is another process now", pid)
 	case ended(fd):
 		err = fmt.Errorf("pid %d has ended", pid)

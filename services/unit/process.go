@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"vipd/host/cgroup"
 	"vipd/services/child"
 )
 
@@ -19,7 +20,7 @@ type process struct {
 	name  string
 	argv  []string
 	o     Options
-	group cgroup
+	group cgroup.Group
 	files string // path of its files, without an ending
 	out   output
 
@@ -54,7 +55,7 @@ func newProcess(text string, o Options) (*process, error) {
 	files = filepath.Join(files, name)
 	return &process{
 		name: text, argv: argv, o: o,
-		group: cgroup(filepath.Join(folder, name)), files: files, out: output(files + ".log"),
+		group: cgroup.Group(filepath.Join(folder, name)), files: files, out: output(files + ".log"),
 	}, nil
 }
 
@@ -165,13 +166,13 @@ func (p *process) Adopt(ctx context.Context) (bool, error) {
 	if p.run != nil && !p.run.isDead() {
 		return true, nil
 	}
-	if there, err := p.group.populated(); err == nil && there {
+	if there, err := p.group.Populated(); err == nil && there {
 		main, err := p.known()
 		if err == nil {
 			p.watch(main)
 			return true, nil
 		}
-		p.o.Log.Warn("what runs of it can't be adopted and is killed", "why", err, "left", p.group.survivors())
+		p.o.Log.Warn("what runs of it can't be adopted and is killed", "why", err, "left", survivors(p.group))
 	}
 	if err := p.clear(ctx); err != nil {
 		return false, fmt.Errorf("adopt %s: %w", p.name, err)
@@ -208,9 +209,9 @@ func (p *process) end(ctx context.Context) error {
 		select {
 		case <-p.run.ended:
 		case <-patience.C:
-			p.o.Log.Warn("still there after SIGTERM, killed", "after", p.o.StopTimeout, "left", p.group.survivors())
+			p.o.Log.Warn("still there after SIGTERM, killed", "after", p.o.StopTimeout, "left", survivors(p.group))
 		case <-ctx.Done():
-			return fmt.Errorf("%w; asked to end: %s", context.Cause(ctx), p.group.survivors())
+			return fmt.Errorf("%w; asked to end: %s", context.Cause(ctx), survivors(p.group))
 		}
 	}
 	return p.clear(ctx)
@@ -218,7 +219,7 @@ func (p *process) end(ctx context.Context) error {
 
 // clear leaves nothing of the service.
 func (p *process) clear(ctx context.Context) error {
-	if err := p.group.clear(ctx); err != nil {
+	if err := clearGroup(ctx, p.group); err != nil {
 		return err
 	}
 	if p.run != nil {

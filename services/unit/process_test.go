@@ -104,12 +104,12 @@ func TestStartUnrecorded(t *testing.T) {
 func TestOrphans(t *testing.T) {
 	b := setUp(t)
 	u := b.ready("as-parent", patience)
-	old := u.group.processes()
+	old := u.group.Processes()
 	syscall.Kill(u.run.main.pid, syscall.SIGKILL)
 	b.death()
 	b.start(u)
 	b.await("second ready", func() bool { return strings.Count(b.read(string(u.out)), "ready") == 2 })
-	for _, pid := range u.group.processes() {
+	for _, pid := range u.group.Processes() {
 		if slices.Contains(old, pid) {
 			t.Errorf("pid %d is of the earlier run", pid)
 		}

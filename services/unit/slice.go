@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"vipd/lease"
+	"vipd/host/cgroup"
 )
 
 // A Container is a unit that keeps all its processes below one control group of its
@@ -41,7 +41,7 @@ func (p *process) Folder(context.Context) (string, error) {
 func (s *service) Folder(ctx context.Context) (folder string, err error) {
 	root := s.o.Cgroup
 	if root == "" && s.o.Exclusive {
-		root, _ = lease.CgroupRoot()
+		root, _ = cgroup.Root()
 	}
 	if root == "" || !s.o.Exclusive {
 		return "", nil

@@ -18,7 +18,7 @@ import (
 func TestStopTakesAll(t *testing.T) {
 	b := setUp(t)
 	u := b.ready("as-parent", patience)
-	if n := len(u.group.processes()); n != 2 {
+	if n := len(u.group.Processes()); n != 2 {
 		t.Fatalf("%d processes, want 2", n)
 	}
 	b.stop(u)
@@ -50,7 +50,7 @@ func TestStopGivenUp(t *testing.T) {
 	if err := u.Stop(ctx); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("pid %d (", u.run.main.pid)) {
 		t.Errorf("error %v, want one that names the process", err)
 	}
-	if n := len(u.group.processes()); n != 1 {
+	if n := len(u.group.Processes()); n != 1 {
 		t.Errorf("%d processes, want 1", n)
 	}
 	syscall.Kill(u.run.main.pid, syscall.SIGKILL)

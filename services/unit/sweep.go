@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"vipd/lease"
+	"vipd/host/cgroup"
 )
 
 // Sweep stops what still runs of a unit that is not among these: an earlier daemon
@@ -27,7 +27,7 @@ func Sweep(ctx context.Context, units []Unit, o Options) (stopped []string, err 
 // has none.
 func sweepProcesses(ctx context.Context, units []Unit, root string) (cleared []string, err error) {
 	if root == "" {
-		if root, err = lease.CgroupRoot(); err != nil {
+		if root, err = cgroup.Root(); err != nil {
 			return nil, nil
 		}
 	}
@@ -46,7 +46,7 @@ func sweepProcesses(ctx context.Context, units []Unit, root string) (cleared []s
 		if about, err := os.Stat(folder); err != nil || !about.IsDir() || ours[folder] {
 			continue
 		}
-		if err := cgroup(folder).clear(ctx); err != nil {
+		if err := clearGroup(ctx, cgroup.Group(folder)); err != nil {
 			errs = append(errs, fmt.Errorf("clear %s: %w", folder, err))
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vipd/lease"
+	hostgroup "vipd/host/cgroup"
 	"vipd/testlab/program"
 	"vipd/testlab/rig"
 )
@@ -54,7 +54,7 @@ type inside struct{ tests interface{ Run() int } }
 
 func (i inside) Run() int {
 	home.refused = os.Getenv(refusalVariable)
-	if root, err := lease.CgroupRoot(); err == nil && home.refused == "" {
+	if root, err := hostgroup.Root(); err == nil && home.refused == "" {
 		home.cgroup = cgroup(root).sub(os.Getenv(groupVariable))
 	}
 	os.Unsetenv(groupVariable) // what is started from here has a first life of its own
@@ -67,7 +67,7 @@ func (i inside) Run() int {
 // which lives as long as this process, its first life, and a moment more.
 func begin() (release func(), err error) {
 	nothing := func() {}
-	root, err := lease.CgroupRoot()
+	root, err := hostgroup.Root()
 	if err != nil {
 		return nothing, err
 	}

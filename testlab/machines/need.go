@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vipd/lease"
+	hostgroup "vipd/host/cgroup"
 	"vipd/testlab/machines/image"
 	"vipd/testlab/rig"
 )
@@ -52,7 +52,7 @@ func Has() error {
 
 // groupsCanBeMade says why no control group of machines can be made, nil if it can.
 func groupsCanBeMade() error {
-	root, err := lease.CgroupRoot()
+	root, err := hostgroup.Root()
 	if err != nil {
 		return err
 	}

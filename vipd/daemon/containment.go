@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/cgroup"
 	"vipd/lease"
 	guard "vipd/services/keeper"
 	"vipd/token"
@@ -38,7 +39,7 @@ func newContainment(runDir string, report func(string, error)) (*containment, er
 	if err != nil {
 		return nil, err
 	}
-	_, none := lease.CgroupRoot()
+	_, none := cgroup.Root()
 	return &containment{page: page, possible: none == nil,
 		leaving: map[uint64]*time.Timer{}, places: map[string]place{}, folders: map[uint64][]string{}, killed: map[uint64]bool{}, names: map[uint64]string{}, report: report}, nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"vipd/lease"
+	"vipd/host/cgroup"
 	"vipd/services/child"
 	"vipd/vipd/config"
 )
@@ -25,7 +25,7 @@ func TestVetCommands(t *testing.T) {
 	}
 	path := filepath.Join(dir, "vipd.toml")
 	fine := "exec:" + good
-	if _, err := lease.CgroupRoot(); err != nil {
+	if _, err := cgroup.Root(); err != nil {
 		fine = "g.service" // nothing that is a process can run here
 	}
 	text := strings.NewReplacer("OPEN", open, "FINE", fine, "PLAIN", plain).Replace(`cluster = "plant1"
