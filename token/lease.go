@@ -182,12 +182,15 @@ func (m *Machine) keepExpired(q *query, t *state, limit clock.Instant) leasePhas
 	return expired
 }
 
+// leavingFor is how long a holder waits for the removal: less than the second after which
+// the processes of a group are killed whose lease has ended.
+const leavingFor = 500 * time.Millisecond
+
 // rivalLeaves reports whether a peer that took the token meanwhile removes its resource
 // again, having lost the conflict. The removal may take longer than an interval; a holder
-// that did not wait for its end would leave the token to be taken anew. It waits for D at
-// most.
+// that did not wait for its end would leave the token to be taken anew.
 func (m *Machine) rivalLeaves(q *query, t *state) bool {
-	if q.reached(t.lease.keptUntil.Add(m.config.Dead)) {
+	if q.reached(t.lease.keptUntil.Add(leavingFor)) {
 		return false
 	}
 	for i := range m.peers {

@@ -34,6 +34,7 @@ type checker struct {
 	promised   []bool    // by token: a file that was taken over had it that nobody takes it on silence
 	forgetful  []bool    // by host: it has lost its state, and its clock does not help
 	unpromised [][]bool  // by host and token: it has lost its state, and what it has promised with it
+	relied     [][]int64 // by host and token: when it was last seen to rely on a promise
 	stateLost  []int64   // by host: it lost its state file then, 0 never
 	pageLost   []int64   // by host: it lost its lease page then, by a power cut
 	wrongClock bool      // a clock was set wrong
@@ -63,6 +64,7 @@ func newChecker(w *World) *checker {
 		c.strange = append(c.strange, slices.Clone(row))
 		c.newest, c.granted = append(c.newest, make([]uint64, n)), append(c.granted, make([]int64, n))
 		c.floors, c.unpromised = append(c.floors, make([]uint64, n)), append(c.unpromised, make([]bool, n))
+		c.relied = append(c.relied, make([]int64, n))
 		c.phases = append(c.phases, make([]token.Phase, n))
 		c.deaf = append(c.deaf, slices.Clone(row))
 	}

@@ -140,10 +140,15 @@ func (c *checker) lasting(i int) bool {
 }
 
 // brokePromise reports whether one of the pair has lost its state file, and with it the
-// promise to take on no silence, which its own file does not demand and the other relies on.
+// promise to take on no silence, which its own file does not demand and on which the other
+// relies, by its file or by its record, or did within a dead time: until then both may hold.
 func (c *checker) brokePromise(a, b *Host, i int) bool {
 	broke := func(h, o *Host) bool {
-		return c.unpromised[h.Slot-1][i] && h.file.bits[i]&token.DisableInheritance == 0 && o.file.bits[i]&token.DisableInheritance != 0
+		relied := &c.relied[o.Slot-1][i]
+		if o.file.bits[i]&token.DisableInheritance != 0 || o.disk.records[i].Relied.Has(h.Slot) {
+			*relied = c.w.Now
+		}
+		return c.unpromised[h.Slot-1][i] && h.file.bits[i]&token.DisableInheritance == 0 && c.recent(*relied, int64(c.w.Plan.Dead()))
 	}
 	return broke(a, b) || broke(b, a)
 }

@@ -190,10 +190,9 @@ func (h *Host) say(s heartbeat.Send) {
 // where the peers don't listen to this one.
 func (h *Host) outranked(a heartbeat.SessionReplaced) {
 	h.after(h.world.diskTime(), func() {
-		if h.disk.broken {
-			return
+		if !h.disk.broken {
+			h.disk.start = max(h.disk.start, a.Start)
 		}
-		h.disk.start = max(h.disk.start, a.Start)
 		if h.start != 0 {
 			h.Kill()
 			h.world.At(h.world.Now+int64(20*time.Millisecond), h.Start)

@@ -80,6 +80,7 @@ var found = []struct {
 	{616160021026, Usual},      // a unit dies while its group's lease has run out
 	{202611290021194, Usual},   // both nodes offer each other tokens whose claims take several messages
 	{202611290199752, Usual},   // a group follows another one, whose holder's claims take several messages
+	{500000269448, Usual},      // a state file that is an old copy, on a disk that is full then
 	{400000128404, Usual},      // a rival takes longer than an interval to remove the address again
 	{202611290205568, Usual},   // a rival that did not hear hears again, right before it would be waited for no longer
 }

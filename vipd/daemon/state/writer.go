@@ -33,7 +33,8 @@ type PeerStart struct {
 }
 
 // OwnStart keeps that the next start counter of this node must be above this one. With
-// Begin, WriterOptions.Restart is called once the disk has it.
+// Begin, WriterOptions.Restart is called then, also if the disk refuses: a session without
+// a start counter is heard, one with too low a counter never is.
 type OwnStart struct {
 	Above uint64
 	Begin bool
@@ -174,7 +175,8 @@ func (e Epochs) write(w *Writer) {
 func (p PeerStart) write(w *Writer) { w.change(func(s *State) { s.keepPeerStart(p) }) }
 
 func (o OwnStart) write(w *Writer) {
-	if w.change(func(s *State) { s.keepStart(o.Above) }) == nil && o.Begin {
+	w.change(func(s *State) { s.keepStart(o.Above) })
+	if o.Begin {
 		w.Restart()
 	}
 }
