@@ -9,8 +9,8 @@ import (
 // A beat leaves on each path twice: to the group, and to each peer's own address, for a
 // network may drop either. While every peer answers each beat on every path, the copies to
 // the group are spared, but for one a second. A beat that is not answered on one path in 1.2
-// intervals brings them back for all: the next beat leaves twice again. What a beat costs is the
-// number of its copies, on both hosts.
+// intervals brings them back for all: the next beat leaves twice again. The cost of a
+// beat is the number of its copies, on both hosts.
 //
 // Where the copies to the group alone arrive, the first beat without one is lost. Such a
 // network is tried ever more seldom. A dead time must have room for that beat, so it is three
@@ -19,7 +19,7 @@ import (
 const (
 	// wellFor is how long every beat has been answered before copies are spared.
 	wellFor = 5 * time.Second
-	// wellMost bounds what wellFor grows to where they can't be spared.
+	// wellMost bounds the growth of wellFor where they can't be spared.
 	wellMost = time.Hour
 	// triedFor is how many intervals copies must have been spared to show that they can be.
 	triedFor = 20

@@ -1,10 +1,10 @@
 package heartbeat
 
-// DropReason says why a message changed nothing. Each is counted and shown by
+// DropReason says why a message had no effect. Each is counted and shown by
 // status; none is ever answered.
 type DropReason uint8
 
-// The reasons. What the seal refuses has reasons of its own.
+// The reasons. The refusals of the seal have reasons of their own.
 const (
 	Kept       DropReason = iota
 	OwnEcho               // our own send came back

@@ -8,7 +8,7 @@ import (
 
 // Two nodes beat one after the other: a beat of the node with the lower slot brings the
 // other one's forward. A host then wakes once an interval for both beats and both answers,
-// and not twice. No beat is ever later for it, so nothing rests on it: where the beats of the
+// and not twice. No beat is ever later for it, so no rule rests on it: if the beats of the
 // first are not heard, the other one keeps its own schedule. Three nodes and more beat each at
 // its own time: many beats at once would delay the answers to them.
 

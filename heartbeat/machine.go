@@ -13,7 +13,7 @@ const queryAtFullRate = time.Second
 // queryLeast is the least time between two asks to one peer.
 const queryLeast = time.Millisecond
 
-// Config is what the machine is told once. Lease is 0.8 of Dead.
+// Config is told to the machine once. Lease is 0.8 of Dead.
 type Config struct {
 	Self     uint8
 	Session  uint64 // ours, random, not 0
@@ -62,8 +62,8 @@ type Send struct {
 	AllPages bool  // every page of the claims, for the peer lacks some
 }
 
-// Report is a message of a peer that counts, with what the deciding machines
-// need of it. It is valid until the next Step.
+// Report is a message of a peer that counts, with the facts that the deciding machines need of
+// it. It is valid until the next Step.
 type Report struct {
 	From          uint8
 	Message       *Message
@@ -73,32 +73,32 @@ type Report struct {
 	Unsolicited   bool          // of itself, or the first of a session: it is echoed from now on
 	NewSession    bool          // first of a new session
 	Waited        time.Duration // how long it lay in our socket
-	Silence       time.Duration // how long nothing had been heard before it
-	AckedRevision uint32        // the newest edition of our claims that the sender has whole
+	Silence       time.Duration // of the peer, before this message
+	AckedRevision uint32        // the newest revision of our claims that the sender has whole
 	Claims        []Claim       // all of the peer's claims, if they changed with this message
 	Changed       bool          // Claims is set
 	Complete      bool          // the claims known of it are those it has now
 }
 
-// Resumed says that we did not run for longer than a dead time: whatever we
-// held is not ours any more.
+// Resumed says that we did not run for longer than a dead time: tokens that we held are not
+// ours any more.
 type Resumed struct{ For time.Duration }
 
-// LateStep says that we ran late: what the peer sent may wait unread.
+// LateStep says that we ran late: messages of the peer may wait unread.
 type LateStep struct{ Peer uint8 }
 
 // SessionPending says that a session of the peer was heard which has not proved itself, but
-// may be its present one: the peer may not hear us. It is not silent then; nothing else is
-// known of it.
+// may be its present one: the peer may not hear us. It is not silent then; its claims are not
+// known.
 type SessionPending struct {
 	From  uint8
 	Later bool // it began after all that have proved themselves, and is not the one that an earlier run of ours knew
 }
 
 // SessionReplaced says that a peer knows of a later start of this node than the present one:
-// what this node remembered of its starts was lost or old. The next one must be above.
-// The peer does not listen to a session with a lower start, but for one whose sender
-// knows that it does not know its own (0).
+// this node's memory of its starts was lost or old. The next start must be above. The peer
+// does not listen to a session with a lower start, but for one whose sender knows that it does
+// not know its own (0).
 type SessionReplaced struct{ Start uint64 }
 
 func (Send) action()            {}
@@ -126,7 +126,7 @@ type Machine struct {
 	replies  [][MaxPaths]Action // by place and path, the newest
 }
 
-// New returns a machine that has heard nobody.
+// New returns a machine that has not heard any peer.
 func New(c Config, now clock.Instant) *Machine {
 	m := &Machine{config: c, last: now, due: now, startTold: c.Start}
 	for i := range m.place {
@@ -157,7 +157,7 @@ func (m *Machine) Peer(slot uint8) *Peer {
 	return nil
 }
 
-// Drops returns the counts of messages that changed nothing.
+// Drops returns the counts of messages without effect.
 func (m *Machine) Drops() *Drops { return &m.drops }
 
 // Count counts a message that was refused before it reached the machine.
@@ -167,7 +167,7 @@ func (m *Machine) Count(r DropReason) { m.drops[r]++ }
 // echoes at most, beside one for each peer of which none has.
 const maxPending = 2
 
-// Echoes appends what the next message is to say of the peers' sends: of the sessions
+// Echoes appends the echoes of the peers' sends for the next message: of the sessions
 // that count, and of those that have yet to prove themselves, so that they can.
 func (m *Machine) Echoes(now clock.Instant, list []PeerEcho) []PeerEcho {
 	for i := range m.peers {
@@ -191,14 +191,14 @@ func (m *Machine) Echoes(now clock.Instant, list []PeerEcho) []PeerEcho {
 	return list
 }
 
-// turn counts intervals: what there is no room for in one message is in a later one.
+// turn counts intervals: entries that have no room in one message go with a later one.
 func (m *Machine) turn(now clock.Instant) int {
 	return int(uint64(now) / uint64(m.config.Interval) % (1 << 30))
 }
 
 // Starts appends the greatest known starts of peers that are silent or have begun a later
-// session than the live one: a node whose own start has gone back is not listened to, and
-// learns from it what its next start has to be above. If there are many they come in turn.
+// session than the live one. A node whose own start has gone back is not listened to, and
+// learns from them the bound for its next start. If there are many they come in turn.
 func (m *Machine) Starts(now clock.Instant, list []Start) []Start {
 	for i := range m.peers {
 		p := &m.peers[(m.turn(now)+i)%len(m.peers)]
@@ -224,8 +224,7 @@ func (m *Machine) RequestClaims() bool {
 // Deadline is when the machine wants its next Tick.
 func (m *Machine) Deadline() clock.Instant { return m.due }
 
-// Step takes what happened at now and returns what to do, valid until the next
-// Step.
+// Step takes an event at now and returns the actions, valid until the next Step.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions = m.actions[:0]
 	m.noticeLateness(now)

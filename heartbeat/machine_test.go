@@ -434,7 +434,7 @@ func TestSender(t *testing.T) {
 	}
 }
 
-// An edition whose pages were all lost is asked for: a message that bears its number
+// An revision whose pages were all lost is asked for: a message that bears its number
 // and no claims shows that what is known is old.
 func TestLostEditionIsAskedFor(t *testing.T) {
 	m := New(config, at(0))

@@ -7,7 +7,7 @@ import (
 )
 
 // WireVersion is the version of the layout in wire.go. Additions need no new one: a
-// receiver skips what it does not know.
+// receiver skips unknown parts.
 const WireVersion = 2
 
 // Bounds of one message.
@@ -25,7 +25,7 @@ const (
 	maxPages   = 384 // messages that take the claims of a cluster of MaxNodes
 )
 
-// Kind says what a message wants of its receiver.
+// Kind is the demand of a message on its receiver.
 type Kind uint8
 
 // The kinds of message.
@@ -35,16 +35,16 @@ const (
 	Reply                 // the echo; not answered
 )
 
-// State is what a node is doing as a whole.
+// State is the state of a node as a whole.
 type State uint8
 
 // The states of a node.
 const (
-	Starting   State = 1 + iota // listens, claims nothing
+	Starting   State = 1 + iota // listens, makes no claim
 	Up                          // takes part
 	Suspended                   // an operator took it out
 	Stopping                    // is giving everything away before it exits
-	Restarting                  // will be back within Hold, with what it holds
+	Restarting                  // will be back within Absence, with its tokens
 )
 
 // String returns the word that status shows.
@@ -55,14 +55,14 @@ func (s State) String() string {
 	return [...]string{"", "starting", "up", "suspended", "stopping", "restarting"}[s]
 }
 
-// Message is what one node tells the others. Sealing adds who sent it and in
-// which session, so neither stands here.
+// Message is the unit of exchange between nodes. The seal adds the sender and its session, so
+// neither stands here.
 type Message struct {
 	Kind          Kind
 	State         State
 	Path          uint8         // the sender's path it left on, from 0
 	Synced        bool          // the sender's kernel calls its clock synchronised
-	Leased        bool          // the sender's kernel silences what it holds when its daemon dies
+	Leased        bool          // the sender's kernel silences its resources when its daemon dies
 	RequestClaims bool          // the sender lacks pages of the receiver's claims
 	Absence       time.Duration // Restarting: how long it may be silent
 	Dead          time.Duration // the sender's dead time
@@ -82,12 +82,12 @@ type Message struct {
 	MACs     []MAC    // the sender's hardware addresses, or some of them
 
 	Revision uint32 // counts changes of the claims in this session
-	Page     uint16 // which page of the edition Claims holds, from 0
+	Page     uint16 // which page of the revision Claims holds, from 0
 	Pages    uint16 // how many pages there are; 0: no claims in this message
 	Claims   []Claim
 }
 
-// MACKind says what interface of a node a hardware address is of.
+// MACKind names the interface of a node that has a hardware address.
 type MACKind uint8
 
 // The kinds of interface; a receiver keeps those that it does not know.
@@ -103,13 +103,13 @@ type MAC struct {
 	Address [6]byte
 }
 
-// PeerEcho is what the sender knows of one peer's sends: the echo.
+// PeerEcho is the echo of one peer's sends.
 type PeerEcho struct {
 	Slot     uint8
 	Pending  bool          // the session has yet to prove itself: it does not count, so no lease may rest on this
 	Paths    uint8         // bit i: heard on path i within the dead time
 	Session  uint64        // the peer's session
-	Revision uint32        // newest edition of the peer's claims that the sender has whole
+	Revision uint32        // newest revision of the peer's claims that the sender has whole
 	Sent     clock.Instant // Sent of the peer's newest beat or ask, on its boot clock
 	At       clock.Wall    // the sender's wall clock when that arrived, 0 if that is not known or over 4 s ago
 }
@@ -136,10 +136,10 @@ type Claim struct {
 	Priority int32         // that the sender applies for itself
 }
 
-// Order asks another node to do what an operator ordered here; it is repeated
+// Order asks another node to carry out an operator's order that was given here; it is repeated
 // in every message until a receipt for it comes back.
 type Order struct {
-	Slot  uint8 // who is to do it
+	Slot  uint8 // the node that is to do it
 	Verb  uint8
 	To    uint8  // a node it names, or 0
 	ID    uint32 // unique in the sender's session
@@ -148,12 +148,12 @@ type Order struct {
 
 // Receipt answers an Order.
 type Receipt struct {
-	Slot   uint8 // who ordered
+	Slot   uint8 // the node that ordered
 	Result uint8 // 0 accepted, else the refusal's number
 	ID     uint32
 }
 
-// Echo returns what the message says it heard of the given node and session.
+// Echo returns the message's echo of the given node and session.
 func (m *Message) Echo(slot uint8, session uint64) (PeerEcho, bool) {
 	for _, h := range m.Echoes {
 		if h.Slot == slot && h.Session == session {

@@ -8,7 +8,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Parse reads one message. What it returns keeps no reference to b. Parts that this
+// Parse reads one message. The result keeps no reference to b. Parts that this
 // program does not know are skipped. The error is one of the Err values, wrapped with
 // where.
 func Parse(b []byte) (*Message, error) {

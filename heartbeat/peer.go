@@ -8,7 +8,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Peer is what is known of one other node. Its zero time fields mean "never".
+// Peer is the knowledge of one other node. Its zero time fields mean "never".
 type Peer struct {
 	Slot    uint8
 	Session uint64        // the live one, which has proved itself; 0 until one has
@@ -32,7 +32,7 @@ type Peer struct {
 	seq         uint64        // newest
 	ahead       time.Duration // its clock is so far ahead of ours, less the shortest way a message had
 	aheadAt     clock.Instant // as known then, on ours; 0 if not
-	sent        clock.Instant // its newest beat or ask, on its clock: what we echo
+	sent        clock.Instant // its newest beat or query, on its clock, for our echo
 	at          clock.Wall    // when that arrived here, 0 if the kernel gave no stamp
 	retired     [4]uint64
 	proven      uint64        // the greatest start of a session that has proved itself, to this run or an earlier one
@@ -133,7 +133,7 @@ func (p *Path) count(sent clock.Instant, interval time.Duration) {
 const drift = 4
 
 // stale reports whether the message was on its way for longer than dead, by the clocks
-// of both hosts: somebody kept it back, and it says nothing of now. A clock that stopped
+// of both hosts: it was kept back, and does not show the present state. A clock that stopped
 // with its machine makes all look so; there a message that echoes a recent send of
 // ours sets it right.
 func (p *Peer) stale(r Received, dead time.Duration) bool {
@@ -155,7 +155,7 @@ func (p *Peer) calibrate(r Received, proof bool) {
 	p.ahead, p.aheadAt = ahead, r.Arrived
 }
 
-// Silence returns how long nothing was heard, less what the peer announced. A
+// Silence returns how long the peer was not heard, less its announced absence. A
 // peer never heard has been silent since the machine began.
 func (p *Peer) Silence(now clock.Instant) time.Duration {
 	return max(now.Sub(p.silentSince)-p.Absence, 0)
@@ -179,8 +179,8 @@ func (p *Peer) heardOn(now clock.Instant, dead time.Duration) uint8 {
 }
 
 // pending is a session that has not proved itself: it has yet to echo a recent send of
-// our present session. Until then it may be a recording. It is echoed in what is sent
-// anyway, so that it can, and changes nothing else.
+// our present session. Until then it may be a recording. It is echoed in messages that are
+// sent anyway, so that it can, and has no other effect.
 type pending struct {
 	session, start uint64
 	seq            uint64
@@ -218,7 +218,7 @@ func (p *Peer) expectProof(now clock.Instant, r Received) (audible bool) {
 }
 
 // behind reports whether a newer message of the session, which has not proved itself, has
-// come already: what is said of it must not go back.
+// come already: its state here must not go back.
 func (p *Peer) behind(r Received) bool {
 	overtaken := func(q pending) bool { return q.session == r.Session && r.Message.Seq < q.seq }
 	return overtaken(p.pending) || slices.ContainsFunc(p.unranked[:], overtaken)
@@ -239,7 +239,7 @@ func (p *Peer) pendingAt(now clock.Instant, dead time.Duration, list []PeerEcho)
 	return list
 }
 
-// adopt makes the session the peer's live one; what the one before said is void.
+// adopt makes the session the peer's live one; the state of the earlier one is void.
 func (p *Peer) adopt(session, start uint64) {
 	if p.Session != 0 {
 		copy(p.retired[1:], p.retired[:])
@@ -263,20 +263,20 @@ func (p *Peer) isRetired(session uint64) bool {
 
 // pages puts a peer's claims together when they take several messages.
 type pages struct {
-	edition uint32 // being put together, or complete
-	got     [maxPages / 64]uint64
-	n       int
-	claims  []Claim
-	whole   bool   // claims is all of edition
-	newest  uint32 // edition that was whole, 0 if none
+	revision uint32 // being put together, or complete
+	got      [maxPages / 64]uint64
+	n        int
+	claims   []Claim
+	whole    bool   // claims is all of revision
+	newest   uint32 // revision that was whole, 0 if none
 }
 
 // take adds the page that the message holds and reports whether claims are
-// whole and new by it. A message without claims has the number of an edition all the
-// same: is that another one, then what was known is old and the pages are to be asked for.
+// whole and new by it. A message without claims has the number of a revision all the
+// same: if it is another one, the known claims are old and the pages are to be requested.
 func (g *pages) take(m *Message) bool {
-	if m.Revision != g.edition || g.n == 0 {
-		*g = pages{edition: m.Revision, newest: g.newest}
+	if m.Revision != g.revision || g.n == 0 {
+		*g = pages{revision: m.Revision, newest: g.newest}
 	}
 	if g.whole || m.Pages == 0 {
 		return false
@@ -293,10 +293,10 @@ func (g *pages) take(m *Message) bool {
 		g.claims = append(g.claims, m.Claims...)
 	}
 	if g.whole = g.n == int(m.Pages); g.whole {
-		g.newest = g.edition
+		g.newest = g.revision
 	}
 	return g.whole
 }
 
-// have returns the newest edition that was whole, 0 if none.
+// have returns the newest revision that was whole, 0 if none.
 func (g *pages) have() uint32 { return g.newest }

@@ -2,7 +2,7 @@ package heartbeat
 
 import "vipd/heartbeat/clock"
 
-// receive takes one message, or counts why it changes nothing.
+// receive takes one message, or counts why it has no effect.
 func (m *Machine) receive(now clock.Instant, r Received) {
 	p, reason := m.admit(now, r)
 	if reason != Kept {
@@ -60,7 +60,7 @@ func (m *Machine) receive(now clock.Instant, r Received) {
 	if h, ok := r.Message.Echo(m.config.Self, m.config.Session); ok {
 		word.AckedRevision = h.Revision
 	}
-	word.Complete = word.Fresh && p.pages.whole && p.pages.edition == r.Message.Revision
+	word.Complete = word.Fresh && p.pages.whole && p.pages.revision == r.Message.Revision
 	m.actions = append(m.actions, word)
 }
 
@@ -76,7 +76,7 @@ func (m *Machine) reply(p *Peer, path uint8, whole bool) {
 
 // expectProof notes a message of a session that has not proved itself. It is not answered, for
 // it may be a recording. But it may also be of a peer that has started anew and can't
-// hear us, or of one that does not hear yet that we have: it takes what we hold after W.
+// hear us, or of one that does not hear yet that we have: it takes our tokens after W.
 func (m *Machine) expectProof(now clock.Instant, p *Peer, r Received) {
 	m.drops[Unproven]++
 	if m.config.Start != 0 { // or else the peer listens to us, and tells it when it has proved itself
@@ -116,8 +116,8 @@ func (m *Machine) admit(now clock.Instant, r Received) (*Peer, DropReason) {
 	return p, Kept
 }
 
-// echo returns what the message says it heard of our present session. Sent is 0 if
-// that is nothing, or a send so old that it proves nothing: a message that echoes a
+// echo returns the message's echo of our present session. Sent is 0 without one, or if the
+// send is so old that it is no proof: a message that echoes a
 // recent one is no recording of an earlier time. ok is false for a send that we have
 // not made.
 func (m *Machine) echo(now clock.Instant, r Received) (h PeerEcho, ok bool) {
@@ -128,7 +128,7 @@ func (m *Machine) echo(now clock.Instant, r Received) (h PeerEcho, ok bool) {
 	return h, h.Sent <= now
 }
 
-// refresh takes over what the newest message says of its sender.
+// refresh takes over the state of the sender from its newest message.
 func (m *Machine) refresh(now clock.Instant, p *Peer, r Received, proof bool) {
 	if p.Heard == 0 || now.Sub(p.Heard) > m.config.Dead {
 		p.Since = now
@@ -139,7 +139,7 @@ func (m *Machine) refresh(now clock.Instant, p *Peer, r Received, proof bool) {
 		p.queried = 0 // asked at once: its echo may be all that a lease waits for
 	}
 	p.Heard, p.silentSince, p.lateSteps = now, now, 0
-	if r.Message.Kind != Reply || p.sent == 0 { // the first of a session is echoed, whatever it is
+	if r.Message.Kind != Reply || p.sent == 0 { // the first of a session is echoed, of any kind
 		p.unsolicited = now
 		p.sent, p.at = r.Message.Sent, r.Wall
 	}

@@ -6,7 +6,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// Payload is what the deciding loop lets the sending thread say. The slices are
+// Payload is the content that the deciding loop gives to the sending thread. The slices are
 // not changed after they are handed over.
 type Payload struct {
 	State         State
@@ -53,7 +53,7 @@ func NewSender(c Config, now clock.Instant) *Sender {
 	}
 }
 
-// SetPayload replaces what messages carry from now on.
+// SetPayload replaces the contents of messages from now on.
 func (s *Sender) SetPayload(w Payload) { s.payload = w }
 
 // Stepped notes that the deciding loop was alive at now.
@@ -62,8 +62,7 @@ func (s *Sender) Stepped(now clock.Instant) { s.stepped = now }
 // Beat returns the Say of a beat.
 func (s *Sender) Beat() Send { return Send{Kind: Beat, LAN: s.payload.LAN} }
 
-// Stuck reports whether the loop has been silent for so long that nothing may
-// be said in its name, nor a lease renewed.
+// Stuck reports whether the loop has been silent for so long that no message may be sent.
 func (s *Sender) Stuck(now clock.Instant) bool { return now.Sub(s.stepped) > s.dead }
 
 // Next returns when the next beat is due.
@@ -88,7 +87,7 @@ func (s *Sender) Due(now clock.Instant) bool {
 // Compose returns the message of the given page for a Say at now, and whether
 // another page follows it. Claims that fit one message are in every message. Those
 // that take several are sent when the Say asks for all of them, a page at a time;
-// any other message then has the number of the edition and no claims.
+// any other message then has the number of the revision and no claims.
 func (s *Sender) Compose(a Send, page int, now clock.Instant, wall clock.Wall) (m Message, more bool) {
 	s.seq++
 	s.sent = now

@@ -16,7 +16,7 @@ import (
 //	+--------+--------+--------+--------+--------+--------+
 //	| sequence (8) | sent (8) | wall (8) | digest (8)      |
 //	+-----------------------------------------------------+
-//	| edition (4) | page (2) | pages (2) | hold ms (2) | 0 |
+//	| revision (4) | page (2) | pages (2) | hold ms (2) | 0 |
 //	+-----------------------------------------------------+
 //	| dead µs (4) | interval µs (4) | boot (8)            |
 //	+-----------------------------------------------------+
@@ -26,7 +26,7 @@ import (
 //
 // A header may be longer than this program's, and there may be sections and flags that
 // it does not know: it skips them. A list begins with the size of its entries, which may
-// be larger than known too; so may what follows the last entry. So a later program can add
+// be larger than known too; the rest of the section after the last entry may be longer, too. So a later program can add
 // to each part without a new version.
 const headerSize = 68
 
@@ -43,7 +43,7 @@ const (
 	sections
 )
 
-// Sizes of what is before a section and a list, and of the entries of lists, by section.
+// Sizes of the heads of a section and of a list, and of the entries of lists, by section.
 const (
 	sectionHead = 3
 	listHead    = sectionHead + 1
@@ -156,7 +156,7 @@ func microseconds32(d time.Duration) uint32 {
 	return uint32(min(max(d.Microseconds(), 0), math.MaxUint32))
 }
 
-// appendList appends a section with entries of one size, or nothing if there are none.
+// appendList appends a section with entries of one size, if there are any.
 func appendList[T any](b []byte, section int, list []T, entry func([]byte, *T) []byte) []byte {
 	if len(list) == 0 {
 		return b

@@ -40,7 +40,7 @@ var golden = []string{
 	"0000000000000304", // sent, ns of the sender's boot clock
 	"0000000000000506", // wall, ns
 	"0000000000000708", // digest of the configuration
-	"00000041",         // edition
+	"00000041",         // revision
 	"0001", "0002",     // page, pages
 	"09c4",               // hold, ms
 	"0000",               // nothing
@@ -49,7 +49,7 @@ var golden = []string{
 	"000000000000090a",   // boot
 	"01", "0002", "7631", // build
 	"02", "0037", "1b", // heard: of 27 octets each
-	"03", "05", "01", "0000000000000011", "00000012", "0000000000000013", "00000006", // slot, paths, pending, session, edition, sent, held for
+	"03", "05", "01", "0000000000000011", "00000012", "0000000000000013", "00000006", // slot, paths, pending, session, revision, sent, held for
 	"09", "00", "00", "0000000000000015", "00000000", "0000000000000000", "ffffffff",
 	"03", "000a", "09", "03", "0000000000000016", // starts: slot, start
 	"04", "0010", "0f", "04", "01", "06", "00000021", "0000000000000022", // order: slot, verb, to, ID, token

@@ -7,10 +7,10 @@ const (
 	Warn   = 500 * time.Millisecond // from here on an operator is warned
 	Limit  = time.Second            // beyond it the verdict is Beyond
 	kept   = 8                      // exchanges among which the best is chosen
-	expiry = 10 * time.Second       // an older exchange says nothing about now
+	expiry = 10 * time.Second       // an older exchange does not count
 )
 
-// Verdict is what an estimate allows to say against Limit.
+// Verdict compares an estimate with Limit.
 type Verdict uint8
 
 // The three verdicts.
@@ -33,7 +33,7 @@ type Exchange struct {
 }
 
 // Offset returns how far the peer's clock is ahead of ours, and the doubt: the
-// truth lies within offset ± doubt, whatever the two directions' delays were.
+// truth lies within offset ± doubt for any delays of the two directions.
 func (e Exchange) Offset() (offset, doubt time.Duration) {
 	offset = (e.Received.Sub(e.Sent) + e.Answered.Sub(e.Back)) / 2
 	doubt = (e.Back.Sub(e.Sent) - e.Answered.Sub(e.Received)) / 2
@@ -75,7 +75,7 @@ type sample struct {
 }
 
 // Add takes one exchange that ended at now. An exchange whose offset lies
-// outside what every kept one allows shows that a clock was stepped: the older
+// outside the bounds of every kept one shows that a clock was stepped: the older
 // ones are then forgotten, so that a step is seen at once.
 func (e *Estimator) Add(now Instant, x Exchange) {
 	e.seen++

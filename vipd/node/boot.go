@@ -7,8 +7,8 @@ import (
 	"vipd/token"
 )
 
-// Found is what a start finds of one token: what an earlier daemon left of it in this
-// boot of the host, and what the disk keeps.
+// Found is the remains of one token at a start: those that an earlier daemon left in this
+// boot of the host, and the record on disk.
 type Found struct {
 	Token  int
 	Bits   token.Bits
@@ -27,7 +27,7 @@ type Left struct {
 	Pinned bool
 }
 
-// Kept is what the disk keeps of the node.
+// Kept is the state of the node on disk.
 type Kept struct {
 	Suspended bool
 	Halted    []string // tokens whose group an operator stopped
@@ -36,14 +36,14 @@ type Kept struct {
 // BootAction is one step of a start: Adopt, Remove or Tell.
 type BootAction interface{ bootAction() }
 
-// Adopt has a token go on under the lease: what is up stays up without a gap. Where
+// Adopt has a token go on under the lease: its resource stays up without a gap. Where
 // that turns out to be impossible the token is removed instead.
 type Adopt struct {
 	Token int
 	Lease Left
 }
 
-// Remove has what is up of a token taken down. Until that is done the node must not
+// Remove has a token's resource taken down. Until that is done the node must not
 // speak: its first heartbeat says that it does not hold the token.
 type Remove struct{ Token int }
 
@@ -54,11 +54,11 @@ func (Adopt) bootAction()  {}
 func (Remove) bootAction() {}
 func (Tell) bootAction()   {}
 
-// Boot decides what becomes of everything that a start finds, before the first
+// Boot decides about all remains that a start finds, before the first
 // heartbeat. Groups come first, since addresses may require them. longest is how long
 // a lease can last. The daemon and the simulation run this same code.
 //
-//	found ──► Boot ──► Adopt, Remove (groups, then addresses) ──► Tell: what the disk keeps, Booted
+//	found ──► Boot ──► Adopt, Remove (groups, then addresses) ──► Tell: the records, Booted
 func Boot(now clock.Instant, longest time.Duration, found []Found, kept Kept) (list []BootAction) {
 	for _, groups := range []bool{true, false} {
 		for i := range found {
@@ -98,7 +98,7 @@ func (f *Found) decide(now clock.Instant, longest time.Duration) BootAction {
 	return Remove{f.Token}
 }
 
-// resumes reports whether the node goes on with what the record of this boot says it held:
+// resumes reports whether the node goes on with a token that the record of this boot names:
 // it was away for so short a time that no other node can have been ordered to take it.
 // Else it waits for the others' word, as after a reboot.
 func (f *Found) resumes(now clock.Instant) bool {

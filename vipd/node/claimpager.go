@@ -6,17 +6,17 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// claimPager says when all claims may be said. Those of many tokens take many messages, each
-// of which every peer answers; with a thousand changes in a row they would be all that
-// anybody does. Until it is time, beats carry the number of the edition, by which
-// whoever lacks it knows that what it has is old.
+// claimPager says when all claims may be sent. Those of many tokens take many messages, and
+// every peer answers each of them; a thousand changes in a row would leave no time for other
+// messages. Until then beats carry the number of the revision, which tells a peer that its
+// claims are old.
 type claimPager struct {
 	size   int           // claims of one page
 	next   clock.Instant // not before
-	wanted bool          // a new edition has not been said
+	wanted bool          // a new revision has not been said
 }
 
-// pagePause is the time between two editions for each page after the first.
+// pagePause is the time between two revisions for each page after the first.
 const pagePause = time.Millisecond / 2
 
 // permits reports whether so many claims may be said now, and if so counts it.
@@ -30,7 +30,7 @@ func (w *claimPager) permits(now clock.Instant, claims int) bool {
 	return true
 }
 
-// due is when there is an edition to be said.
+// due is when there is an revision to be said.
 func (w *claimPager) due() clock.Instant {
 	if w.wanted {
 		return w.next

@@ -52,7 +52,7 @@ func (m *Machine) order(now clock.Instant, c Command) {
 	m.execute(now, c)
 }
 
-// execute does on this node what was ordered.
+// execute carries out an order on this node.
 func (m *Machine) execute(now clock.Instant, c Command) {
 	switch c.Verb {
 	case Move:
@@ -70,7 +70,7 @@ func (m *Machine) execute(now clock.Instant, c Command) {
 	}
 }
 
-// refused answers whoever waits for the token's move.
+// refused answers the caller that waits for the token's move.
 func (m *Machine) refused(r token.Refused) {
 	for i := range m.commands {
 		if c := &m.commands[i]; c.Verb == Move && c.Token == r.Token && c.order == 0 {
@@ -114,7 +114,7 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 	case Move:
 		_, holders := m.tokens.Holder(now, c.Token)
 		if m.tokens.Active(now, c.Token) != c.Node || holders != 1 {
-			c.moved = 0 // it went on: nothing to prove, nothing to wake up for
+			c.moved = 0 // it went on: there is no proof to wait for
 			return false
 		}
 		if !m.tokens.Spec(c.Token).Probeable {
@@ -136,7 +136,7 @@ func (m *Machine) done(now clock.Instant, c *command) bool {
 	return true
 }
 
-// runOrder does what a peer's message orders, once, and takes its receipts.
+// runOrder carries out the orders of a peer's message, each once, and takes its receipts.
 func (m *Machine) runOrder(now clock.Instant, w *heartbeat.Report) {
 	session := m.beats.Peer(w.From).Session
 	for _, o := range w.Message.Orders {
@@ -192,7 +192,7 @@ func (m *Machine) answer(now clock.Instant, from uint8, session uint64, o heartb
 	m.decide(now, token.BumpRevision{})
 }
 
-// received ends the waiting for a receipt; what was ordered is then watched.
+// received ends the waiting for a receipt; the effect of the order is then watched.
 func (m *Machine) received(from uint8, r heartbeat.Receipt) {
 	for i := range m.commands {
 		if c := &m.commands[i]; c.to == from && c.order == r.ID {
@@ -228,7 +228,7 @@ func (m *Machine) openReceipts() (list []heartbeat.Receipt) {
 	return list
 }
 
-// sign makes receipts of what has been done since it was ordered.
+// sign makes receipts of orders that have been carried out.
 func (m *Machine) sign(now clock.Instant) {
 	for i := range m.receipts {
 		if r := &m.receipts[i]; r.undone && m.groupOrderDone(&r.command) {

@@ -14,7 +14,7 @@ const (
 	provedFlag               // a neighbour was seen to know where it is
 	multipleFlag             // the node applies Allow Multiple
 	waitingFlag              // the node applies Disable Inheritance
-	promisedFlag             // and takes on no silence, whatever its file says from now on
+	promisedFlag             // and takes on no silence, even if its file changes
 )
 
 // flagged are the bits of a token that are told by a flag.
@@ -42,8 +42,8 @@ func (m *Machine) applyReport(now clock.Instant, w *heartbeat.Report) {
 	}
 }
 
-// convertClaims turns a peer's claims into those of our tokens. What it doesn't speak
-// of it is not configured for.
+// convertClaims turns a peer's claims into those of our tokens. A token without a claim is one
+// that the peer is not configured for.
 func (m *Machine) convertClaims(claims []heartbeat.Claim, sent clock.Instant) []token.Claim {
 	m.scratch = m.scratch[:0]
 	for range m.tokens.Tokens() {
@@ -102,8 +102,8 @@ func (m *Machine) publishClaims(now clock.Instant) {
 	m.claims = list
 }
 
-// publish hands the beats their new words, then says what is to be said at once:
-// a changed claim to all, an answer or an ask to one.
+// publish hands the sending thread its new payload, then sends the messages that are due at
+// once: a changed claim to all, a reply or a query to one.
 func (m *Machine) publish(now clock.Instant, changed bool) {
 	if changed {
 		m.publishClaims(now)
@@ -129,14 +129,14 @@ func (m *Machine) publish(now clock.Instant, changed bool) {
 	}
 }
 
-// same reports whether both say the same; claims differ only by their edition.
+// same reports whether both say the same; claims differ only by their revision.
 func same(a, b *heartbeat.Payload) bool {
 	return a.State == b.State && a.Synced == b.Synced && a.Leased == b.Leased && a.LAN == b.LAN && a.Spare == b.Spare && a.RequestClaims == b.RequestClaims && a.Absence == b.Absence && a.Digest == b.Digest &&
 		a.Revision == b.Revision && slices.Equal(a.Echoes, b.Echoes) && slices.Equal(a.Starts, b.Starts) &&
 		slices.Equal(a.MACs, b.MACs) && slices.Equal(a.Orders, b.Orders) && slices.Equal(a.Receipts, b.Receipts)
 }
 
-// payload returns what is to be said now; its lists lie in buffers of the machine.
+// payload returns the contents of the next messages; its lists lie in buffers of the machine.
 func (m *Machine) payload(now clock.Instant) heartbeat.Payload {
 	m.echoes, m.starts = m.beats.Echoes(now, m.echoes[:0]), m.beats.Starts(now, m.starts[:0])
 	w := heartbeat.Payload{
@@ -151,8 +151,8 @@ func (m *Machine) payload(now clock.Instant) heartbeat.Payload {
 	return w
 }
 
-// compareWithPeer looks whether the peer's configuration and clock agree with ours. If
-// not, nothing moves to it by itself.
+// compareWithPeer looks whether the peer's configuration and clock agree with ours. If not, no
+// token moves to it by itself.
 func (m *Machine) compareWithPeer(now clock.Instant, p *peer, w *heartbeat.Report) {
 	differs := w.Message.Digest != m.config.Digest
 	if differs != p.differs {

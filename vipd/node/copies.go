@@ -7,7 +7,7 @@ type copies[T any] struct{ room []T }
 // copiesAtOnce is for how many lists room is made.
 const copiesAtOnce = 64
 
-// keep returns a copy that nothing changes.
+// keep returns a copy that stays as it is.
 func (c *copies[T]) keep(list []T) []T {
 	if len(list) > cap(c.room)-len(c.room) {
 		c.room = make([]T, 0, copiesAtOnce*len(list))

@@ -6,19 +6,19 @@ import (
 	"vipd/token"
 )
 
-// groupDependents are the tokens of which the services, or what the hands said, may now say
-// something else than they did. Of a token that needs no group and is no group's that is
-// so only after an event of its own, or when an operator or a file has changed something.
+// groupDependents are the tokens whose eligibility may have changed by the services or by an
+// effector's report. A token that needs no group and is no group's is among them only after
+// an event of its own, or after a change by an operator or by the file.
 type groupDependents struct {
 	all   bool
 	bound []int // those that a group has to do with
-	fresh []int // those of which the hands said something
+	fresh []int // those of which an effector has reported
 	list  []int
 }
 
 // dependents returns the tokens to be judged now, in the order of their numbers.
 func (m *Machine) dependents() []int {
-	c := &m.groups.concerns
+	c := &m.groups.dependents
 	c.list = c.list[:0]
 	if c.all || m.config.DecideAll {
 		c.bound = c.bound[:0]
@@ -40,8 +40,8 @@ func (m *Machine) dependents() []int {
 	return c.list
 }
 
-// tellEligibility notes what the hands say against the token.
+// tellEligibility notes an effector's reasons against the token.
 func (m *Machine) tellEligibility(f token.Eligibility) {
 	m.eligibilityOf(f.Token).outside = f.Reasons
-	m.groups.concerns.fresh = append(m.groups.concerns.fresh, f.Token)
+	m.groups.dependents.fresh = append(m.groups.dependents.fresh, f.Token)
 }

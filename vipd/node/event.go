@@ -15,7 +15,7 @@ type Event any
 // Tick is the passing of time: the deadline was reached.
 type Tick struct{}
 
-// Verb is what an operator may order.
+// Verb is an order of an operator.
 type Verb uint8
 
 // The verbs.
@@ -26,7 +26,7 @@ const (
 	Resume                  // the node
 	Halt                    // the token's group on the node: it lets go and stays away
 	Begin                   // end that, and forgive the group its failures
-	Take                    // the node takes the token that nobody who is heard holds: the operator answers for the others
+	Take                    // the node takes a token that no heard node holds: the operator answers for the others
 	Renew                   // the token's group on the node stops and starts under its grant
 )
 
@@ -47,17 +47,17 @@ type Stop struct{}
 // Restart announces a short absence; Reexec follows when every peer knows.
 type Restart struct{}
 
-// Suspended sets at start what the disk remembers.
+// Suspended sets at start whether the disk remembers a suspension.
 type Suspended struct{ On bool }
 
-// Synced says what the time of day is, and whether the kernel calls this host's clock
+// Synced brings the time of day, and whether the kernel calls this host's clock
 // synchronised.
 type Synced struct {
 	On   bool
 	Wall clock.Wall
 }
 
-// Local replaces what this node tells its peers of its host: the hardware addresses of
+// Local replaces this node's description of its host for the peers: the hardware addresses of
 // its interfaces. The list is not changed after it is handed over.
 type Local struct{ MACs []heartbeat.MAC }
 
@@ -69,7 +69,7 @@ type Reload struct {
 	Digest   uint64
 }
 
-// StoppedGroups sets at start what the disk remembers: operators stopped the tokens.
+// StoppedGroups sets at start the groups that operators have stopped, from the disk.
 type StoppedGroups struct{ Names []string }
 
 // Action is something to do, in order. It is one of this package's actions
@@ -78,7 +78,7 @@ type StoppedGroups struct{ Names []string }
 // doing. Of services it is Start, Stop, Probe, Changed and Failed.
 type Action any
 
-// Payload replaces what the beats say, when that has changed. It comes before the
+// Payload replaces the contents of the beats after a change. It comes before the
 // Say that needs it. Its lists stay as they are, itself it is valid until the next Step.
 type Payload struct{ heartbeat.Payload }
 
@@ -93,11 +93,11 @@ type Reply struct {
 // KeepSuspended asks the disk to remember whether the node is suspended.
 type KeepSuspended struct{ On bool }
 
-// Exit says that nothing is held any more and that the peers know.
+// Exit says that this node holds no token any more and that the peers know.
 type Exit struct{}
 
-// Reexec says that the daemon may replace itself. Awaited says that whoever
-// could take what is held knows of it and will wait: only then may the leases
+// Reexec says that the daemon may replace itself. Awaited says that every
+// node that could take a held token knows of it and will wait: only then may the leases
 // that have not ended be extended by Grace from now.
 type Reexec struct{ Awaited bool }
 
@@ -107,10 +107,10 @@ type KeepStoppedGroups struct {
 	On   bool
 }
 
-// Flush asks for what waited in the sockets to be thrown away.
+// Flush asks for the datagrams in the sockets to be thrown away.
 type Flush struct{}
 
-// PeerEvent is what happened to a peer, for the journal.
+// PeerEvent is an event of a peer, for the journal.
 type PeerEvent struct {
 	Peer uint8
 	Kind PeerEventKind

@@ -7,7 +7,7 @@ import (
 	"vipd/token"
 )
 
-// runGroupOrder does to a group on this node what an operator ordered.
+// runGroupOrder carries out an operator's order to a group on this node.
 func (m *Machine) runGroupOrder(c Command) {
 	name := m.tokens.Spec(c.Token).Name
 	g, ok := m.groups.group(name)
@@ -28,14 +28,14 @@ func (m *Machine) runGroupOrder(c Command) {
 
 // stopGroup has the node let go of the token and stay away, or take part again.
 func (m *Machine) stopGroup(name string, on bool) {
-	if m.groups.halted[name] != on {
-		m.groups.halted[name] = on
-		m.groups.concerns.all = true
+	if m.groups.stopped[name] != on {
+		m.groups.stopped[name] = on
+		m.groups.dependents.all = true
 		m.do(KeepStoppedGroups{Name: name, On: on})
 	}
 }
 
-// groupOrderDone reports whether what was ordered of a group here is done.
+// groupOrderDone reports whether the order to a group here is done.
 func (m *Machine) groupOrderDone(c *command) bool {
 	g, ok := m.groups.group(m.tokens.Spec(c.Token).Name)
 	if !ok {
@@ -51,8 +51,8 @@ func (m *Machine) groupOrderDone(c *command) bool {
 	return true
 }
 
-// patience is how long a command may take: what has units to stop and to start may
-// take long.
+// patience is how long a command may take: groups with units to stop and to start may take
+// long.
 func (m *Machine) patience(c Command) time.Duration {
 	if !c.Verb.ofToken() {
 		return commandLimit

@@ -9,7 +9,7 @@ import (
 	"vipd/token"
 )
 
-// Services is what runs beside the addresses: groups, and what depends on them.
+// Services are the groups that run beside the addresses, and the dependencies on them.
 type Services struct {
 	Groups   []Group
 	Requires map[string][]string // by a token's name: the groups that must be ready where it is held
@@ -28,19 +28,19 @@ type Group struct {
 //
 //	token ── Acquire, Drop ──► Grant, Revoke ──► services
 //	  ▲ └──── Up, Failed, Down ◄──── the same ◄─────┘ │
-//	  └──── Fitness: what is required and not ready ◄─┘
+//	  └──── Eligibility: a required group is not ready ◄─┘
 type groups struct {
-	services Services
-	follows  map[string][]string // by a group's token: those that draw it to their node
-	machine  *services.Machine
-	queue    []any              // services.Event and token.Event
-	seats    []groupEligibility // by the token's number
-	halted   map[string]bool
-	chances  requirementGraces
-	concerns groupDependents
+	services    Services
+	colocated   map[string][]string // by a group's token: those that draw it to their node
+	machine     *services.Machine
+	queue       []any              // services.Event and token.Event
+	eligibility []groupEligibility // by the token's number
+	stopped     map[string]bool
+	graces      requirementGraces
+	dependents  groupDependents
 }
 
-// groupEligibility is what speaks against this node for one token.
+// groupEligibility is the reasons against this node for one token.
 type groupEligibility struct {
 	token   uint64       // its ID: a number may become another token's
 	outside token.Reason // by the hands
@@ -48,7 +48,7 @@ type groupEligibility struct {
 }
 
 func newGroups(s Services, now clock.Instant) groups {
-	return groups{services: s, follows: colocation(s.Groups), machine: services.New(specs(s), now), halted: map[string]bool{}, concerns: groupDependents{all: true}}
+	return groups{services: s, colocated: colocation(s.Groups), machine: services.New(specs(s), now), stopped: map[string]bool{}, dependents: groupDependents{all: true}}
 }
 
 func specs(s Services) (list []services.Spec) {
@@ -69,7 +69,7 @@ func (g *groups) group(tokenName string) (number int, ok bool) {
 	return 0, false
 }
 
-// Groups lets status look into the machine; nobody else may step it.
+// Groups lets status read the machine; only Step steps it.
 func (m *Machine) Groups() *services.Machine { return m.groups.machine }
 
 // adopt goes on with a group that was found running under its token. Is that not
@@ -88,7 +88,7 @@ func (m *Machine) adopt(a services.Adopt) {
 	}
 }
 
-// route tells the services what an action says of a group's token; it reports
+// route tells the services of an action on a group's token; it reports
 // whether that is all there is to do.
 func (m *Machine) route(a token.Action) (done bool) {
 	switch a := a.(type) {
@@ -108,8 +108,8 @@ func (m *Machine) route(a token.Action) (done bool) {
 	return false
 }
 
-// revoke takes back what was granted under the group's token. One that is dropped
-// before it was acquired has nothing to take down.
+// revoke takes back the grant under the group's token. A token that is dropped before it was
+// acquired has no units to stop.
 func (m *Machine) revoke(number int) {
 	if g, ok := m.grouped(number); ok {
 		m.queue(services.Revoke{Group: g})
@@ -118,7 +118,7 @@ func (m *Machine) revoke(number int) {
 	}
 }
 
-// ofGroup reports whether the token is a group's; nothing else goes down in order.
+// ofGroup reports whether the token is a group's; only those stop before their release.
 func (m *Machine) ofGroup(number int) bool { return m.tokens.Spec(number).StopBeforeRelease }
 
 func (m *Machine) queue(ev any) { m.groups.queue = append(m.groups.queue, ev) }
@@ -169,7 +169,7 @@ func (m *Machine) pause(now clock.Instant) {
 	}
 }
 
-// settle lets tokens and services speak until both have nothing more to say.
+// settle steps tokens and services in turn until both have no more events for each other.
 func (m *Machine) settle(now clock.Instant) {
 	for {
 		m.pause(now)
@@ -188,7 +188,7 @@ func (m *Machine) settle(now clock.Instant) {
 	}
 }
 
-// next takes what is at the head of the queue for the services, up to the first
+// next takes the events at the head of the queue for the services, up to the first
 // event for the tokens.
 func (g *groups) next() (list []services.Event) {
 	for len(g.queue) > 0 {
@@ -201,7 +201,7 @@ func (g *groups) next() (list []services.Event) {
 	return list
 }
 
-// updateGroupEligibility tells the token machine what speaks against this node now, if that has
+// updateGroupEligibility tells the token machine the reasons against this node, if they have
 // changed.
 func (m *Machine) updateGroupEligibility(now clock.Instant) (changed bool) {
 	var news token.Batch
@@ -219,23 +219,23 @@ func (m *Machine) updateGroupEligibility(now clock.Instant) (changed bool) {
 }
 
 func (m *Machine) eligibilityOf(i int) *groupEligibility {
-	for i >= len(m.groups.seats) {
-		m.groups.seats = append(m.groups.seats, groupEligibility{})
+	for i >= len(m.groups.eligibility) {
+		m.groups.eligibility = append(m.groups.eligibility, groupEligibility{})
 	}
-	s := &m.groups.seats[i]
+	s := &m.groups.eligibility[i]
 	if id := m.tokens.Spec(i).ID; s.token != id {
 		*s = groupEligibility{token: id}
 	}
 	return s
 }
 
-// groupReasons is what the services say against this node for the token.
+// groupReasons returns the services' reasons against this node for the token.
 func (m *Machine) groupReasons(now clock.Instant, i int) (r token.Reason) {
-	if len(m.groups.services.Groups) == 0 && len(m.groups.halted) == 0 {
+	if len(m.groups.services.Groups) == 0 && len(m.groups.stopped) == 0 {
 		return 0
 	}
 	name := m.tokens.Spec(i).Name
-	if m.groups.halted[name] {
+	if m.groups.stopped[name] {
 		r |= token.Released
 	}
 	for _, required := range m.groups.services.Requires[name] {
@@ -250,7 +250,7 @@ func (m *Machine) groupReasons(now clock.Instant, i int) (r token.Reason) {
 	if m.groups.machine.GivenUp(g) {
 		r |= token.GaveUp
 	}
-	if slices.ContainsFunc(m.groups.follows[name], func(other string) bool { return m.heldElsewhere(now, other) }) {
+	if slices.ContainsFunc(m.groups.colocated[name], func(other string) bool { return m.heldElsewhere(now, other) }) {
 		r |= token.Apart
 	}
 	return r

@@ -14,13 +14,13 @@ const (
 	commandLimit = 5 * time.Second         // an operator's order takes no longer
 	stopLimit    = 2 * time.Second         // waiting for the hands, and for the peers to know
 	restartLimit = time.Second             // waiting for the peers to know that we restart
-	Grace        = 2 * time.Second         // lease of what a restarting daemon leaves up
-	absence      = Grace + Grace/4         // what its peers are asked to wait: W for that lease
+	Grace        = 2 * time.Second         // lease of resources that a restarting daemon leaves up
+	absence      = Grace + Grace/4         // the wait that its peers are asked for: W for that lease
 	proveLimit   = 150 * time.Millisecond  // a move that is done waits so long for its proof
 	maxCommands  = heartbeat.MaxOrders * 4 // under way at a time
 )
 
-// Config is what the machine is told once.
+// Config is told to the machine once.
 type Config struct {
 	Self    uint8
 	Session uint64
@@ -32,7 +32,7 @@ type Config struct {
 	Build   string
 	Paths   uint8 // between the nodes, see heartbeat.Config
 	LANs    uint8 // paths over the clients' network
-	Leased  bool  // this host's kernel silences what it holds when the daemon dies
+	Leased  bool  // this host's kernel silences its resources when the daemon dies
 	token.Config
 	Services Services
 }
@@ -45,11 +45,11 @@ type Machine struct {
 
 	groups    groups
 	runs      map[int]int       // group → number of the token it is granted under, until it is down
-	paused    map[int]bool      // the groups whose services were told to start nothing
+	paused    map[int]bool      // the groups whose services were told not to start units
 	numbers   map[uint64]int    // token ID → number
 	peers     []peer            // by place in config.Peers
 	sends     []Action          // of heartbeat.Say
-	claims    []heartbeat.Claim // as of the newest edition
+	claims    []heartbeat.Claim // as of the newest revision
 	pager     claimPager
 	suspended bool
 	stopping  clock.Instant // since, 0 if not
@@ -76,7 +76,7 @@ type Machine struct {
 	startsPublished copies[heartbeat.Start]
 }
 
-// peer is what the node notes of another one beside what the machines know.
+// peer is the notes on another node beside those of the machines.
 type peer struct {
 	slot    uint8
 	alive   bool
@@ -119,13 +119,13 @@ func (m *Machine) index() {
 // Deadline is when the machine wants its next Tick.
 func (m *Machine) Deadline() clock.Instant { return m.due }
 
-// Beats and Tokens let status look into the machines; nobody may step them.
+// Beats and Tokens let status read the machines; only Step steps them.
 func (m *Machine) Beats() *heartbeat.Machine { return m.beats }
 
-// Tokens returns the machine that decides; nobody else may step it.
+// Tokens returns the machine that decides about tokens.
 func (m *Machine) Tokens() *token.Machine { return m.tokens }
 
-// Step takes what happened at now and returns what to do, valid until the next
+// Step takes an event at now and returns the actions, valid until the next
 // Step.
 func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	m.actions, m.sends, m.batches.used = m.actions[:0], m.sends[:0], 0
@@ -149,7 +149,7 @@ func (m *Machine) Step(now clock.Instant, ev Event) []Action {
 	return m.actions
 }
 
-// beat steps the heartbeat machine and tells the token machine what it says.
+// beat steps the heartbeat machine and passes its actions on to the token machine.
 func (m *Machine) beat(now clock.Instant, ev heartbeat.Event) {
 	for _, action := range m.beats.Step(now, ev) {
 		switch a := action.(type) {
@@ -195,9 +195,9 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 		m.reload(now, ev)
 	case StoppedGroups:
 		for _, name := range ev.Names {
-			m.groups.halted[name] = true
+			m.groups.stopped[name] = true
 		}
-		m.groups.concerns.all = true
+		m.groups.dependents.all = true
 	case token.Eligibility:
 		m.tellEligibility(ev)
 	case token.Batch:
@@ -207,13 +207,13 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 	case services.Adopt:
 		m.adopt(ev)
 	case services.Event:
-		m.queue(ev) // behind what a beat in this step has revoked
+		m.queue(ev) // behind the revocations of a beat in this step
 	case Tick:
 		m.decide(now, token.Tick{})
 	}
 }
 
-// batch takes what happened at once, each as handle would.
+// batch takes events that happened together, each as handle would.
 func (m *Machine) batch(now clock.Instant, list token.Batch) {
 	var rest token.Batch
 	for _, ev := range list {
@@ -228,8 +228,8 @@ func (m *Machine) batch(now clock.Instant, list token.Batch) {
 	}
 }
 
-// decide steps the token machine. What it answers is done in its order; a
-// changed claim is said at once, which speak sees by the edition.
+// decide steps the token machine. Its actions are done in their order; a
+// changed claim is said at once, which speak sees by the revision.
 func (m *Machine) decide(now clock.Instant, ev token.Event) {
 	for _, a := range m.tokens.Step(now, ev) {
 		switch a := a.(type) {
@@ -248,7 +248,7 @@ func (m *Machine) decide(now clock.Instant, ev token.Event) {
 	}
 }
 
-// updateEligibility tells the token machine what speaks against the node as a whole.
+// updateEligibility tells the token machine the reasons against the node as a whole.
 func (m *Machine) updateEligibility(now clock.Instant) {
 	var r token.Reason
 	if m.suspended {
@@ -260,7 +260,7 @@ func (m *Machine) updateEligibility(now clock.Instant) {
 	m.decide(now, token.NodeEligibility{Reasons: r})
 }
 
-// State is what the node is doing as a whole.
+// State is the state of the node as a whole.
 func (m *Machine) State() heartbeat.State {
 	switch {
 	case m.stopping != 0:
@@ -276,14 +276,14 @@ func (m *Machine) State() heartbeat.State {
 }
 
 func (m *Machine) reload(now clock.Instant, r Reload) {
-	m.settle(now) // what is in the queue means the numbers as they were
+	m.settle(now) // the events in the queue have the numbers as they were
 	m.config.Digest = r.Digest
 	m.grantGrace(now, r.Services)
-	m.groups.services, m.groups.follows = r.Services, colocation(r.Services.Groups)
+	m.groups.services, m.groups.colocated = r.Services, colocation(r.Services.Groups)
 	m.serve(now, services.Reconfigure{Specs: specs(r.Services)})
 	m.decide(now, token.Reconfigure{Tokens: r.Tokens})
 	m.index()
-	m.groups.concerns.all = true
+	m.groups.dependents.all = true
 	m.requestClaims()
 	m.decide(now, token.BumpRevision{})
 }
@@ -301,7 +301,7 @@ func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
 // schedule sets the deadline: the earliest that any part wants.
 func (m *Machine) schedule(now clock.Instant) {
 	m.due = clock.Min(clock.Min(m.beats.Deadline(), m.tokens.Deadline()), m.groups.machine.Deadline())
-	m.due = clock.Min(m.due, m.groups.chances.next(now))
+	m.due = clock.Min(m.due, m.groups.graces.next(now))
 	m.due = clock.Min(m.due, m.pager.due())
 	for i := range m.commands {
 		m.due = clock.Min(m.due, m.commands[i].limit)

@@ -8,7 +8,7 @@ import (
 	"vipd/token"
 )
 
-// Sender is what the sending thread of a node decides: the messages, and until when
+// Sender decides for the sending thread of a node: the messages, and until when
 // the kernel lets each token live by them. A send renews the leases, so that the two
 // belong together. It is pure; the daemon and the simulation run this same code.
 //
@@ -84,7 +84,7 @@ func (s *Sender) Ended() (list []token.Expired) {
 }
 
 // Extend has the kernel let every token whose lease runs at now live until the instant,
-// for the time of a restart, and lets nothing change that any more.
+// for the time of a restart, after which they stay as they are.
 func (s *Sender) Extend(now, until clock.Instant, write func(token int, until clock.Instant)) {
 	s.extended = true
 	for i := range s.terms {

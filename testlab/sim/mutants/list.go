@@ -111,7 +111,7 @@ var mutants = []mutant{
 	{"reordered-words-count", "heartbeat/receive.go",
 		"word.Fresh = r.Message.Seq > p.seq\n	if !word.Fresh && word.Echoed <= p.Echo {", "word.Fresh = true\n	if false {"},
 	{"lost-edition-not-asked-for", "heartbeat/peer.go",
-		"if m.Revision != g.edition || g.n == 0 {", "if m.Pages > 0 && (m.Revision != g.edition || g.n == 0) {"},
+		"if m.Revision != g.revision || g.n == 0 {", "if m.Pages > 0 && (m.Revision != g.revision || g.n == 0) {"},
 	{"alone-without-silence", "token/link.go",
 		"	until[Querying] = p.heard.Add(patience)\n	until[Pending] = max(p.unread.Add(patience), p.pending.Add(deaf))", "	until[Querying] = p.heard.Add(patience - patience)\n	until[Pending] = p.pending.Add(deaf)"},
 	{"alone-beside-an-unproven-session", "heartbeat/receive.go",
