@@ -10,7 +10,7 @@ import (
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
-	children "vipd/services/child"
+	children "vipd/host/child"
 )
 
 // Process is the keeper that runs.
@@ -92,19 +92,12 @@ func start(o Options) (*child, error) {
 		cmd.Stdout, cmd.Stderr = o.Output, o.Output
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err := children.Register(func() (int, error) {
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
-	})
-	if err != nil {
+	if err := children.StartAsIs(cmd); err != nil {
 		return nil, fmt.Errorf("start it: %w", err)
 	}
 	c := &child{pid: cmd.Process.Pid, kill: cmd.Process.Kill, ended: make(chan struct{})}
 	go func() {
-		c.err = cmd.Wait()
-		children.Done(c.pid)
+		c.err = children.Wait(cmd)
 		close(c.ended)
 	}()
 	return c, nil

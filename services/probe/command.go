@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/host/cgroup"
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // command is a program that must end with exit status 0.
@@ -59,7 +59,7 @@ func (r *runner) check(ctx context.Context) (string, error) {
 	if err := r.vet(); err != nil {
 		return "", fmt.Errorf("refused: %w", err)
 	}
-	var said tail
+	var said child.Tail
 	cmd, held, err := r.fence.start(r.command, &said)
 	if err != nil {
 		return "", err
@@ -73,13 +73,12 @@ func (r *runner) check(ctx context.Context) (string, error) {
 	r.left = gone
 	go func() {
 		defer close(gone)
-		cmd.Wait() // the state tells all; an error of the output tells nothing
-		child.Done(cmd.Process.Pid)
+		child.Wait(cmd) // the state tells all; an error of the output adds nothing
 		held.close()
 	}()
 	select {
 	case <-gone:
-		return outcome(ctx, cmd, said.last())
+		return outcome(ctx, cmd, said.LastLine())
 	case <-time.After(killLimit):
 		return "", errors.New("the command can't be killed")
 	}
@@ -88,7 +87,7 @@ func (r *runner) check(ctx context.Context) (string, error) {
 // prepare is the command to start, with nothing of the daemon's environment.
 func (c command) prepare(said io.Writer) *exec.Cmd {
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.Env = []string{child.Path}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.WaitDelay = outputLimit
@@ -130,23 +129,4 @@ func closed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// tail keeps the end of what a command says.
-type tail struct{ kept []byte }
-
-const tailSize = 512
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - tailSize; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
-	}
-	return len(p), nil
-}
-
-// last is the last line that is not empty.
-func (t *tail) last() string {
-	text := strings.TrimSpace(string(t.kept))
-	return text[strings.LastIndexByte(text, '\n')+1:]
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/host/cgroup"
-	"vipd/services/child"
+	"vipd/host/child"
 	"vipd/testlab/rig"
 )
 

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/host/cgroup"
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // fence keeps a command and all that it starts together, so that all of it can be
@@ -50,19 +50,13 @@ func (f fence) start(c command, said io.Writer) (*exec.Cmd, fenced, error) {
 
 // run starts the command with its rights, in the control group of the folder if there
 // is one.
-func (f fence) run(c command, said io.Writer, folder *os.File) (cmd *exec.Cmd, err error) {
-	err = child.Start(f.rights, func(attr *syscall.SysProcAttr) (int, error) {
+func (f fence) run(c command, said io.Writer, folder *os.File) (*exec.Cmd, error) {
+	return child.Start(f.rights, func(attr *syscall.SysProcAttr) *exec.Cmd {
 		if folder != nil {
 			attr.UseCgroupFD, attr.CgroupFD = true, int(folder.Fd())
 		}
-		cmd = c.prepare(said)
-		cmd.SysProcAttr = attr
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
+		return c.prepare(said)
 	})
-	return cmd, err
 }
 
 // enter makes the control group, or returns nil where that is not possible. What is

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // Limits of the options.

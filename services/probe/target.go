@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // Target is what a check looks at, as text and understood. The zero Target is none.

@@ -2,10 +2,11 @@ package unit
 
 import (
 	"os"
+	"os/exec"
 	"syscall"
 
 	"vipd/host/cgroup"
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // launch starts a program in the control group, with the rights and a session of its
@@ -16,25 +17,15 @@ func launch(argv, env []string, rights child.Rights, group cgroup.Group, out *os
 		return nil, err
 	}
 	defer folder.Close()
-	nothing, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, err
-	}
-	defer nothing.Close()
 	var pidfd int // every kernel that clones into a control group gives one
-	var started *os.Process
-	err = child.Start(rights, func(attr *syscall.SysProcAttr) (int, error) {
+	cmd, err := child.Start(rights, func(attr *syscall.SysProcAttr) *exec.Cmd {
 		attr.UseCgroupFD, attr.CgroupFD, attr.PidFD = true, int(folder.Fd()), &pidfd
-		started, err = os.StartProcess(argv[0], argv, &os.ProcAttr{Dir: "/", Env: env, Files: []*os.File{nothing, out, out}, Sys: attr})
-		if err != nil {
-			return 0, err
-		}
-		return started.Pid, nil
+		return &exec.Cmd{Path: argv[0], Args: argv, Dir: "/", Env: env, Stdout: out, Stderr: out}
 	})
 	if err != nil {
 		return nil, err
 	}
-	pid := started.Pid
-	started.Release()
+	pid := cmd.Process.Pid
+	cmd.Process.Release()
 	return &mainProcess{pid: pid, file: pidfdFile(pidfd), child: true}, nil
 }

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/host/cgroup"
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // mainProcess is the process that we started, held by a pidfd: the number can't

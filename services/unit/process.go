@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"vipd/host/cgroup"
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // process is a service that is a program, in a control group of its own.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // A program runs without capabilities and can gain none, and writes to its output by

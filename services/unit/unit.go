@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // A Unit is one service on this host. Its methods may be called from any

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // Digest is a hash of what the nodes of a cluster must agree on. It stays the same when only the text changes

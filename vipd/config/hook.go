@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // hooks reads a list of commands that run with the rights.

@@ -3,7 +3,7 @@ package config
 import (
 	"strings"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // rights reads what the commands of a vip or a group run with. Whether the user exists

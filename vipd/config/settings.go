@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"vipd/services/child"
+	"vipd/host/child"
 )
 
 // What a file may ask for. A value beyond a bound is refused with the bound in the reason.

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"vipd/host/child"
 	"vipd/services"
-	"vipd/services/child"
 	"vipd/services/probe"
 	"vipd/services/unit"
 	"vipd/vipd/config"

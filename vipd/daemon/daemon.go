@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat"
-	"vipd/services/child"
+	"vipd/host/child"
 	"vipd/sharedip"
 	"vipd/vipd/config"
 	"vipd/vipd/control"

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"vipd/services/child"
+	"vipd/host/child"
 	"vipd/vipd/config"
 )
 
@@ -28,7 +27,7 @@ type hookRun struct {
 // hookEnvironment is what every command gets, and nothing else but PATH.
 func hookEnvironment(node, token, role string, epoch uint64) []string {
 	return []string{
-		"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+		child.Path,
 		"VIPD_NODE=" + node, "VIPD_TOKEN=" + token, "VIPD_ROLE=" + role, fmt.Sprintf("VIPD_EPOCH=%d", epoch),
 	}
 }
@@ -56,49 +55,31 @@ func (r hookRun) run(report func(string)) {
 func runHook(h config.Hook, r hookRun) error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
 	defer cancel()
-	var said tail
+	var said child.Tail
 	cmd, err := startHook(ctx, h, r, &said)
 	if err == nil {
-		err = cmd.Wait()
-		child.Done(cmd.Process.Pid)
+		err = child.Wait(cmd)
 	}
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // done; what it left running holds its output open
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("killed: not done within %v", r.limit)
-	case len(said.kept) > 0:
-		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(said.kept))
+	case said.String() != "":
+		return fmt.Errorf("%w: %s", err, said.String())
 	}
 	return err
 }
 
-// tail keeps the end of what a command says.
-type tail struct{ kept []byte }
-
-const tailSize = 512
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - tailSize; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
-	}
-	return len(p), nil
-}
-
 // startHook starts one command with its rights and nothing of the daemon's. The whole
 // process group is killed when its time is over.
-func startHook(ctx context.Context, h config.Hook, r hookRun, said *tail) (cmd *exec.Cmd, err error) {
-	err = child.Start(h.Rights, func(attr *syscall.SysProcAttr) (int, error) {
-		cmd = exec.CommandContext(ctx, h.Argv[0], h.Argv[1:]...)
+func startHook(ctx context.Context, h config.Hook, r hookRun, said *child.Tail) (*exec.Cmd, error) {
+	return child.Start(h.Rights, func(*syscall.SysProcAttr) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, h.Argv[0], h.Argv[1:]...)
 		cmd.Env, cmd.Dir = r.env, "/"
 		cmd.Stdout, cmd.Stderr = said, said
-		cmd.SysProcAttr, cmd.WaitDelay = attr, time.Second
+		cmd.WaitDelay = time.Second
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
+		return cmd
 	})
-	return cmd, err
 }

@@ -78,16 +78,6 @@ func TestAHookMayLeaveSomethingRunning(t *testing.T) {
 	hookRun{[]config.Hook{shell("sleep 3 & exit 0")}, 10 * time.Second, []string{"PATH=/bin:/usr/bin"}}.run(func(s string) { t.Error(s) })
 }
 
-func TestTailKeepsTheEnd(t *testing.T) {
-	var said tail
-	for i := range 1000 {
-		fmt.Fprintf(&said, "line %d\n", i)
-	}
-	if len(said.kept) != tailSize || !strings.HasSuffix(string(said.kept), "line 999\n") {
-		t.Errorf("kept %d bytes, ending %q", len(said.kept), said.kept[len(said.kept)-20:])
-	}
-}
-
 // A hook has no capability and can gain none, unless the file gives it some.
 func TestHookHasNoRights(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")

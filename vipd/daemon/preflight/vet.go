@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"vipd/services/child"
+	"vipd/host/child"
 	"vipd/services/probe"
 	"vipd/services/unit"
 	"vipd/vipd/config"

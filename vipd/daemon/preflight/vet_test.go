@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"vipd/host/cgroup"
-	"vipd/services/child"
+	"vipd/host/child"
 	"vipd/vipd/config"
 )
 

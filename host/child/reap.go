@@ -33,13 +33,6 @@ func registered(start func() (int, error)) (pid int, err error) {
 	return pid, err
 }
 
-// Register starts a child that the caller waits for, as it is: with the rights of this
-// process.
-func Register(start func() (pid int, err error)) error {
-	_, err := registered(start)
-	return err
-}
-
 // Expect says that the caller waits for a child that is there already.
 func Expect(pid int) {
 	awaited.mu.Lock()

@@ -11,11 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Start has a process started with these rights and nothing of the daemon's. The
-// function forks, with the attributes given and what it adds to them, and returns the
-// new process's id; where it fails it may be called a second time with other ones. The
-// caller waits for the process, and calls Done when it has.
-func Start(r Rights, start func(attr *syscall.SysProcAttr) (pid int, err error)) error {
+// fork calls start on a thread without the daemon's rights. start forks with the
+// attributes given and returns the id of the process; where it fails, fork calls it a
+// second time with other ones.
+func (r Rights) fork(start func(attr *syscall.SysProcAttr) (pid int, err error)) error {
 	id, err := r.identity()
 	if err != nil {
 		return err

@@ -39,23 +39,17 @@ func here(t *testing.T) string {
 func run(t *testing.T, path string, r Rights) (got told) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	var cmd *exec.Cmd
-	err := Start(r, func(attr *syscall.SysProcAttr) (int, error) {
-		cmd = exec.Command(path, "tell", "all")
+	cmd, err := Start(r, func(*syscall.SysProcAttr) *exec.Cmd {
+		cmd := exec.Command(path, "tell", "all")
 		cmd.Env = []string{"A=b"}
 		cmd.Dir = "/"
 		cmd.Stdout, cmd.Stderr = &out, &errOut
-		cmd.SysProcAttr = attr
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
+		return cmd
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Done(cmd.Process.Pid)
-	if err := cmd.Wait(); err != nil {
+	if err := Wait(cmd); err != nil {
 		t.Fatalf("%v: %s", err, errOut.String())
 	}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {

@@ -27,20 +27,15 @@ func TestReapLeavesWhatIsAwaited(t *testing.T) {
 	var orphans []int
 	for i := range 100 {
 		var out strings.Builder
-		var cmd *exec.Cmd
-		err := Start(Rights{}, func(attr *syscall.SysProcAttr) (int, error) {
-			cmd = exec.Command("/bin/sh", "-c", "sleep 0.1 >/dev/null & echo $!; exit $1", "sh", strconv.Itoa(i))
-			cmd.Stdout, cmd.SysProcAttr = &out, attr
-			if err := cmd.Start(); err != nil {
-				return 0, err
-			}
-			return cmd.Process.Pid, nil
+		cmd, err := Start(Rights{}, func(*syscall.SysProcAttr) *exec.Cmd {
+			cmd := exec.Command("/bin/sh", "-c", "sleep 0.1 >/dev/null & echo $!; exit $1", "sh", strconv.Itoa(i))
+			cmd.Stdout = &out
+			return cmd
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd.Wait()
-		Done(cmd.Process.Pid)
+		Wait(cmd)
 		if code := cmd.ProcessState.ExitCode(); code != i {
 			t.Fatalf("exit status %d, want %d: %v", code, i, cmd.ProcessState)
 		}
