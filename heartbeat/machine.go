@@ -108,7 +108,7 @@ func (LateStep) action()        {}
 func (SessionPending) action()  {}
 func (SessionReplaced) action() {}
 
-// Machine is the heartbeat's mind on one node.
+// Machine is the heartbeat state machine of one node.
 type Machine struct {
 	config    Config
 	peers     []Peer // by place in Config.Peers

@@ -128,7 +128,7 @@ type Claim struct {
 	Verb     uint8
 	To       uint8 // slot that Verb addresses
 	Flags    uint8
-	Reasons  uint32        // why the sender is not fit, one bit each
+	Reasons  uint32        // why the sender is not eligible, one bit each
 	Epoch    uint64        // of the sender's grant
 	Seen     uint64        // highest epoch granted or seen
 	About    uint64        // epoch that Verb speaks of

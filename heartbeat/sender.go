@@ -59,7 +59,7 @@ func (s *Sender) SetPayload(w Payload) { s.payload = w }
 // Stepped notes that the deciding loop was alive at now.
 func (s *Sender) Stepped(now clock.Instant) { s.stepped = now }
 
-// Beat returns the Say of a beat.
+// Beat returns the Send of a beat.
 func (s *Sender) Beat() Send { return Send{Kind: Beat, LAN: s.payload.LAN} }
 
 // Stuck reports whether the loop has been silent for so long that no message may be sent.
@@ -84,9 +84,9 @@ func (s *Sender) Due(now clock.Instant) bool {
 	return true
 }
 
-// Compose returns the message of the given page for a Say at now, and whether
+// Compose returns the message of the given page for a Send at now, and whether
 // another page follows it. Claims that fit one message are in every message. Those
-// that take several are sent when the Say asks for all of them, a page at a time;
+// that take several are sent when the Send asks for all of them, a page at a time;
 // any other message then has the number of the revision and no claims.
 func (s *Sender) Compose(a Send, page int, now clock.Instant, wall clock.Wall) (m Message, more bool) {
 	s.seq++

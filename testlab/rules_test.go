@@ -13,16 +13,16 @@ var (
 	ruleKept      = regexp.MustCompile(`\b([HTFPKGM]\d+)\b`)
 )
 
-// Every rule of docs/tokens.md is named where package token keeps it, and the other way round.
+// Every rule of docs/protocol.md is named where package token keeps it, and the other way round.
 func TestRulesAreKept(t *testing.T) {
-	text, err := os.ReadFile("../docs/tokens.md")
+	text, err := os.ReadFile("../docs/protocol.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	explained, kept := map[string]bool{}, map[string]bool{}
 	for _, found := range ruleExplained.FindAllStringSubmatch(string(text), -1) {
 		if explained[found[1]] {
-			t.Errorf("docs/tokens.md explains %s twice", found[1])
+			t.Errorf("docs/protocol.md explains %s twice", found[1])
 		}
 		explained[found[1]] = true
 	}
@@ -47,7 +47,7 @@ func TestRulesAreKept(t *testing.T) {
 	}
 	for rule := range kept {
 		if !explained[rule] || len(explained) < 30 {
-			t.Errorf("docs/tokens.md does not explain %s", rule)
+			t.Errorf("docs/protocol.md does not explain %s", rule)
 		}
 	}
 }

@@ -19,6 +19,6 @@
 // the newest of its sends that the peer has echoed. The peer takes no earlier than
 // D = 1.25 L after the newest send that it heard. lease.go and take.go are the two halves.
 //
-// docs/tokens.md explains the rules by number (H1, T4); each rule is named at the function
+// docs/protocol.md explains the rules by number (H1, T4); each rule is named at the function
 // that keeps it.
 package token

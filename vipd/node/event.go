@@ -8,8 +8,9 @@ import (
 
 // Event is something that happened. The machine takes its own events below,
 // heartbeat.Received, those of package services but Grant, Revoke and Reconfigure,
-// and from the hands token.Up, Failed, Down, Recorded,
-// Reserved, Adopt, Recall, Fitness, Foreign, Answered and PeerAsks, or Several of them.
+// and from the effectors token.Up, Failed, Down, RecordPersisted,
+// EpochsReserved, Adopt, RestoreRecord, Eligibility, NetworkForwarding, ProbeAnswered and
+// PeerProbes, or a Batch of them.
 type Event any
 
 // Tick is the passing of time: the deadline was reached.
@@ -73,13 +74,13 @@ type Reload struct {
 type StoppedGroups struct{ Names []string }
 
 // Action is something to do, in order. It is one of this package's actions
-// below, heartbeat.Say, heartbeat.Outranked, or token.Acquire, Drop, Announce,
+// below, heartbeat.Send, heartbeat.SessionReplaced, or token.Acquire, Drop, Announce,
 // Lease, *Leases, Store and Reserve; Acquire and Drop of a group's token are told and need no
 // doing. Of services it is Start, Stop, Probe, Changed and Failed.
 type Action any
 
 // Payload replaces the contents of the beats after a change. It comes before the
-// Say that needs it. Its lists stay as they are, itself it is valid until the next Step.
+// Send that needs it. Its lists stay as they are, itself it is valid until the next Step.
 type Payload struct{ heartbeat.Payload }
 
 // Reply answers a Command.

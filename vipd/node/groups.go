@@ -43,7 +43,7 @@ type groups struct {
 // groupEligibility is the reasons against this node for one token.
 type groupEligibility struct {
 	token   uint64       // its ID: a number may become another token's
-	outside token.Reason // by the hands
+	outside token.Reason // by the effector
 	told    token.Reason // to the token machine, last
 }
 

@@ -12,7 +12,7 @@ import (
 // Times of the node's own doings.
 const (
 	commandLimit = 5 * time.Second         // an operator's order takes no longer
-	stopLimit    = 2 * time.Second         // waiting for the hands, and for the peers to know
+	stopLimit    = 2 * time.Second         // waiting for the effectors, and for the peers to know
 	restartLimit = time.Second             // waiting for the peers to know that we restart
 	Grace        = 2 * time.Second         // lease of resources that a restarting daemon leaves up
 	absence      = Grace + Grace/4         // the wait that its peers are asked for: W for that lease
@@ -37,7 +37,7 @@ type Config struct {
 	Services Services
 }
 
-// Machine is one node's mind.
+// Machine is the state machine of one node.
 type Machine struct {
 	config Config
 	beats  *heartbeat.Machine
@@ -48,7 +48,7 @@ type Machine struct {
 	paused    map[int]bool      // the groups whose services were told not to start units
 	numbers   map[uint64]int    // token ID → number
 	peers     []peer            // by place in config.Peers
-	sends     []Action          // of heartbeat.Say
+	sends     []Action          // of heartbeat.Send
 	claims    []heartbeat.Claim // as of the newest revision
 	pager     claimPager
 	suspended bool
@@ -288,7 +288,7 @@ func (m *Machine) reload(now clock.Instant, r Reload) {
 	m.decide(now, token.BumpRevision{})
 }
 
-// requestClaims has every peer's claims read again with its next word: the token
+// requestClaims has every peer's claims read again with its next report: the token
 // machine has forgotten them, or counts its tokens differently.
 func (m *Machine) requestClaims() {
 	for i := range m.peers {
