@@ -61,6 +61,7 @@ var house = map[string]room{
 	"host/boot":       {1, open},
 	"host/cgroup":     {0, open},
 	"host/child":      {0, open},
+	"host/mapped":     {0, open},
 	"heartbeat/clock": {0, pure},
 	"pgm/packet":      {0, pure},
 	"multicast":       {0, alone},

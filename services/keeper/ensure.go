@@ -46,7 +46,7 @@ func ensure(ctx context.Context, o Options) (p Process, err error) {
 	if err != nil {
 		return p, err
 	}
-	defer s.close()
+	defer s.Close()
 	running, err := locked(o.RunDir)
 	if err != nil {
 		return p, err
@@ -116,8 +116,8 @@ func (w *wait) forLook(ctx context.Context) (int, error) {
 	tick := time.NewTicker(awaitEvery)
 	defer tick.Stop()
 	for {
-		pid := int(w.sheet.word(atKeeper).Load())
-		looked := clock.Instant(w.sheet.word(atLooked).Load()) >= w.since
+		pid := int(w.sheet.Word(atKeeper).Load())
+		looked := clock.Instant(w.sheet.Word(atLooked).Load()) >= w.since
 		if looked && (w.child == nil || pid == w.child.pid) {
 			return pid, nil
 		}

@@ -178,14 +178,14 @@ func (p *Page) Guards() (list []Guarded) {
 
 // Looked is when the keeper looked at the page last, at least every half second; 0
 // if none has yet.
-func (p *Page) Looked() clock.Instant { return clock.Instant(p.sheet.word(atLooked).Load()) }
+func (p *Page) Looked() clock.Instant { return clock.Instant(p.sheet.Word(atLooked).Load()) }
 
 // Close lets go of the page. What is guarded stays guarded.
 func (p *Page) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.rows)
-	return p.sheet.close()
+	return p.sheet.Close()
 }
 
 // identify finds out which directory a control group is.

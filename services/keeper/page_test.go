@@ -91,7 +91,7 @@ func TestPageIsLeftToTheNext(t *testing.T) {
 	if err := page.Guard(a, until); err != nil || page.sheet.state(page.rows[a]).Load() == before {
 		t.Errorf("a group that was made anew kept its guard: %v", err)
 	}
-	page.sheet.memory[atBoot] ^= 1
+	page.sheet.Bytes()[atBoot] ^= 1
 	page.Close()
 	if left := p.page().Guards(); len(left) != 0 {
 		t.Errorf("left by another boot: %v", left)
@@ -159,7 +159,7 @@ func TestRowIsNeverOfTwo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.close()
+	defer other.Close()
 	var rows [2]row
 	for i := range rows {
 		if rows[i], err = identify(p.group(strings.Repeat(string(rune('a'+i)), 100*(i+1)))); err != nil {

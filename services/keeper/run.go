@@ -76,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := hurry(); err != nil {
 		o.Log.Warn("no right to run before others: on a busy host a kill may be late", "refused", err)
 	}
-	o.Log.Info("guarding", "page", k.sheet.path, "below", o.Root, "in", o.Only)
+	o.Log.Info("guarding", "page", k.sheet.Path(), "below", o.Root, "in", o.Only)
 	for ctx.Err() == nil {
 		now := boot.Now()
 		next := k.look(now)

@@ -49,7 +49,7 @@ func (k *keeper) close() {
 		k.watches[i].drop()
 	}
 	k.root.close()
-	k.sheet.close()
+	k.sheet.Close()
 }
 
 func (w *watch) drop() {
@@ -64,7 +64,7 @@ func (k *keeper) done(now clock.Instant) string {
 	switch {
 	case k.needed == now:
 		return ""
-	case k.sheet.gone():
+	case k.sheet.Removed():
 		return "the page is gone"
 	case now.Sub(k.needed) >= linger:
 		return "nothing to guard"
@@ -74,8 +74,8 @@ func (k *keeper) done(now clock.Instant) string {
 
 // look looks at every row, kills what has run out, and says when to look again.
 func (k *keeper) look(now clock.Instant) (next clock.Instant) {
-	k.sheet.word(atKeeper).Store(uint64(os.Getpid()))
-	k.sheet.word(atLooked).Store(uint64(now))
+	k.sheet.Word(atKeeper).Store(uint64(os.Getpid()))
+	k.sheet.Word(atLooked).Store(uint64(now))
 	next = now.Add(idleEvery)
 	if !k.sheet.valid(k.boot) {
 		return next

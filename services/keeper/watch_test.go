@@ -97,7 +97,7 @@ func TestPageOfAnotherBootGuardsNothing(t *testing.T) {
 	if err := page.Guard(group, boot.Now()); err != nil {
 		t.Fatal(err)
 	}
-	page.sheet.memory[atBoot] ^= 1
+	page.sheet.Bytes()[atBoot] ^= 1
 	k.look(boot.Now().Add(time.Minute))
 	if status(page, group) != Armed {
 		t.Error("acted on the page of another boot")
@@ -196,7 +196,7 @@ func FuzzRow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, octets []byte) {
 		p := newPlace(t)
 		page, k := p.page(), p.looker()
-		copy(page.sheet.memory[headSize:headSize+rowSize], octets)
+		copy(page.sheet.Bytes()[headSize:headSize+rowSize], octets)
 		k.look(boot.Now())
 		k.look(boot.Now().Add(time.Minute))
 		if k.watches[0].victim != nil {
