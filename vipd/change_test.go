@@ -31,7 +31,7 @@ func TestChanges(t *testing.T) {
 		{"move vip:front --to hist-a", nil, 0, "vip:front is at hist-a already\n",
 			control.MoveRequest{Token: "vip:front", To: "hist-a"}},
 		{"release vip:front", nil, 0, "vip:front follows policy again\n", control.ReleaseRequest{Token: "vip:front"}},
-		{"release vip:front --dry-run", nil, 0, "dry run: vip:front follows policy again; expected outage 0.0ms\n",
+		{"unpin vip:front --dry-run", nil, 0, "dry run: vip:front follows policy again; expected outage 0.0ms\n",
 			control.ReleaseRequest{Token: "vip:front", DryRun: true}},
 		{"suspend", nil, 0, "hist-a is suspended\nvip:front moved from hist-a to hist-b in 12ms (epoch 4865)\n",
 			control.SuspendRequest{Node: "hist-a"}},
@@ -71,7 +71,7 @@ func TestChangesAsJSON(t *testing.T) {
 	serve(t, &fakeDaemon{status: pair(now)}, control.NewJournal(), dir)
 	for args, want := range map[string]any{
 		"move vip:front --to hist-b": &control.MoveResult{Token: "vip:front", From: "hist-a", To: "hist-b", Epoch: 4609, TookMS: 7.52, ExpectedOutageMS: 8},
-		"release vip:front":          &control.Change{Text: "vip:front follows policy again", Moves: []control.MoveResult{}},
+		"unpin vip:front":            &control.Change{Text: "vip:front follows policy again", Moves: []control.MoveResult{}},
 		"restart --dry-run":          &control.Change{Text: "this daemon would execute itself anew", Moves: []control.MoveResult{}, DryRun: true},
 	} {
 		code, out, errOut := vipd(t.Context(), append(strings.Fields(args), "--json", "--run-dir", dir)...)

@@ -100,7 +100,7 @@ func groupStartCommand() *cobra.Command {
 		Short: "End an operator's stop of a service group",
 		Long: `Ends 'vipd group stop', and forgives what a group failed with, on every node
 that is heard or on one: the node that has its token starts it again, or every
-fit node where run = "both".`,
+eligible node where run = "all".`,
 		Example: `  vipd group start historian
   vipd group start dataserver --node hist-b`,
 	})
@@ -124,7 +124,7 @@ func groupRestartCommand() *cobra.Command {
 		Use:   "restart NAME",
 		Short: "Restart a service group where it runs",
 		Long: `Stops a service group and starts it again where it runs; no other node takes
-it meanwhile. Where run = "both" the nodes follow each other, the standby
+it meanwhile. Where run = "all" the nodes follow each other, the standby
 first, each when the one before runs again; with --both all do it at once.
 With --node it is restarted there alone. An address that requires the group is on
 another node meanwhile, where one is fit.`,

@@ -23,7 +23,7 @@ func withGroups(taken time.Time) control.Status {
 			SinceMS: new(60e3), Eligible: fit, Bits: control.Bits{AutoFailback: true, DisableInheritance: true}},
 	}, s.Tokens...)
 	s.Groups = []control.GroupStatus{
-		{Name: "dataserver", Kind: "dataserver", Token: "group:dataserver", Run: "both", State: control.GroupRunning, Epoch: 4097,
+		{Name: "dataserver", Kind: "dataserver", Token: "group:dataserver", Run: "all", State: control.GroupRunning, Epoch: 4097,
 			Text: "mosquitto.service: exited with status 1", Restarts: 1, Contained: "systemd",
 			Units: []control.UnitStatus{{Name: "mosquitto.service", State: control.GroupRunning}},
 			Checks: []control.CheckStatus{
@@ -137,7 +137,7 @@ func TestGroupLooks(t *testing.T) {
 		code      int
 		want      string // a part of what is said
 	}{
-		{"list", dir, 0, "GROUP       KIND        RUN   HOLDER"},
+		{"list", dir, 0, "GROUP       KIND        RUN  HOLDER"},
 		{"show historian", dir, 0, "process 812 does not end"},
 		{"show group:historian", dir, 0, "process 812 does not end"},
 		{"list", none, 0, "no service groups are configured\n"},

@@ -18,7 +18,7 @@ func TestMisuse(t *testing.T) {
 		hint    = "see 'vipd help'\n"
 		run     = "usage: vipd run [flags]; see 'vipd help run'\n"
 		move    = "usage: vipd move TOKEN --to NODE [flags]; see 'vipd help move'\n"
-		release = "usage: vipd unpin TOKEN [flags]; see 'vipd help release'\n"
+		release = "usage: vipd unpin TOKEN [flags]; see 'vipd help unpin'\n"
 		suspend = "usage: vipd suspend [NODE] [flags]; see 'vipd help suspend'\n"
 		status  = "usage: vipd status [flags]; see 'vipd help status'\n"
 		events  = "usage: vipd events [flags]; see 'vipd help events'\n"

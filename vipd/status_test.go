@@ -120,7 +120,7 @@ func TestStatusOfNoDaemon(t *testing.T) {
 	dir := shortDir(t)
 	socket := filepath.Join(dir, "vipd.sock")
 	stopped := "not running: nobody answers at " + socket + "; start it with 'systemctl start vipd' or 'vipd run'\n"
-	for args, want := range map[string]int{"status": 3, "status --json": 3, "events": 1, "release vip:front": 1, "restart": 1} {
+	for args, want := range map[string]int{"status": 3, "status --json": 3, "events": 1, "unpin vip:front": 1, "restart": 1} {
 		verb := strings.Fields(args)
 		code, out, errOut := vipd(t.Context(), append(verb, "--run-dir", dir)...)
 		if code != want || out != "" || errOut != "vipd "+verb[0]+": "+stopped {

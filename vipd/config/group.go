@@ -81,8 +81,8 @@ func (t table) kindAndRun(g *Group) {
 		g.Kind = word
 	}
 	g.Both = g.Kind == Dataserver
-	if word := t.word("run", "one", "both", "one"); word != "" {
-		g.Both = word == "both"
+	if word := t.word("run", "one", "all", "one", "both"); word != "" {
+		g.Both = word != "one" // both is the earlier word for all
 	}
 }
 

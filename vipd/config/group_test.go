@@ -39,6 +39,7 @@ func TestGroupDefaults(t *testing.T) {
 		`kind = "historian"`:                    of(one, Historian),
 		`kind = "rtdb"`:                         of(one, RTDB),
 		"kind = \"dataserver\"\nrun = \"one\"":  of(one, Dataserver),
+		`run = "all"`:                           both,
 		`run = "both"`:                          both,
 		`kind = "dataserver"`:                   of(both, Dataserver),
 		"kind = \"historian\"\nrun = \"both\"":  of(both, Historian),

@@ -35,7 +35,7 @@ func pair() Status {
 		}},
 		Groups: []GroupStatus{
 			{
-				Name: "dataserver", Kind: "dataserver", Token: "group:dataserver", Run: "both", State: GroupRunning, Epoch: 16<<8 | 1,
+				Name: "dataserver", Kind: "dataserver", Token: "group:dataserver", Run: "all", State: GroupRunning, Epoch: 16<<8 | 1,
 				Text: "mosquitto.service: exited with status 1", Restarts: 1, Contained: "systemd",
 				Units:  []UnitStatus{{Name: "mosquitto.service", State: GroupRunning}},
 				Checks: []CheckStatus{{Name: "tcp://127.0.0.1:1883", Healthy: true, InARow: 212, Text: "connected"}},

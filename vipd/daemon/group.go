@@ -66,7 +66,7 @@ func (d *Daemon) groupStatus() (list []control.GroupStatus) {
 		s := control.GroupStatus{Name: g.Name, Kind: g.Kind, Token: g.Token(), Run: "one", State: v.State.String(), Epoch: v.Epoch,
 			Text: v.Text, Restarts: v.Restarts, Contained: c.contained()}
 		if g.Both {
-			s.Run = "both"
+			s.Run = "all"
 		}
 		for i, u := range v.Units {
 			if i < len(g.Units) {
