@@ -50,8 +50,8 @@ func (m *Machine) result(now clock.Instant, e Result) {
 	}
 }
 
-// sick returns the first check that is not healthy, -1 if all are.
-func (g *group) sick() int {
+// firstUnhealthy returns the first check that is not healthy, -1 if all are.
+func (g *group) firstUnhealthy() int {
 	for i := range g.checks {
 		if !g.checks[i].healthy {
 			return i
@@ -60,30 +60,30 @@ func (g *group) sick() int {
 	return -1
 }
 
-// probe turns the checks on, with nothing known of them.
-func (m *Machine) probe(i int) {
+// startChecks turns the checks on, with nothing known of them.
+func (m *Machine) startChecks(i int) {
 	g := &m.groups[i]
 	clear(g.checks)
 	g.probing = m.order()
 	m.do(Probe{Group: i, On: true, Order: g.probing})
 }
 
-// unprobe turns the checks off.
-func (m *Machine) unprobe(i int) {
+// stopChecks turns the checks off.
+func (m *Machine) stopChecks(i int) {
 	if g := &m.groups[i]; g.probing != 0 {
 		m.do(Probe{Group: i, Order: g.probing})
 		g.probing = 0
 	}
 }
 
-// presume turns on the checks of a group that was up already: they are healthy
+// assumeHealthy turns on the checks of a group that was up already: they are healthy
 // until they say otherwise.
-func (m *Machine) presume(i int) {
+func (m *Machine) assumeHealthy(i int) {
 	g := &m.groups[i]
 	if len(g.checks) == 0 {
 		return
 	}
-	m.probe(i)
+	m.startChecks(i)
 	for c := range g.checks {
 		g.checks[c].healthy = true
 	}

@@ -18,8 +18,8 @@ type crash struct {
 	locked bool            // given up twice: nothing starts
 }
 
-// recall is for a new grant.
-func (c *crash) recall(now clock.Instant, within time.Duration) {
+// beginGrant is for a new grant.
+func (c *crash) beginGrant(now clock.Instant, within time.Duration) {
 	c.spent = slices.DeleteFunc(c.spent, func(at clock.Instant) bool { return within > 0 && now.Sub(at) >= within })
 	if now.Sub(c.gaveUp) >= max(within, Memory) {
 		c.gaveUp = 0
@@ -32,8 +32,8 @@ func (c *crash) allows(attempts int) bool {
 	return !c.last && len(c.spent) < min(attempts, MaxAttempts)
 }
 
-// forgive lets time heal, while the group runs.
-func (m *Machine) forgive(now clock.Instant, g *group) {
+// resetFailures lets time heal, while the group runs.
+func (m *Machine) resetFailures(now clock.Instant, g *group) {
 	within := g.spec.Restart.Within
 	if within <= 0 {
 		return
@@ -47,51 +47,51 @@ func (m *Machine) forgive(now clock.Instant, g *group) {
 	}
 }
 
-// broke notes that a unit died or could not start, whatever it left.
-func (m *Machine) broke(now clock.Instant, i, n int, order uint64, text string) {
+// unitFailed notes that a unit died or could not start, whatever it left.
+func (m *Machine) unitFailed(now clock.Instant, i, n int, order uint64, text string) {
 	g, u := m.unit(i, n, order)
 	if u == nil || u.state != Starting && u.state != Running {
 		return
 	}
 	u.state, u.text, g.changed = Broken, text, true
 	if g.state == Starting || g.state == Running {
-		m.fail(now, i, g.said(n))
+		m.fail(now, i, g.unitText(n))
 	}
 }
 
-// said returns the unit's text with its name.
-func (g *group) said(u int) string { return g.spec.Units[u] + ": " + g.units[u].text }
+// unitText returns the unit's text with its name.
+func (g *group) unitText(u int) string { return g.spec.Units[u] + ": " + g.units[u].text }
 
 // fail begins to take down what is left of the group.
 func (m *Machine) fail(now clock.Instant, i int, text string) {
 	g := &m.groups[i]
 	if g.state == Running {
-		m.forgive(now, g) // the deadline may be late
+		m.resetFailures(now, g) // the deadline may be late
 	}
 	g.failure, g.changed = text, true
-	m.sink(i, true)
+	m.beginStop(i, true)
 }
 
-// giveUp ends the grant's use here.
-func (m *Machine) giveUp(now clock.Instant, i int) {
+// noRestartLeft ends the grant's use here.
+func (m *Machine) noRestartLeft(now clock.Instant, i int) {
 	g := &m.groups[i]
 	g.crash.gaveUp = now
 	if g.crash.last {
 		g.crash.locked = true
 		g.failure += " (given up twice, waits for a reset)"
 	}
-	m.surrender(i)
+	m.giveUp(i)
 }
 
-// surrender tells the token that the group can't run here.
-func (m *Machine) surrender(i int) {
+// giveUp tells the token that the group can't run here.
+func (m *Machine) giveUp(i int) {
 	g := &m.groups[i]
 	g.spent, g.broken = true, false
 	m.set(g, Broken)
 	m.do(Failed{Group: i, Epoch: g.epoch, Text: g.failure})
 }
 
-// pardon forgets every failure.
-func (g *group) pardon() {
+// clearFailures forgets every failure.
+func (g *group) clearFailures() {
 	g.crash, g.failure, g.changed = crash{}, "", true
 }

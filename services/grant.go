@@ -13,9 +13,9 @@ func (m *Machine) grant(now clock.Instant, e Grant) {
 		m.regrant(e)
 	case !g.gone:
 		g.hold(now, e.Epoch)
-		g.crash.recall(now, g.spec.Restart.Within)
+		g.crash.beginGrant(now, g.spec.Restart.Within)
 		if g.crash.locked {
-			m.surrender(e.Group)
+			m.giveUp(e.Group)
 			return
 		}
 		g.failure = ""
@@ -55,11 +55,11 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 		}
 	}
 	if missing >= 0 {
-		m.fail(now, e.Group, g.said(missing))
+		m.fail(now, e.Group, g.unitText(missing))
 		return
 	}
-	m.presume(e.Group)
-	m.runs(now, e.Group)
+	m.assumeHealthy(e.Group)
+	m.groupRunning(now, e.Group)
 }
 
 // revoke takes the group down; decide answers as soon as nothing is left.
@@ -72,8 +72,8 @@ func (m *Machine) revoke(i int) {
 	m.takeDown(i)
 }
 
-// rest is for a group of which nothing is here: it owes the token an answer.
-func (m *Machine) rest(i int) {
+// answerRevoke is for a group of which nothing is here: it owes the token an answer.
+func (m *Machine) answerRevoke(i int) {
 	if g := &m.groups[i]; g.leaves {
 		g.leaves, g.paused = false, false
 		m.do(Down{Group: i})
@@ -87,7 +87,7 @@ func (m *Machine) reset(now clock.Instant, i int) {
 	if g == nil {
 		return
 	}
-	g.pardon()
+	g.clearFailures()
 	switch g.state {
 	case Blocked:
 		g.due = now

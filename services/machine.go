@@ -56,8 +56,8 @@ func New(specs []Spec, now clock.Instant) *Machine {
 	return m
 }
 
-// fresh returns a group of which nothing is here.
-func fresh(spec Spec) group {
+// newGroup returns a group of which nothing is here.
+func newGroup(spec Spec) group {
 	return group{spec: spec, waits: -1, units: make([]unit, len(spec.Units)), checks: make([]check, len(spec.Checks))}
 }
 
@@ -100,15 +100,15 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 	case Adopt:
 		m.adopt(now, ev)
 	case Started:
-		m.started(ev)
+		m.unitStarted(ev)
 	case StartFailed:
-		m.broke(now, ev.Group, ev.Unit, ev.Order, ev.Text)
+		m.unitFailed(now, ev.Group, ev.Unit, ev.Order, ev.Text)
 	case Died:
-		m.broke(now, ev.Group, ev.Unit, ev.Order, ev.Text)
+		m.unitFailed(now, ev.Group, ev.Unit, ev.Order, ev.Text)
 	case Stopped:
-		m.stopped(ev)
+		m.unitStopped(ev)
 	case StopFailed:
-		m.stopFailed(now, ev)
+		m.unitStopFailed(now, ev)
 	case Result:
 		m.result(now, ev)
 	case Reset:
@@ -124,13 +124,13 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 func (m *Machine) decide(now clock.Instant, i int) {
 	switch m.groups[i].state {
 	case Idle, Broken:
-		m.rest(i)
+		m.answerRevoke(i)
 	case Starting:
-		m.raise(now, i)
+		m.startGroup(now, i)
 	case Running:
-		m.forgive(now, &m.groups[i])
+		m.resetFailures(now, &m.groups[i])
 	default:
-		m.lower(now, i)
+		m.stopGroup(now, i)
 	}
 }
 

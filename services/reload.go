@@ -30,15 +30,15 @@ func (m *Machine) number(spec Spec) int {
 		if g.spec.Name == spec.Name {
 			return i
 		}
-		if g.gone && !g.held && !g.leaves && g.last() < 0 {
+		if g.gone && !g.held && !g.leaves && g.lastNotStopped() < 0 {
 			free = i
 		}
 	}
 	if free < 0 {
-		m.groups = append(m.groups, fresh(spec))
+		m.groups = append(m.groups, newGroup(spec))
 		return len(m.groups) - 1
 	}
-	m.groups[free] = fresh(spec)
+	m.groups[free] = newGroup(spec)
 	return free
 }
 
@@ -51,16 +51,16 @@ func (m *Machine) change(i int, spec Spec) {
 		m.adjust(i, spec)
 	} else {
 		g.next = &spec
-		m.exchange(i)
+		m.replaceSpec(i)
 	}
 	if back && g.state == Idle && g.held && !g.spent {
 		m.set(g, Starting)
 	}
 }
 
-// exchange stops the group as it was; at rest it is exchanged at once.
-func (m *Machine) exchange(i int) {
-	if m.groups[i].last() < 0 {
+// replaceSpec stops the group as it was; at rest it is exchanged at once.
+func (m *Machine) replaceSpec(i int) {
+	if m.groups[i].lastNotStopped() < 0 {
 		m.renew(i)
 		return
 	}
@@ -73,7 +73,7 @@ func (m *Machine) renew(i int) {
 	g := &m.groups[i]
 	g.spec, g.next = *g.next, nil
 	g.units, g.checks = make([]unit, len(g.spec.Units)), make([]check, len(g.spec.Checks))
-	g.pardon()
+	g.clearFailures()
 	g.broken, g.again = false, false
 	if g.state == Broken {
 		m.set(g, Idle)
@@ -89,10 +89,10 @@ func (m *Machine) adjust(i int, spec Spec) {
 	if same {
 		return
 	}
-	m.unprobe(i)
+	m.stopChecks(i)
 	g.checks, g.changed = make([]check, len(spec.Checks)), true
 	if g.state == Running {
-		m.presume(i)
+		m.assumeHealthy(i)
 	}
 }
 

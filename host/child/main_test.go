@@ -39,7 +39,7 @@ func locked() int {
 	id, err := Rights{}.identity()
 	onThread(func() {
 		if err == nil {
-			err = id.strip()
+			err = id.dropRights()
 		}
 		for range 16 {
 			kept = append(kept, make([]byte, 8<<20))

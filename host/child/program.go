@@ -40,7 +40,7 @@ func (r Rights) mayRun(path string) error {
 		return err
 	}
 	onThread(func() {
-		if err = id.pose(); err == nil {
+		if err = id.impersonate(); err == nil {
 			err = unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, 0)
 		}
 	})
@@ -50,9 +50,9 @@ func (r Rights) mayRun(path string) error {
 	return err
 }
 
-// pose makes the user the calling thread's real one, with no right to pass by the rights
+// impersonate makes the user the calling thread's real one, with no right to pass by the rights
 // of files.
-func (id identity) pose() error {
+func (id identity) impersonate() error {
 	if id.regroups() || id.changes() {
 		if err := setGroups(id.gid, keep, id.groups); err != nil {
 			return err

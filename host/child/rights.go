@@ -65,7 +65,7 @@ func (r Rights) Check() error {
 // identity looks user and groups up. Of the default user it takes the process's own
 // where there is none that it may become.
 func (r Rights) identity() (id identity, err error) {
-	if id, err = r.person(); err != nil {
+	if id, err = r.lookupUser(); err != nil {
 		return id, err
 	}
 	if r.Group != "" {
@@ -88,8 +88,8 @@ func (r Rights) identity() (id identity, err error) {
 	return id, nil
 }
 
-// person is the user's part of the identity.
-func (r Rights) person() (identity, error) {
+// lookupUser is the user's part of the identity.
+func (r Rights) lookupUser() (identity, error) {
 	if r.User != "" {
 		id, err := userID(r.User)
 		if err != nil {

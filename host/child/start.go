@@ -21,7 +21,7 @@ func (r Rights) fork(start func(attr *syscall.SysProcAttr) (pid int, err error))
 	}
 	dumpable, _, _ := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 0, 0, 0, 0)
 	onThread(func() {
-		if err = id.strip(); err == nil {
+		if err = id.dropRights(); err == nil {
 			err = id.start(start)
 		}
 	})
@@ -51,7 +51,7 @@ func (id identity) start(start func(*syscall.SysProcAttr) (int, error)) error {
 	settled := make(chan struct{})
 	go func() { // on a thread that has the daemon's rights
 		defer close(settled)
-		id.settle(pid)
+		id.resetProcess(pid)
 	}()
 	<-settled
 	if held {
@@ -117,11 +117,11 @@ func release(pid int) {
 // lockedMemory is the kernel's own limit of locked memory, in octets.
 const lockedMemory = 8 << 20
 
-// settle takes from a process what belongs to it as a whole, and gives it the pipes that
+// resetProcess takes from a process what belongs to it as a whole, and gives it the pipes that
 // its output goes to, so that it may open them again by /dev/stderr. It may have ended.
-func (id identity) settle(pid int) {
+func (id identity) resetProcess(pid int) {
 	if id.all {
-		lift(pid)
+		resetOOMScore(pid)
 		return
 	}
 	for resource, most := range map[int]uint64{unix.RLIMIT_NICE: 0, unix.RLIMIT_RTPRIO: 0, unix.RLIMIT_MEMLOCK: lockedMemory} {
@@ -130,7 +130,7 @@ func (id identity) settle(pid int) {
 			_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: min(l.Cur, most), Max: most}, nil)
 		}
 	}
-	lift(pid)
+	resetOOMScore(pid)
 	if !id.changes() {
 		return
 	}
@@ -142,8 +142,8 @@ func (id identity) settle(pid int) {
 	}
 }
 
-// lift takes from a process what the daemon has against being killed when memory is
+// resetOOMScore takes from a process what the daemon has against being killed when memory is
 // short.
-func lift(pid int) {
+func resetOOMScore(pid int) {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0) // raising it is allowed to everybody
 }

@@ -31,10 +31,10 @@ func onThread(f func()) {
 // defaultSlack is the kernel's timer slack of an ordinary process, in nanoseconds.
 const defaultSlack = 50_000
 
-// strip takes from the calling thread what a command must not inherit from it. The
+// dropRights takes from the calling thread what a command must not inherit from it. The
 // user's change is left to the new process, whose parent must be able to put it into a
 // control group.
-func (id identity) strip() error {
+func (id identity) dropRights() error {
 	ordinary := unix.SchedAttr{
 		// Reset on fork keeps it so if the daemon's priority is raised in between.
 		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
@@ -50,12 +50,12 @@ func (id identity) strip() error {
 	if id.all {
 		return nil
 	}
-	return id.stripCapabilities()
+	return id.dropCapabilities()
 }
 
-// stripCapabilities leaves the thread those that the command gets and, where it is to
+// dropCapabilities leaves the thread those that the command gets and, where it is to
 // become another user, what it needs for that, which the change takes from it.
-func (id identity) stripCapabilities() error {
+func (id identity) dropCapabilities() error {
 	have, err := ownCapabilities()
 	if err != nil {
 		return err

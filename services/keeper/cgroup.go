@@ -12,10 +12,10 @@ import (
 // cgroupVariable tells a keeper that Ensure starts which control group to enter.
 const cgroupVariable = "VIPD_KEEPER_CGROUP"
 
-// settle moves this process into the control group that Ensure chose, if Ensure
+// enterChosenCgroup moves this process into the control group that Ensure chose, if Ensure
 // started it. It comes before the first look, so that no group is guarded that the
 // keeper is about to leave or enter.
-func settle() error {
+func enterChosenCgroup() error {
 	path := os.Getenv(cgroupVariable)
 	os.Unsetenv(cgroupVariable)
 	if path == "" {
@@ -24,9 +24,9 @@ func settle() error {
 	return cgroup.Group(path).Enter(os.Getpid())
 }
 
-// beside is the path of vipd-keeper beside the control group of this process, or
+// defaultCgroup is the path of vipd-keeper beside the control group of this process, or
 // below it when that is the topmost.
-func beside() (string, error) {
+func defaultCgroup() (string, error) {
 	own, err := cgroup.Own()
 	if err != nil {
 		return "", err
@@ -42,9 +42,9 @@ func beside() (string, error) {
 	return filepath.Join(above, "vipd-keeper"), nil
 }
 
-// apart says whether a process is in a control group that is neither that of this
+// outsideOwnCgroup says whether a process is in a control group that is neither that of this
 // process nor below it; all are below the topmost, which can't be killed or frozen.
-func apart(pid int) bool {
+func outsideOwnCgroup(pid int) bool {
 	own, errOwn := cgroup.Own()
 	its, errIts := cgroup.Of(pid)
 	mount, errMount := cgroup.Root()

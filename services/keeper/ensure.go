@@ -42,7 +42,7 @@ func Ensure(ctx context.Context, o Options) (Process, error) {
 }
 
 func ensure(ctx context.Context, o Options) (p Process, err error) {
-	s, err := openSheet(o.RunDir)
+	s, err := openPageFile(o.RunDir)
 	if err != nil {
 		return p, err
 	}
@@ -51,18 +51,18 @@ func ensure(ctx context.Context, o Options) (p Process, err error) {
 	if err != nil {
 		return p, err
 	}
-	w := wait{sheet: s, runDir: o.RunDir, since: boot.Now().Add(-stalledTime)}
+	w := wait{page: s, runDir: o.RunDir, since: boot.Now().Add(-stalledTime)}
 	if !running {
 		w.since = boot.Now()
 		if w.child, err = start(o); err != nil {
 			return p, err
 		}
 	}
-	if p.PID, err = w.forLook(ctx); err != nil {
+	if p.PID, err = w.untilScan(ctx); err != nil {
 		return p, err
 	}
 	p.Started = w.child != nil
-	p.Apart = apart(p.PID)
+	p.Apart = outsideOwnCgroup(p.PID)
 	return p, nil
 }
 
@@ -80,7 +80,7 @@ func start(o Options) (*child, error) {
 	cgroup := o.Cgroup
 	if cgroup == "" {
 		var err error
-		if cgroup, err = beside(); err != nil {
+		if cgroup, err = defaultCgroup(); err != nil {
 			return nil, fmt.Errorf("find a control group for it: %w", err)
 		}
 	}
@@ -105,19 +105,19 @@ func start(o Options) (*child, error) {
 
 // wait is a wait for a keeper's look at the page.
 type wait struct {
-	sheet  *sheet
+	page   *pageFile
 	runDir string
 	since  clock.Instant
 	child  *child // nil: somebody else's
 }
 
-// forLook returns the process id of the keeper that has looked.
-func (w *wait) forLook(ctx context.Context) (int, error) {
+// untilScan returns the process id of the keeper that has looked.
+func (w *wait) untilScan(ctx context.Context) (int, error) {
 	tick := time.NewTicker(awaitEvery)
 	defer tick.Stop()
 	for {
-		pid := int(w.sheet.Word(atKeeper).Load())
-		looked := clock.Instant(w.sheet.Word(atLooked).Load()) >= w.since
+		pid := int(w.page.Word(atKeeper).Load())
+		looked := clock.Instant(w.page.Word(atLooked).Load()) >= w.since
 		if looked && (w.child == nil || pid == w.child.pid) {
 			return pid, nil
 		}

@@ -141,7 +141,7 @@ func TestRunEnds(t *testing.T) {
 		t.Error(err)
 	}
 	ended = run(t.Context())
-	os.Remove(filepath.Join(p.runDir, sheetName))
+	os.Remove(filepath.Join(p.runDir, pageName))
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}

@@ -33,7 +33,7 @@ func TestSilentDaemon(t *testing.T) {
 			p, page, group := watched(t)
 			service := p.start(group, "service")
 			daemon := p.start("", "daemon", p.runDir, group)
-			await(t, "the guard", func() bool { r, _ := page.sheet.read(0); return r.state.status() == Armed })
+			await(t, "the guard", func() bool { r, _ := page.file.read(0); return r.state.status() == Armed })
 			time.Sleep(daemonLease + Grace + Grace/4) // the first lease would have run out
 			if !service.alive() {
 				t.Fatal("a group whose guard is renewed was killed")
@@ -42,7 +42,7 @@ func TestSilentDaemon(t *testing.T) {
 			var expiry clock.Instant
 			await(t, "silence", func() bool {
 				before := expiry
-				expiry = page.sheet.expiry(0)
+				expiry = page.file.expiry(0)
 				return expiry == before && expiry < boot.Now()
 			})
 			await(t, "the end of the group", func() bool { return !service.alive() })
@@ -51,7 +51,7 @@ func TestSilentDaemon(t *testing.T) {
 			if late < Grace || late > Grace+4*time.Second {
 				t.Errorf("want %v to %v", Grace, Grace+4*time.Second)
 			}
-			await(t, "the mark", func() bool { r, _ := page.sheet.read(0); return r.state.status() == Killed })
+			await(t, "the mark", func() bool { r, _ := page.file.read(0); return r.state.status() == Killed })
 			if c.thaws {
 				daemon.Process.Signal(syscall.SIGCONT)
 				<-daemon.ended
@@ -92,13 +92,13 @@ func TestWhatIsLeftAlone(t *testing.T) {
 		}
 	}
 	page.Release(groups["released"].path)
-	page.sheet.field(page.rows[groups["far ahead"].path], rowExpiry).Store(uint64(boot.Now().Add(MaxAhead + time.Minute)))
+	page.file.field(page.rows[groups["far ahead"].path], rowExpiry).Store(uint64(boot.Now().Add(MaxAhead + time.Minute)))
 	half := len(groups) // as if the writer stood still before its last store
 	r, err := identify(groups["half done"].path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page.sheet.write(half, r)
+	page.file.write(half, r)
 	remake(t, remade)
 	var alive []*process
 	for name, g := range groups {

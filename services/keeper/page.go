@@ -20,9 +20,9 @@ var ErrKilled = errors.New("killed by the keeper")
 // Page is the daemon's side: which groups are guarded, and until when. There is one
 // writer for each run directory. Its methods may be called from any goroutine.
 type Page struct {
-	mu    sync.Mutex // held for a few stores
-	sheet *sheet
-	rows  map[string]int // by path
+	mu   sync.Mutex // held for a few stores
+	file *pageFile
+	rows map[string]int // by path
 }
 
 // Guarded is a guard as it stands.
@@ -39,14 +39,14 @@ func OpenPage(runDir string) (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open page of groups: %w", err)
 	}
-	s, err := openSheet(runDir)
+	s, err := openPageFile(runDir)
 	if err != nil {
 		return nil, err
 	}
 	if !s.valid(this) {
 		s.layOut(this)
 	}
-	p := &Page{sheet: s, rows: make(map[string]int)}
+	p := &Page{file: s, rows: make(map[string]int)}
 	for i := range MaxGroups {
 		if r, ok := s.read(i); ok && r.state.status() != free {
 			p.rows[r.path] = i
@@ -78,10 +78,10 @@ func (p *Page) Guard(path string, until clock.Instant) error {
 	if p.renewed(i, r) {
 		return nil
 	}
-	at := p.sheet.state(i)
+	at := p.file.state(i)
 	none := state(at.Load()).become(free)
 	at.Store(uint64(none))
-	p.sheet.write(i, r)
+	p.file.write(i, r)
 	at.Store(uint64(none.armed())) // from here on it counts
 	p.rows[path] = i
 	return nil
@@ -89,12 +89,12 @@ func (p *Page) Guard(path string, until clock.Instant) error {
 
 // renewed renews the guard if the row holds it and is armed.
 func (p *Page) renewed(i int, r row) bool {
-	was, ok := p.sheet.read(i)
+	was, ok := p.file.read(i)
 	if !ok || was.state.status() != Armed || was.path != r.path || was.ID != r.ID {
 		return false
 	}
-	p.sheet.field(i, rowExpiry).Store(uint64(r.expiry))
-	return state(p.sheet.state(i).Load()) == was.state
+	p.file.field(i, rowExpiry).Store(uint64(r.expiry))
+	return state(p.file.state(i).Load()) == was.state
 }
 
 // place finds the row of a path, or a free one.
@@ -103,7 +103,7 @@ func (p *Page) place(path string) (int, error) {
 		return i, nil
 	}
 	for i := range MaxGroups {
-		if state(p.sheet.state(i).Load()).status() == free {
+		if state(p.file.state(i).Load()).status() == free {
 			return i, nil
 		}
 	}
@@ -129,7 +129,7 @@ func (p *Page) End(path string) error {
 	defer p.mu.Unlock()
 	until := boot.Now()
 	if i, ok := p.rows[path]; ok {
-		until = min(until, p.sheet.expiry(i))
+		until = min(until, p.file.expiry(i))
 	}
 	return p.move(path, until)
 }
@@ -140,10 +140,10 @@ func (p *Page) move(path string, until clock.Instant) error {
 	if !ok {
 		return fmt.Errorf("renew %s: not guarded", path)
 	}
-	p.sheet.field(i, rowExpiry).Store(uint64(until))
+	p.file.field(i, rowExpiry).Store(uint64(until))
 	// The keeper marks the row before it kills, so this store came in time if the
 	// row is still armed after it; or the next renewal tells.
-	switch state(p.sheet.state(i).Load()).status() {
+	switch state(p.file.state(i).Load()).status() {
 	case Armed:
 		return nil
 	case Refused:
@@ -161,7 +161,7 @@ func (p *Page) Release(path string) {
 	if !ok {
 		return
 	}
-	at := p.sheet.state(i)
+	at := p.file.state(i)
 	at.Store(uint64(state(at.Load()).become(free)))
 	delete(p.rows, path)
 }
@@ -171,21 +171,21 @@ func (p *Page) Guards() (list []Guarded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for path, i := range p.rows {
-		list = append(list, Guarded{path, p.sheet.expiry(i), state(p.sheet.state(i).Load()).status()})
+		list = append(list, Guarded{path, p.file.expiry(i), state(p.file.state(i).Load()).status()})
 	}
 	return list
 }
 
 // Looked is when the keeper looked at the page last, at least every half second; 0
 // if none has yet.
-func (p *Page) Looked() clock.Instant { return clock.Instant(p.sheet.Word(atLooked).Load()) }
+func (p *Page) Looked() clock.Instant { return clock.Instant(p.file.Word(atLooked).Load()) }
 
 // Close lets go of the page. What is guarded stays guarded.
 func (p *Page) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.rows)
-	return p.sheet.Close()
+	return p.file.Close()
 }
 
 // identify finds out which directory a control group is.

@@ -80,18 +80,18 @@ func TestPageIsLeftToTheNext(t *testing.T) {
 	if left := page.Guards(); !slices.Equal(left, []Guarded{{a, until, Armed}}) {
 		t.Errorf("left %v", left)
 	}
-	before := page.sheet.state(page.rows[a]).Load()
-	if err := page.Guard(a, until+1); err != nil || page.sheet.state(page.rows[a]).Load() != before {
+	before := page.file.state(page.rows[a]).Load()
+	if err := page.Guard(a, until+1); err != nil || page.file.state(page.rows[a]).Load() != before {
 		t.Errorf("guarding what is guarded began anew: %v", err)
 	}
 	if left := page.Guards(); left[0].Expiry != until+1 {
 		t.Errorf("and was not renewed: %v", left)
 	}
 	remake(t, a)
-	if err := page.Guard(a, until); err != nil || page.sheet.state(page.rows[a]).Load() == before {
+	if err := page.Guard(a, until); err != nil || page.file.state(page.rows[a]).Load() == before {
 		t.Errorf("a group that was made anew kept its guard: %v", err)
 	}
-	page.sheet.Bytes()[atBoot] ^= 1
+	page.file.Bytes()[atBoot] ^= 1
 	page.Close()
 	if left := p.page().Guards(); len(left) != 0 {
 		t.Errorf("left by another boot: %v", left)
@@ -143,7 +143,7 @@ func TestPageIsNoLink(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "other"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("other", filepath.Join(dir, sheetName)); err != nil {
+	if err := os.Symlink("other", filepath.Join(dir, pageName)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenPage(dir); err == nil {
@@ -155,7 +155,7 @@ func TestPageIsNoLink(t *testing.T) {
 func TestRowIsNeverOfTwo(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
-	other, err := openSheet(p.runDir)
+	other, err := openPageFile(p.runDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestRenewAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	page.sheet.state(0).Store(uint64(state(page.sheet.state(0).Load()).become(Killing)))
+	page.file.state(0).Store(uint64(state(page.file.state(0).Load()).become(Killing)))
 	if err := page.Renew(group, until); !errors.Is(err, ErrKilled) {
 		t.Errorf("a group that is being killed: %v", err)
 	}

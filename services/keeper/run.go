@@ -58,28 +58,28 @@ func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.Log = unhinder(o.Log)
+	o.Log = nonBlocking(o.Log)
 	held, err := lock(o.RunDir)
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	if err := settle(); err != nil {
+	if err := enterChosenCgroup(); err != nil {
 		o.Log.Warn("in the control group of the daemon: what freezes or kills that stops the guard too", "err", err)
 	}
-	k, err := newKeeper(o)
+	k, err := newWatchdog(o)
 	if err != nil {
 		return err
 	}
 	defer k.close()
 	runtime.LockOSThread() // for good: the priority is the thread's
-	if err := hurry(); err != nil {
+	if err := raisePriority(); err != nil {
 		o.Log.Warn("no right to run before others: on a busy host a kill may be late", "refused", err)
 	}
-	o.Log.Info("guarding", "page", k.sheet.Path(), "below", o.Root, "in", o.Only)
+	o.Log.Info("guarding", "page", k.page.Path(), "below", o.Root, "in", o.Only)
 	for ctx.Err() == nil {
 		now := boot.Now()
-		next := k.look(now)
+		next := k.scan(now)
 		if why := k.done(now); why != "" {
 			o.Log.Info("ending", "because", why)
 			return nil
@@ -95,9 +95,9 @@ func sleepUntil(t clock.Instant) {
 	_ = unix.ClockNanosleep(unix.CLOCK_BOOTTIME, unix.TIMER_ABSTIME, &at, nil) // who wakes early looks once more
 }
 
-// hurry gives this thread, which alone does the work, the highest ordinary
+// raisePriority gives this thread, which alone does the work, the highest ordinary
 // priority, and keeps the process in memory. It returns what was refused.
-func hurry() error {
+func raisePriority() error {
 	const highest = -20 // nice
 	var refused []string
 	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, highest); err != nil {

@@ -54,7 +54,7 @@ func FuzzAnswer(f *testing.F) {
 		if strings.HasPrefix(text, "timed out") {
 			t.Errorf("a server that closed was waited for")
 		}
-		if text == "" || len(text) > wordsLimit || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if text == "" || len(text) > textLimit || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%v, said %q", ok, text)
 		}
 	})

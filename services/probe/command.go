@@ -28,16 +28,16 @@ func parseCommand(rest string) (kind, error) {
 	return command{argv}, nil
 }
 
-func (c command) vet() error { return vetFile(c.argv[0]) }
+func (c command) validate() error { return checkFileOwners(c.argv[0]) }
 
 func (c command) open(o Options) checker {
-	return &runner{command: c, fence: fence{cgroup.Group(o.Cgroup), o.Rights}}
+	return &runner{command: c, scope: processScope{cgroup.Group(o.Cgroup), o.Rights}}
 }
 
 // runner runs the command.
 type runner struct {
 	command
-	fence fence
+	scope processScope
 	left  <-chan struct{} // closed when the command before is gone; nil before the first
 }
 
@@ -56,11 +56,11 @@ func (r *runner) check(ctx context.Context) (string, error) {
 	if !closed(r.left) {
 		return "", errors.New("the command of an earlier check can't be killed")
 	}
-	if err := r.vet(); err != nil {
+	if err := r.validate(); err != nil {
 		return "", fmt.Errorf("refused: %w", err)
 	}
 	var said child.Tail
-	cmd, held, err := r.fence.start(r.command, &said)
+	cmd, held, err := r.scope.start(r.command, &said)
 	if err != nil {
 		return "", err
 	}

@@ -189,7 +189,7 @@ func TestCgroupOfACommand(t *testing.T) {
 	if err := os.Mkdir(group, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, left, err := fence{group: cgroup.Group(group)}.start(command{[]string{"/bin/sleep", "60"}}, nil)
+	_, left, err := processScope{group: cgroup.Group(group)}.start(command{[]string{"/bin/sleep", "60"}}, nil)
 	if err != nil || string(left.group) != group {
 		t.Fatalf("start: %+v, %v", left, err)
 	}

@@ -111,12 +111,12 @@ func (p *page) expectStatus(value string) error {
 	return nil
 }
 
-func (page) vet() error { return nil }
+func (page) validate() error { return nil }
 
 func (p page) open(Options) checker {
 	return &visitor{p, &http.Client{
 		CheckRedirect: p.redirect,
-		Transport:     exchange{&tls.Config{InsecureSkipVerify: p.anyIdentity}},
+		Transport:     httpTransport{&tls.Config{InsecureSkipVerify: p.anyIdentity}},
 	}}
 }
 

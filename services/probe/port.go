@@ -28,7 +28,7 @@ func parsePort(rest string) (kind, error) {
 }
 
 func (p port) open(Options) checker { return p }
-func (port) vet() error             { return nil }
+func (port) validate() error        { return nil }
 
 func (p port) check(ctx context.Context) (string, error) {
 	conn, err := dial(ctx, "tcp", p.address)

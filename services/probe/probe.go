@@ -115,5 +115,5 @@ func (p *Probe) once(ctx context.Context) (ok bool, text string) {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return false, fmt.Sprintf("timed out after %v", p.options.Timeout)
 	}
-	return false, words(err)
+	return false, errorText(err)
 }

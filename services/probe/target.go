@@ -20,8 +20,8 @@ type Target struct {
 type kind interface {
 	// open makes what checks, once for each probe.
 	open(Options) checker
-	// vet says what of this host forbids to check so; nil if nothing does.
-	vet() error
+	// validate says what of this host forbids to check so; nil if nothing does.
+	validate() error
 }
 
 // checker does one check at a time, and returns when the context ends.
@@ -71,7 +71,7 @@ func (t Target) String() string { return t.text }
 // Vet says what of this host forbids the check: a command that others than root
 // and this user could change, or that is not there. A check does the same each
 // time before it runs a command.
-func (t Target) Vet() error { return t.kind.vet() }
+func (t Target) Vet() error { return t.kind.validate() }
 
 // VetFor is Vet for a command that runs with these rights: it says, too, why it can't be
 // started with them.

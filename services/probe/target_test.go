@@ -121,7 +121,7 @@ func TestLine(t *testing.T) {
 		{"bad \xff octet", "bad ? octet"},
 		{strings.Repeat("ä", 200), strings.Repeat("ä", 78) + "..."},
 	} {
-		if got := line(c.text); got != c.want || len(got) > wordsLimit {
+		if got := line(c.text); got != c.want || len(got) > textLimit {
 			t.Errorf("%q: %q, want %q", c.text, got, c.want)
 		}
 	}

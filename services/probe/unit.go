@@ -19,7 +19,7 @@ func parseUnit(name string) (kind, error) {
 	return unit{name}, nil
 }
 
-func (unit) vet() error { return nil }
+func (unit) validate() error { return nil }
 
 func (u unit) open(o Options) checker { return asker{u.name, o.UnitState} }
 

@@ -74,8 +74,8 @@ func FuzzAnswer(f *testing.F) {
 		if c.id == "" || c.active == "" {
 			t.Errorf("a condition of nothing: %+v", c)
 		}
-		texts := []string{printable(obituaryIn(c, properties), lineMax)}
-		for _, err := range []error{c.objection("x.service"), umbrellaIn("x.service", c, properties)} {
+		texts := []string{printable(endTextIn(c, properties), lineMax)}
+		for _, err := range []error{c.objection("x.service"), refuseTargetIn("x.service", c, properties)} {
 			if err != nil {
 				texts = append(texts, err.Error())
 			}

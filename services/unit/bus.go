@@ -169,9 +169,9 @@ type resident struct {
 	Command string
 }
 
-// residents lists who lives in the unit's control group. systemd knows of none
+// processes lists who lives in the unit's control group. systemd knows of none
 // where the unit is not loaded any more.
-func (l *link) residents(ctx context.Context, unit string) (names []string, err error) {
+func (l *link) processes(ctx context.Context, unit string) (names []string, err error) {
 	var list []resident
 	err = l.manager.CallWithContext(ctx, managerIface+".GetUnitProcesses", 0, unit).Store(&list)
 	if isNot(err, "NoSuchUnit") {

@@ -79,18 +79,18 @@ func (c condition) objection(unit string) error {
 	return nil
 }
 
-// umbrella refuses a unit that runs nothing itself but is there for others to be
+// refuseTarget refuses a unit that runs nothing itself but is there for others to be
 // started with: it would be up whatever becomes of them.
-func (l *link) umbrella(ctx context.Context, unit string, c condition) error {
+func (l *link) refuseTarget(ctx context.Context, unit string, c condition) error {
 	all, err := l.GetUnitTypePropertiesContext(ctx, unit, "Service")
 	if err != nil {
 		return err
 	}
-	return umbrellaIn(unit, c, all)
+	return refuseTargetIn(unit, c, all)
 }
 
-// umbrellaIn reads it from systemd's properties of the unit as a service.
-func umbrellaIn(unit string, c condition, all map[string]any) error {
+// refuseTargetIn reads it from systemd's properties of the unit as a service.
+func refuseTargetIn(unit string, c condition, all map[string]any) error {
 	programs, _ := all["ExecStart"].([][]any)
 	if all["Type"] != "oneshot" || len(programs) != 1 || len(programs[0]) == 0 {
 		return nil
@@ -112,17 +112,17 @@ const (
 	codeDumped = 3
 )
 
-// obituary says how the service ended.
-func (l *link) obituary(ctx context.Context, unit string, c condition) string {
+// endText says how the service ended.
+func (l *link) endText(ctx context.Context, unit string, c condition) string {
 	all, err := l.GetUnitTypePropertiesContext(ctx, unit, "Service")
 	if err != nil {
 		all = nil // what is known already must do
 	}
-	return printable(obituaryIn(c, all), lineMax)
+	return printable(endTextIn(c, all), lineMax)
 }
 
-// obituaryIn reads it from systemd's properties of the unit as a service, if it gave any.
-func obituaryIn(c condition, all map[string]any) string {
+// endTextIn reads it from systemd's properties of the unit as a service, if it gave any.
+func endTextIn(c condition, all map[string]any) string {
 	text := c.active
 	if c.sub != c.active {
 		text += ", " + c.sub

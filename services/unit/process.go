@@ -155,7 +155,7 @@ func (p *process) start(env Env) error {
 	}
 	p.watch(main)
 	if err != nil {
-		p.run.ask()
+		p.run.wantEnd()
 	}
 	return err
 }
@@ -200,7 +200,7 @@ func (p *process) Stop(ctx context.Context) error {
 
 // end asks the main process to end, waits for it, and clears what is left.
 func (p *process) end(ctx context.Context) error {
-	if p.run != nil && p.run.ask() {
+	if p.run != nil && p.run.wantEnd() {
 		patience := time.NewTimer(p.o.StopTimeout)
 		defer patience.Stop()
 		if err := p.run.main.signal(syscall.SIGTERM); err != nil {

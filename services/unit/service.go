@@ -19,8 +19,8 @@ type service struct {
 	o      Options
 	dropIn dropIn
 
-	turn  sync.Mutex // one call at a time
-	vigil *vigil     // while it should be up; nil: nobody watches
+	turn    sync.Mutex    // one call at a time
+	current *serviceWatch // while it should be up; nil: nobody watches
 
 	mu   sync.Mutex
 	link *link // the last connection; the vigil uses it too
@@ -69,7 +69,7 @@ func (s *service) connect(ctx context.Context) (*link, error) {
 	if s.link != nil && s.link.alive() {
 		return s.link, nil
 	}
-	s.hangUp()
+	s.disconnect()
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	l, err := dial(ctx, s.o.Bus, s.name)
@@ -79,8 +79,8 @@ func (s *service) connect(ctx context.Context) (*link, error) {
 	return l, err
 }
 
-// hangUp closes the connection.
-func (s *service) hangUp() {
+// disconnect closes the connection.
+func (s *service) disconnect() {
 	if s.link != nil {
 		s.link.Close()
 		s.link = nil
@@ -100,11 +100,11 @@ func (s *service) ask(ctx context.Context, do func(context.Context, *link) error
 				return lost
 			}
 			s.mu.Lock()
-			s.hangUp()
+			s.disconnect()
 			s.mu.Unlock()
 		}
 		err = lost
-		rest(ctx, askPause)
+		sleep(ctx, askPause)
 	}
 	return err
 }
@@ -119,14 +119,14 @@ func (s *service) Check(ctx context.Context) error {
 		if wrong := c.objection(s.name); wrong != nil {
 			return wrong
 		}
-		return l.umbrella(ctx, s.name, c)
+		return l.refuseTarget(ctx, s.name, c)
 	})
 }
 
 func (s *service) Start(ctx context.Context, env Env) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if s.vigil.awake() {
+	if s.current.active() {
 		return fmt.Errorf("start %s: it runs", s.name)
 	}
 	err := s.ask(ctx, func(ctx context.Context, l *link) error { return s.start(ctx, l, env) })
@@ -158,13 +158,13 @@ func (s *service) start(ctx context.Context, l *link, env Env) error {
 	case failed != nil && err == nil && c.load != "loaded":
 		return c.objection(s.name)
 	case failed != nil && err == nil:
-		return fmt.Errorf("%w; %s", failed, l.obituary(ctx, s.name, c))
+		return fmt.Errorf("%w; %s", failed, l.endText(ctx, s.name, c))
 	case failed != nil:
 		return failed
 	case err != nil:
 		return err
 	case !c.up():
-		return fmt.Errorf("it ended at once: %s (Type=oneshot needs RemainAfterExit=yes)", l.obituary(ctx, s.name, c))
+		return fmt.Errorf("it ended at once: %s (Type=oneshot needs RemainAfterExit=yes)", l.endText(ctx, s.name, c))
 	}
 	s.watch(c.invocation)
 	return nil
@@ -193,14 +193,14 @@ func (s *service) prepare(ctx context.Context, l *link) error {
 func (s *service) Adopt(ctx context.Context) (bool, error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if s.vigil.awake() {
+	if s.current.active() {
 		return true, nil
 	}
 	s.unwatch()
 	if err := s.ask(ctx, s.adopt); err != nil {
 		return false, fmt.Errorf("adopt %s: %w", s.name, err)
 	}
-	return s.vigil != nil, nil
+	return s.current != nil, nil
 }
 
 func (s *service) adopt(ctx context.Context, l *link) error {
@@ -215,11 +215,11 @@ func (s *service) adopt(ctx context.Context, l *link) error {
 		return s.clear(ctx, l)
 	}
 	s.watch(c.invocation)
-	return s.locate(ctx, l)
+	return s.warnOutsideSlice(ctx, l)
 }
 
-// locate says so when what was found runs where no lease of the group reaches it.
-func (s *service) locate(ctx context.Context, l *link) error {
+// warnOutsideSlice says so when what was found runs where no lease of the group reaches it.
+func (s *service) warnOutsideSlice(ctx context.Context, l *link) error {
 	if !s.o.Exclusive {
 		return nil
 	}
@@ -250,6 +250,6 @@ func (s *service) Close() error {
 	s.unwatch()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hangUp()
+	s.disconnect()
 	return nil
 }

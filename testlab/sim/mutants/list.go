@@ -185,13 +185,13 @@ var mutants = []mutant{
 		"} else if m.ofGroup(number) {", "} else if false {"},
 	{"groups-chase-each-other", "vipd/node/colocation.go",
 		"\t\t\tif pulls(with, other, g.Token) {", "\t\t\tif false {"},
-	{"group-stop-that-failed-is-done", "services/lower.go",
+	{"group-stop-that-failed-is-done", "services/stop.go",
 		"	m.block(g, u, e.Text)\n	g.due = now.Add(StopAgain)", "	*u, g.changed = unit{}, true"},
 	{"group-given-up-for-ever-and-again", "services/crash.go",
 		"	if g.crash.last {\n		g.crash.locked = true", "	if false {\n		g.crash.locked = true"},
 	{"group-announced", "vipd/node/groups.go",
 		"		return m.ofGroup(a.Token)", "		return false"},
-	{"group-starts-without-those-before", "services/raise.go",
+	{"group-starts-without-those-before", "services/start.go",
 		"!(u == 0 && m.waiting(now, g))", "true"},
 }
 

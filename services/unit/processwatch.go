@@ -15,20 +15,20 @@ func (p *process) watch(main *mainProcess) {
 		defer close(r.ended)
 		defer main.close()
 		if p.await(main) {
-			p.settle(r)
+			p.reportEnd(r)
 		}
 	}()
 }
 
-// dawn is from when on the looks at outputs are counted, alike for every unit.
-var dawn = time.Now()
+// trimStart is from when on the looks at outputs are counted, alike for every unit.
+var trimStart = time.Now()
 
 // await returns true when the process has ended, false when nobody wants to know
 // any more.
 func (p *process) await(main *mainProcess) bool {
 	full := false // of its last error, so that each is told once
 	for {
-		err := main.wait(trimEvery - time.Since(dawn)%trimEvery) // together with all others
+		err := main.wait(trimEvery - time.Since(trimStart)%trimEvery) // together with all others
 		if err == nil {
 			return true
 		}
@@ -46,9 +46,9 @@ func (p *process) await(main *mainProcess) bool {
 	}
 }
 
-// settle tells of the end if nobody asked for it.
-func (p *process) settle(r *run) {
-	text := r.main.verdict()
+// reportEnd tells of the end if nobody asked for it.
+func (p *process) reportEnd(r *run) {
+	text := r.main.exitText()
 	if !r.end() {
 		return
 	}
@@ -58,8 +58,8 @@ func (p *process) settle(r *run) {
 	p.o.Died(text)
 }
 
-// ask notes that the end is wanted, and says whether it is still to come.
-func (r *run) ask() bool {
+// wantEnd notes that the end is wanted, and says whether it is still to come.
+func (r *run) wantEnd() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = true

@@ -8,45 +8,45 @@ import "vipd/heartbeat/clock"
 // takeDown stops whatever of the group is here, on somebody's order.
 func (m *Machine) takeDown(i int) {
 	if s := m.groups[i].state; s != Idle && s != Broken {
-		m.sink(i, false)
+		m.beginStop(i, false)
 	}
 }
 
-// sink turns the group round. The newest reason counts: what is taken down on
+// beginStop turns the group round. The newest reason counts: what is taken down on
 // an order has not failed.
-func (m *Machine) sink(i int, broken bool) {
+func (m *Machine) beginStop(i int, broken bool) {
 	g := &m.groups[i]
-	m.unprobe(i)
+	m.stopChecks(i)
 	g.waits, g.broken, g.again = -1, broken, false
 	if g.state != Blocked {
-		m.set(g, g.way())
+		m.set(g, g.stopState())
 	}
 }
 
-// lower orders the last unit that may have left something, until none has.
-func (m *Machine) lower(now clock.Instant, i int) {
+// stopGroup orders the last unit that may have left something, until none has.
+func (m *Machine) stopGroup(now clock.Instant, i int) {
 	g := &m.groups[i]
-	u := g.last()
+	u := g.lastNotStopped()
 	if u < 0 {
-		m.sunk(now, i)
+		m.groupStopped(now, i)
 		return
 	}
 	n := &g.units[u]
 	if n.state != Stopping && n.state != Blocked {
 		n.state, n.order, g.changed = Stopping, m.order(), true
-		m.stop(now, i, u)
+		m.stopUnit(now, i, u)
 	}
 	if m.reached(now, g.due) {
 		if n.state == Stopping {
 			m.block(g, n, "no answer to its stop")
 		}
-		m.stop(now, i, u)
+		m.stopUnit(now, i, u)
 		m.reached(now, g.due)
 	}
 }
 
-// last returns the last unit that is not known to be stopped, -1 if all are.
-func (g *group) last() int {
+// lastNotStopped returns the last unit that is not known to be stopped, -1 if all are.
+func (g *group) lastNotStopped() int {
 	for u := len(g.units) - 1; u >= 0; u-- {
 		if g.units[u].state != Idle {
 			return u
@@ -55,7 +55,7 @@ func (g *group) last() int {
 	return -1
 }
 
-func (m *Machine) stop(now clock.Instant, i, u int) {
+func (m *Machine) stopUnit(now clock.Instant, i, u int) {
 	g := &m.groups[i]
 	g.due = now.Add(g.spec.StopTimeout + StopAgain)
 	m.do(Stop{Group: i, Unit: u, Order: g.units[u].order})
@@ -70,28 +70,28 @@ func (m *Machine) block(g *group, u *unit, text string) {
 	m.set(g, Blocked)
 }
 
-// stopped notes that nothing of the unit is left.
-func (m *Machine) stopped(e Stopped) {
+// unitStopped notes that nothing of the unit is left.
+func (m *Machine) unitStopped(e Stopped) {
 	g, u := m.unit(e.Group, e.Unit, e.Order)
 	if u == nil || u.state != Stopping && u.state != Blocked {
 		return
 	}
 	*u, g.changed = unit{}, true
 	if g.state == Blocked {
-		m.set(g, g.way())
+		m.set(g, g.stopState())
 	}
 }
 
-// way is the state of a group that goes down.
-func (g *group) way() State {
+// stopState is the state of a group that goes down.
+func (g *group) stopState() State {
 	if g.broken {
 		return Failing
 	}
 	return Stopping
 }
 
-// stopFailed notes that something of the unit is left.
-func (m *Machine) stopFailed(now clock.Instant, e StopFailed) {
+// unitStopFailed notes that something of the unit is left.
+func (m *Machine) unitStopFailed(now clock.Instant, e StopFailed) {
 	g, u := m.unit(e.Group, e.Unit, e.Order)
 	if u == nil || u.state != Stopping && u.state != Blocked {
 		return
@@ -100,8 +100,8 @@ func (m *Machine) stopFailed(now clock.Instant, e StopFailed) {
 	g.due = now.Add(StopAgain)
 }
 
-// sunk is for a group of which nothing is left.
-func (m *Machine) sunk(now clock.Instant, i int) {
+// groupStopped is for a group of which nothing is left.
+func (m *Machine) groupStopped(now clock.Instant, i int) {
 	g := &m.groups[i]
 	if g.next != nil {
 		m.renew(i)
@@ -115,6 +115,6 @@ func (m *Machine) sunk(now clock.Instant, i int) {
 		g.broken, g.again = false, true
 		m.set(g, Starting)
 	default:
-		m.giveUp(now, i)
+		m.noRestartLeft(now, i)
 	}
 }

@@ -36,12 +36,12 @@ func openRoot(path string, only []string) (*root, error) {
 
 func (r *root) close() { unix.Close(r.fd) }
 
-// victim is a control group that can be killed by one write.
-type victim struct{ fd int }
+// killTarget is a control group that can be killed by one write.
+type killTarget struct{ fd int }
 
 // find opens what the row means: below the root, not through links, and the very
 // directory that was meant when the row was written.
-func (r *root) find(what row) (*victim, error) {
+func (r *root) find(what row) (*killTarget, error) {
 	below, ok := strings.CutPrefix(what.path, strings.TrimSuffix(r.path, "/")+"/")
 	if !ok || below == "" {
 		return nil, fmt.Errorf("not below %s", r.path)
@@ -64,18 +64,18 @@ func (r *root) find(what row) (*victim, error) {
 	if id != what.ID {
 		return nil, fmt.Errorf("another group now: inode %d, not %d", id.Inode, what.Inode)
 	}
-	if err := notAround(id); err != nil {
+	if err := refuseOwn(id); err != nil {
 		return nil, err
 	}
 	kill, err := unix.Openat(fd, cgroup.KillFile, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cgroup.KillFile, err)
 	}
-	return &victim{kill}, nil
+	return &killTarget{kill}, nil
 }
 
-// notAround refuses a group that this process is in.
-func notAround(group cgroup.ID) error {
+// refuseOwn refuses a group that this process is in.
+func refuseOwn(group cgroup.ID) error {
 	own, err := cgroup.Own()
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func notAround(group cgroup.ID) error {
 }
 
 // kill kills all that is in the group; one that is gone is dead.
-func (v *victim) kill() error {
+func (v *killTarget) kill() error {
 	_, err := unix.Pwrite(v.fd, one, 0)
 	if errors.Is(err, unix.ENODEV) {
 		return nil
@@ -102,10 +102,10 @@ func (v *victim) kill() error {
 
 var one = []byte("1")
 
-func (v *victim) close() { unix.Close(v.fd) }
+func (v *killTarget) close() { unix.Close(v.fd) }
 
-// passing says whether an error of find may go away by itself.
-func passing(err error) bool {
+// temporary says whether an error of find may go away by itself.
+func temporary(err error) bool {
 	for _, number := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EAGAIN, unix.EINTR} {
 		if errors.Is(err, number) {
 			return true

@@ -9,12 +9,12 @@ import (
 	"unicode"
 )
 
-// wordsLimit is the most octets of a result's text.
-const wordsLimit = 160
+// textLimit is the most octets of a result's text.
+const textLimit = 160
 
-// words says an error in as few words as an operator needs: the address stands
+// errorText says an error in as few words as an operator needs: the address stands
 // beside them anyway.
-func words(err error) string {
+func errorText(err error) string {
 	var number syscall.Errno
 	if errors.As(err, &number) {
 		return number.Error()
@@ -37,8 +37,8 @@ func line(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, "?"))
-	if len(text) > wordsLimit {
-		text = strings.ToValidUTF8(text[:wordsLimit-3], "") + "..."
+	if len(text) > textLimit {
+		text = strings.ToValidUTF8(text[:textLimit-3], "") + "..."
 	}
 	return strings.TrimSpace(text)
 }

@@ -13,18 +13,18 @@ import (
 // linksLimit is the most symbolic links on the way to a file (path_resolution(7)).
 const linksLimit = 40
 
-// vetFile walks to a file as the kernel does and says who but root and this user
+// checkFileOwners walks to a file as the kernel does and says who but root and this user
 // could put another in its place: the owner of it, of a folder or of a link on the
 // way, or those who may write to one of these.
-func vetFile(path string) error {
+func checkFileOwners(path string) error {
 	rest := parts(path)
 	at := "/"
-	if err := vetStep(at); err != nil {
+	if err := checkStep(at); err != nil {
 		return err
 	}
 	for links := 0; len(rest) > 0; {
 		at, rest = filepath.Join(at, rest[0]), rest[1:]
-		if err := vetStep(at); err != nil {
+		if err := checkStep(at); err != nil {
 			return err
 		}
 		to, err := os.Readlink(at)
@@ -43,7 +43,7 @@ func vetFile(path string) error {
 			at = "/"
 		}
 	}
-	return vetRegular(at)
+	return checkRegular(at)
 }
 
 // parts are the names in a path. That ".." may follow a link is why it is not
@@ -52,8 +52,8 @@ func parts(path string) []string {
 	return slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" || s == "." })
 }
 
-// vetStep looks at one folder, link or file on the way.
-func vetStep(path string) error {
+// checkStep looks at one folder, link or file on the way.
+func checkStep(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func vetStep(path string) error {
 	return nil
 }
 
-func vetRegular(path string) error {
+func checkRegular(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// exchange asks one question over one connection, and does all of it in the
+// httpTransport asks one question over one connection, and does all of it in the
 // caller's goroutine. The transport of package net/http keeps a reader going beside
 // each connection, and logs what a server says that was not asked, such as one of
 // another protocol: with each check.
-type exchange struct{ tls *tls.Config }
+type httpTransport struct{ tls *tls.Config }
 
 // RoundTrip asks. The connection ends with the answer's body, or with the context.
-func (x exchange) RoundTrip(ask *http.Request) (*http.Response, error) {
+func (x httpTransport) RoundTrip(ask *http.Request) (*http.Response, error) {
 	ctx := ask.Context()
 	conn, err := dial(ctx, "tcp", destination(ask))
 	if err != nil {
@@ -27,7 +27,7 @@ func (x exchange) RoundTrip(ask *http.Request) (*http.Response, error) {
 	// The context closes it too, else it would wait for a deadline that a broken
 	// off check does not have.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	answer, err := x.over(conn, ask)
+	answer, err := x.send(conn, ask)
 	if err != nil {
 		stop()
 		conn.Close()
@@ -54,8 +54,8 @@ func destination(ask *http.Request) string {
 // section 15.2).
 const interim = 5
 
-// over asks over a connection.
-func (x exchange) over(conn net.Conn, ask *http.Request) (*http.Response, error) {
+// send asks over a connection.
+func (x httpTransport) send(conn net.Conn, ask *http.Request) (*http.Response, error) {
 	if ask.URL.Scheme == "https" {
 		named := x.tls.Clone()
 		named.ServerName = ask.URL.Hostname()

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// vigil is the watching over one life of a systemd service.
-type vigil struct {
+// serviceWatch is the watching over one life of a systemd service.
+type serviceWatch struct {
 	cancel context.CancelFunc
 	over   atomic.Bool   // the life has ended
 	ended  chan struct{} // closed when nothing will be told any more
 }
 
-// awake says whether the service was up when last heard of.
-func (v *vigil) awake() bool { return v != nil && !v.over.Load() }
+// active says whether the service was up when last heard of.
+func (v *serviceWatch) active() bool { return v != nil && !v.over.Load() }
 
 // watch begins to wait for the end of the life with that invocation.
 func (s *service) watch(invocation string) {
 	s.unwatch()
 	ctx, cancel := context.WithCancel(context.Background())
-	v := &vigil{cancel: cancel, ended: make(chan struct{})}
-	s.vigil = v
+	v := &serviceWatch{cancel: cancel, ended: make(chan struct{})}
+	s.current = v
 	go func() {
 		defer close(v.ended)
 		defer cancel()
@@ -34,10 +34,10 @@ func (s *service) watch(invocation string) {
 
 // unwatch ends the watching; nothing is told any more when it returns.
 func (s *service) unwatch() {
-	if s.vigil != nil {
-		s.vigil.cancel()
-		<-s.vigil.ended
-		s.vigil = nil
+	if s.current != nil {
+		s.current.cancel()
+		<-s.current.ended
+		s.current = nil
 	}
 }
 
@@ -52,14 +52,14 @@ const (
 func (s *service) await(ctx context.Context, invocation string) string {
 	pause := retryFirst
 	for ctx.Err() == nil {
-		l, text, err := s.look(ctx, invocation)
+		l, text, err := s.query(ctx, invocation)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			if pause == retryFirst {
 				s.o.Log.Warn("systemd can't be asked, a death would not be seen; trying on", "why", err)
 			}
-			rest(ctx, pause)
+			sleep(ctx, pause)
 			pause = min(2*pause, retryMost)
 		case text != "":
 			return text
@@ -75,8 +75,8 @@ func (s *service) await(ctx context.Context, invocation string) string {
 	return ""
 }
 
-// look asks systemd how the service is; a text says how it ended.
-func (s *service) look(ctx context.Context, invocation string) (*link, string, error) {
+// query asks systemd how the service is; a text says how it ended.
+func (s *service) query(ctx context.Context, invocation string) (*link, string, error) {
 	l, err := s.connect(ctx)
 	if err != nil {
 		return nil, "", err
@@ -88,15 +88,15 @@ func (s *service) look(ctx context.Context, invocation string) (*link, string, e
 	case err != nil:
 		return nil, "", err
 	case !c.up():
-		return l, l.obituary(ctx, s.name, c), nil
+		return l, l.endText(ctx, s.name, c), nil
 	case c.invocation != invocation:
 		return l, "it ended, and was started again by another hand or systemd's Restart=", nil
 	}
 	return l, "", nil
 }
 
-// rest waits, for at most as long as ctx lasts.
-func rest(ctx context.Context, pause time.Duration) {
+// sleep waits, for at most as long as ctx lasts.
+func sleep(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

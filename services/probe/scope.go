@@ -17,40 +17,40 @@ import (
 	"vipd/host/child"
 )
 
-// fence keeps a command and all that it starts together, so that all of it can be
+// processScope keeps a command and all that it starts together, so that all of it can be
 // killed: in a control group if it can be made, and in a session of its own.
-type fence struct {
+type processScope struct {
 	group  cgroup.Group // empty: none
 	rights child.Rights
 }
 
-// fenced is a command under way.
-type fenced struct {
+// startedScope is a command under way.
+type startedScope struct {
 	session int
 	group   cgroup.Group // empty: the kernel did not let it in
 }
 
 // start starts the command inside: in the session alone where the kernel lets it
 // not into the control group.
-func (f fence) start(c command, said io.Writer) (*exec.Cmd, fenced, error) {
-	if folder := f.enter(); folder != nil {
+func (f processScope) start(c command, said io.Writer) (*exec.Cmd, startedScope, error) {
+	if folder := f.makeGroup(); folder != nil {
 		defer folder.Close()
 		cmd, err := f.run(c, said, folder)
 		if err == nil {
-			return cmd, fenced{cmd.Process.Pid, f.group}, nil
+			return cmd, startedScope{cmd.Process.Pid, f.group}, nil
 		}
 		f.group.Remove()
 	}
 	cmd, err := f.run(c, said, nil)
 	if err != nil {
-		return nil, fenced{}, err
+		return nil, startedScope{}, err
 	}
-	return cmd, fenced{session: cmd.Process.Pid}, nil
+	return cmd, startedScope{session: cmd.Process.Pid}, nil
 }
 
 // run starts the command with its rights, in the control group of the folder if there
 // is one.
-func (f fence) run(c command, said io.Writer, folder *os.File) (*exec.Cmd, error) {
+func (f processScope) run(c command, said io.Writer, folder *os.File) (*exec.Cmd, error) {
 	return child.Start(f.rights, func(attr *syscall.SysProcAttr) *exec.Cmd {
 		if folder != nil {
 			attr.UseCgroupFD, attr.CgroupFD = true, int(folder.Fd())
@@ -59,11 +59,11 @@ func (f fence) run(c command, said io.Writer, folder *os.File) (*exec.Cmd, error
 	})
 }
 
-// enter makes the control group, or returns nil where that is not possible. What is
+// makeGroup makes the control group, or returns nil where that is not possible. What is
 // there already was left by a daemon that was killed: it is killed and removed, and
 // not used again: the kernel kills at birth what is cloned into a group that was ever
 // killed (seen on Linux 6.18).
-func (f fence) enter() *os.File {
+func (f processScope) makeGroup() *os.File {
 	if f.group == "" {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (f fence) enter() *os.File {
 }
 
 // kill ends all of it, at once. The command must not have been waited for.
-func (f fenced) kill() {
+func (f startedScope) kill() {
 	if f.group != "" && f.group.Kill() == nil {
 		return
 	}
@@ -99,7 +99,7 @@ func (f fenced) kill() {
 }
 
 // close removes the control group when the command has been waited for.
-func (f fenced) close() {
+func (f startedScope) close() {
 	if f.group != "" {
 		_ = f.group.Clear(context.Background(), removeLimit) // the next check finds what stays
 	}

@@ -5,23 +5,23 @@ import "vipd/heartbeat/clock"
 // The way up: wait for the groups before this one, start the units one by one,
 // then see the checks become healthy.
 
-// raise takes the next step of a group that is to run.
-func (m *Machine) raise(now clock.Instant, i int) {
+// startGroup takes the next step of a group that is to run.
+func (m *Machine) startGroup(now clock.Instant, i int) {
 	g := &m.groups[i]
-	u := g.missing()
+	u := g.firstNotRunning()
 	switch {
 	case u < 0:
-		m.prove(now, i)
+		m.awaitHealthy(now, i)
 	case g.units[u].state == Idle && !(u == 0 && m.waiting(now, g)) && !g.paused:
-		m.start(now, i, u)
+		m.startUnit(now, i, u)
 	case g.units[u].state == Starting && m.reached(now, g.due):
 		g.units[u] = unit{state: Broken, order: g.units[u].order, text: "no answer to its start"}
-		m.fail(now, i, g.said(u))
+		m.fail(now, i, g.unitText(u))
 	}
 }
 
-// missing returns the first unit that does not run, -1 if all do.
-func (g *group) missing() int {
+// firstNotRunning returns the first unit that does not run, -1 if all do.
+func (g *group) firstNotRunning() int {
 	for u := range g.units {
 		if g.units[u].state != Running {
 			return u
@@ -48,8 +48,8 @@ func (m *Machine) waiting(now clock.Instant, g *group) bool {
 	return waits >= 0
 }
 
-// start orders one unit. A local restart is spent here, at its first unit.
-func (m *Machine) start(now clock.Instant, i, u int) {
+// startUnit orders one unit. A local restart is spent here, at its first unit.
+func (m *Machine) startUnit(now clock.Instant, i, u int) {
 	g := &m.groups[i]
 	if g.again {
 		g.again = false
@@ -62,8 +62,8 @@ func (m *Machine) start(now clock.Instant, i, u int) {
 	m.do(Start{Group: i, Unit: u, Epoch: g.epoch, Order: g.units[u].order})
 }
 
-// started notes that the unit which was ordered runs.
-func (m *Machine) started(e Started) {
+// unitStarted notes that the unit which was ordered runs.
+func (m *Machine) unitStarted(e Started) {
 	g, u := m.unit(e.Group, e.Unit, e.Order)
 	if u != nil && u.state == Starting {
 		u.state, g.changed = Running, true
@@ -79,26 +79,26 @@ func (m *Machine) unit(i, u int, order uint64) (*group, *unit) {
 	return g, &g.units[u]
 }
 
-// prove is for a group whose units all run: it is up once every check has been
+// awaitHealthy is for a group whose units all run: it is up once every check has been
 // healthy.
-func (m *Machine) prove(now clock.Instant, i int) {
+func (m *Machine) awaitHealthy(now clock.Instant, i int) {
 	g := &m.groups[i]
 	if g.probing == 0 && len(g.checks) > 0 {
 		g.grace = now.Add(g.spec.StartGrace)
 		g.due = g.grace.Add(Patience)
-		m.probe(i)
+		m.startChecks(i)
 	}
-	sick := g.sick()
+	sick := g.firstUnhealthy()
 	switch {
 	case sick < 0:
-		m.runs(now, i)
+		m.groupRunning(now, i)
 	case m.reached(now, g.due):
 		m.fail(now, i, "check "+g.spec.Checks[sick].Name+": not healthy in time")
 	}
 }
 
-// runs notes that the group is up.
-func (m *Machine) runs(now clock.Instant, i int) {
+// groupRunning notes that the group is up.
+func (m *Machine) groupRunning(now clock.Instant, i int) {
 	g := &m.groups[i]
 	g.up = now
 	m.set(g, Running)

@@ -42,7 +42,7 @@ func (s *service) halt(ctx context.Context, l *link) error {
 	}
 	s.o.Log.Warn("still there after systemd's stop, killed", "within", s.o.StopTimeout, "job", failed, "left", left)
 	killed := l.KillUnitWithTarget(ctx, s.name, systemd.All, int32(syscall.SIGKILL))
-	for end := time.Now().Add(killLimit); time.Now().Before(end); rest(ctx, leftInterval) {
+	for end := time.Now().Add(killLimit); time.Now().Before(end); sleep(ctx, leftInterval) {
 		if left, err = s.left(ctx, l); err != nil || left == "" {
 			return err
 		}
@@ -56,7 +56,7 @@ func (s *service) left(ctx context.Context, l *link) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	names, err := l.residents(ctx, s.name)
+	names, err := l.processes(ctx, s.name)
 	if err == nil && names == nil && !c.down() {
 		return "systemd calls it " + c.active + ", " + c.sub, nil
 	}

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// unhindered hands records to a goroutine of its own: a reader of the log that stops
+// nonBlockingHandler hands records to a goroutine of its own: a reader of the log that stops
 // reading, or is gone, must neither delay a kill nor end the keeper.
-type unhindered struct {
+type nonBlockingHandler struct {
 	slog.Handler
 	records chan slog.Record
 }
@@ -17,11 +17,11 @@ type unhindered struct {
 // recordsWaiting bounds what waits to be written; more is dropped.
 const recordsWaiting = 64
 
-// unhinder makes the log one that nobody waits for. From here on, writing to a pipe
+// nonBlocking makes the log one that nobody waits for. From here on, writing to a pipe
 // without a reader is an error and no signal, which would end the process.
-func unhinder(log *slog.Logger) *slog.Logger {
+func nonBlocking(log *slog.Logger) *slog.Logger {
 	signal.Ignore(syscall.SIGPIPE)
-	u := unhindered{log.Handler(), make(chan slog.Record, recordsWaiting)}
+	u := nonBlockingHandler{log.Handler(), make(chan slog.Record, recordsWaiting)}
 	go func() {
 		for r := range u.records {
 			_ = u.Handler.Handle(context.Background(), r) // there is nobody to be told
@@ -30,7 +30,7 @@ func unhinder(log *slog.Logger) *slog.Logger {
 	return slog.New(u)
 }
 
-func (u unhindered) Handle(_ context.Context, r slog.Record) error {
+func (u nonBlockingHandler) Handle(_ context.Context, r slog.Record) error {
 	select {
 	case u.records <- r.Clone():
 	default:

@@ -14,9 +14,9 @@ import (
 )
 
 // looker is a keeper that the test makes look, at instants of its own.
-func (p *place) looker() *keeper {
+func (p *place) looker() *watchdog {
 	p.t.Helper()
-	k, err := newKeeper(Options{RunDir: p.runDir, Root: p.root, Log: slog.New(slog.DiscardHandler)})
+	k, err := newWatchdog(Options{RunDir: p.runDir, Root: p.root, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -29,24 +29,24 @@ func TestWhenItLooksAgain(t *testing.T) {
 	page, k := p.page(), p.looker()
 	group := p.group("historian")
 	now := boot.Now()
-	if next := k.look(now); next != now.Add(idleEvery) {
+	if next := k.scan(now); next != now.Add(idleEvery) {
 		t.Errorf("idle: %v", next.Sub(now))
 	}
 	until := now.Add(10 * time.Second)
 	if err := page.Guard(group, until); err != nil {
 		t.Fatal(err)
 	}
-	if next := k.look(now); next != now.Add(busyEvery) {
+	if next := k.scan(now); next != now.Add(busyEvery) {
 		t.Errorf("guarding: %v", next.Sub(now))
 	}
 	due := until.Add(Grace)
-	if next := k.look(due - 1000); next != due {
+	if next := k.scan(due - 1000); next != due {
 		t.Errorf("1 us before the end: %v", due.Sub(next))
 	}
-	if k.look(due - 1); status(page, group) != Armed {
+	if k.scan(due - 1); status(page, group) != Armed {
 		t.Error("killed too early")
 	}
-	if k.look(due); status(page, group) != Killed {
+	if k.scan(due); status(page, group) != Killed {
 		t.Errorf("not killed when due: %v", status(page, group))
 	}
 	if page.Looked() != due {
@@ -61,7 +61,7 @@ func TestWhenItEnds(t *testing.T) {
 	group := p.group("historian")
 	now := boot.Now()
 	look := func(at clock.Instant) string {
-		k.look(at)
+		k.scan(at)
 		return k.done(at)
 	}
 	if why := look(now.Add(linger / 2)); why != "" {
@@ -80,7 +80,7 @@ func TestWhenItEnds(t *testing.T) {
 	if why := look(now.Add(2 * linger)); why != "nothing to guard" {
 		t.Errorf("not ended: %q", why)
 	}
-	if err := os.Rename(filepath.Join(p.runDir, sheetName), filepath.Join(p.runDir, "old")); err != nil {
+	if err := os.Rename(filepath.Join(p.runDir, pageName), filepath.Join(p.runDir, "old")); err != nil {
 		t.Fatal(err)
 	}
 	p.page() // the next daemon's, of the same name
@@ -97,8 +97,8 @@ func TestPageOfAnotherBootGuardsNothing(t *testing.T) {
 	if err := page.Guard(group, boot.Now()); err != nil {
 		t.Fatal(err)
 	}
-	page.sheet.Bytes()[atBoot] ^= 1
-	k.look(boot.Now().Add(time.Minute))
+	page.file.Bytes()[atBoot] ^= 1
+	k.scan(boot.Now().Add(time.Minute))
 	if status(page, group) != Armed {
 		t.Error("acted on the page of another boot")
 	}
@@ -118,15 +118,15 @@ func TestNoDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: was.Max})
-	k.look(until.Add(Grace))
+	k.scan(until.Add(Grace))
 	between := status(page, group)
 	unix.Setrlimit(unix.RLIMIT_NOFILE, &was)
 	if between != Armed {
 		t.Errorf("without descriptors: %v", between)
 	}
-	k.look(until)
+	k.scan(until)
 	unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: was.Max})
-	k.look(until.Add(Grace))
+	k.scan(until.Add(Grace))
 	after := status(page, group)
 	unix.Setrlimit(unix.RLIMIT_NOFILE, &was)
 	if after != Killed {
@@ -145,12 +145,12 @@ func TestRowOfAnotherGroup(t *testing.T) {
 	if err := page.Guard(first, until); err != nil {
 		t.Fatal(err)
 	}
-	k.look(until)
+	k.scan(until)
 	page.Release(first)
 	if err := page.Guard(second, until); err != nil || page.rows[second] != 0 {
 		t.Fatalf("row %d: %v", page.rows[second], err)
 	}
-	k.look(until.Add(Grace))
+	k.scan(until.Add(Grace))
 	await(t, "the end of the second", func() bool { return !struck.alive() })
 	if !spared.alive() {
 		t.Error("the row's former group was killed")
@@ -167,22 +167,22 @@ func TestGroupIsGone(t *testing.T) {
 	if err := page.Guard(group, until); err != nil {
 		t.Fatal(err)
 	}
-	k.look(until)
+	k.scan(until)
 	if err := os.Remove(group); err != nil {
 		t.Fatal(err)
 	}
-	if k.look(until.Add(Grace)); status(page, group) != Killed {
+	if k.scan(until.Add(Grace)); status(page, group) != Killed {
 		t.Errorf("gone since it was found: %v", status(page, group))
 	}
 	row := page.rows[group]
-	at := page.sheet.state(row)
+	at := page.file.state(row)
 	at.Store(uint64(state(at.Load()).become(Killing)))
 	next := p.looker()
-	if next.look(until.Add(Grace)); status(page, group) != Killed {
+	if next.scan(until.Add(Grace)); status(page, group) != Killed {
 		t.Errorf("gone before the next keeper came: %v", status(page, group))
 	}
 	at.Store(uint64(state(at.Load()).armed()))
-	if next.look(until); status(page, group) != Refused {
+	if next.scan(until); status(page, group) != Refused {
 		t.Errorf("guarded, and gone: %v", status(page, group))
 	}
 }
@@ -196,10 +196,10 @@ func FuzzRow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, octets []byte) {
 		p := newPlace(t)
 		page, k := p.page(), p.looker()
-		copy(page.sheet.Bytes()[headSize:headSize+rowSize], octets)
-		k.look(boot.Now())
-		k.look(boot.Now().Add(time.Minute))
-		if k.watches[0].victim != nil {
+		copy(page.file.Bytes()[headSize:headSize+rowSize], octets)
+		k.scan(boot.Now())
+		k.scan(boot.Now().Add(time.Minute))
+		if k.targets[0].target != nil {
 			t.Error("found a group where none is")
 		}
 		p.page().Guards()

@@ -18,14 +18,14 @@ import (
 // nobody stop it. It returns what it stopped: control groups of processes, and names
 // of systemd's services. Of the options it takes where things are.
 func Sweep(ctx context.Context, units []Unit, o Options) (stopped []string, err error) {
-	processes, err := sweepProcesses(ctx, units, o.Cgroup)
-	services, failed := sweepServices(ctx, units, o)
+	processes, err := cleanupProcesses(ctx, units, o.Cgroup)
+	services, failed := cleanupServices(ctx, units, o)
 	return append(processes, services...), errors.Join(err, failed)
 }
 
-// sweepProcesses kills processes. An empty root is looked up; a host without cgroup2
+// cleanupProcesses kills processes. An empty root is looked up; a host without cgroup2
 // has none.
-func sweepProcesses(ctx context.Context, units []Unit, root string) (cleared []string, err error) {
+func cleanupProcesses(ctx context.Context, units []Unit, root string) (cleared []string, err error) {
 	if root == "" {
 		if root, err = cgroup.Root(); err != nil {
 			return nil, nil
@@ -55,9 +55,9 @@ func sweepProcesses(ctx context.Context, units []Unit, root string) (cleared []s
 	return cleared, errors.Join(errs...)
 }
 
-// sweepServices has systemd stop the services whose environment is there: it is made at
+// cleanupServices has systemd stop the services whose environment is there: it is made at
 // each start and gone after a stop.
-func sweepServices(ctx context.Context, units []Unit, o Options) (stopped []string, err error) {
+func cleanupServices(ctx context.Context, units []Unit, o Options) (stopped []string, err error) {
 	files, err := filepath.Glob(filepath.Join(o.Dir, "*", "*"+environmentSuffix))
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func sweepServices(ctx context.Context, units []Unit, o Options) (stopped []stri
 		if known || !strings.HasSuffix(name, ".service") {
 			continue
 		}
-		ran, err := forget(ctx, name, filepath.Base(filepath.Dir(file)), o)
+		ran, err := cleanupService(ctx, name, filepath.Base(filepath.Dir(file)), o)
 		if err != nil {
 			errs = append(errs, err)
 		} else if ran {
@@ -79,9 +79,9 @@ func sweepServices(ctx context.Context, units []Unit, o Options) (stopped []stri
 	return stopped, errors.Join(errs...)
 }
 
-// forget stops a service that an earlier daemon started, and takes away what it had
+// cleanupService stops a service that an earlier daemon started, and takes away what it had
 // added to it. It reports whether anything of it was there.
-func forget(ctx context.Context, name, group string, o Options) (ran bool, err error) {
+func cleanupService(ctx context.Context, name, group string, o Options) (ran bool, err error) {
 	o.Group = group
 	made, err := New(name, o)
 	if err != nil {

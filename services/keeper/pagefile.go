@@ -14,19 +14,19 @@ import (
 // MaxGroups is the most groups that one keeper guards.
 const MaxGroups = 256
 
-// sheet is the page file mapped into memory, as both sides see it. All words have
+// pageFile is the page file mapped into memory, as both sides see it. All words have
 // eight aligned octets in this host's order:
 //
 //	magic | keeper's process id | when it looked last | boot id, 36 octets | 0
 //	MaxGroups rows: state | expiry | device | inode | length of the path | path
 //
 // The boot id guards against a run directory that a reboot does not empty.
-type sheet struct{ *mapped.File }
+type pageFile struct{ *mapped.File }
 
 // Places in the page, in octets.
 const (
-	sheetName  = "groups"
-	sheetMagic = 0x7669706467727031 // "vipdgrp1"
+	pageName  = "groups"
+	pageMagic = 0x7669706467727031 // "vipdgrp1"
 
 	atMagic  = 0
 	atKeeper = 8
@@ -43,38 +43,38 @@ const (
 	rowSize   = 512
 	pathLimit = rowSize - rowPath // octets
 
-	sheetSize = headSize + MaxGroups*rowSize
+	pageSize = headSize + MaxGroups*rowSize
 )
 
-// openSheet maps the page of a run directory, making it if it is not there.
-func openSheet(runDir string) (*sheet, error) {
-	file, err := mapped.Open(filepath.Join(runDir, sheetName), sheetSize)
+// openPageFile maps the page of a run directory, making it if it is not there.
+func openPageFile(runDir string) (*pageFile, error) {
+	file, err := mapped.Open(filepath.Join(runDir, pageName), pageSize)
 	if err != nil {
 		return nil, fmt.Errorf("open page of groups: %w", err)
 	}
-	return &sheet{file}, nil
+	return &pageFile{file}, nil
 }
 
 // field is one word of a row.
-func (s *sheet) field(i, at int) *atomic.Uint64 { return s.Word(headSize + i*rowSize + at) }
+func (s *pageFile) field(i, at int) *atomic.Uint64 { return s.Word(headSize + i*rowSize + at) }
 
 // state is the word that makes a row count.
-func (s *sheet) state(i int) *atomic.Uint64 { return s.field(i, rowState) }
+func (s *pageFile) state(i int) *atomic.Uint64 { return s.field(i, rowState) }
 
 // expiry is that of a row.
-func (s *sheet) expiry(i int) clock.Instant { return clock.Instant(s.field(i, rowExpiry).Load()) }
+func (s *pageFile) expiry(i int) clock.Instant { return clock.Instant(s.field(i, rowExpiry).Load()) }
 
 // valid says whether a daemon of this boot has laid the page out.
-func (s *sheet) valid(this boot.ID) bool {
-	return s.Word(atMagic).Load() == sheetMagic && string(s.Bytes()[atBoot:atBoot+boot.TextSize]) == this.String()
+func (s *pageFile) valid(this boot.ID) bool {
+	return s.Word(atMagic).Load() == pageMagic && string(s.Bytes()[atBoot:atBoot+boot.TextSize]) == this.String()
 }
 
 // layOut empties the page for this boot. What the keeper says of itself stays.
-func (s *sheet) layOut(this boot.ID) {
+func (s *pageFile) layOut(this boot.ID) {
 	s.Word(atMagic).Store(0)
 	clear(s.Bytes()[headSize:])
 	copy(s.Bytes()[atBoot:], this.String())
-	s.Word(atMagic).Store(sheetMagic)
+	s.Word(atMagic).Store(pageMagic)
 }
 
 // row is what a row says.
@@ -87,7 +87,7 @@ type row struct {
 
 // read reads a row; not ok when its state has changed meanwhile, so that the parts
 // may be of two groups.
-func (s *sheet) read(i int) (r row, ok bool) {
+func (s *pageFile) read(i int) (r row, ok bool) {
 	r.state = state(s.state(i).Load())
 	r.expiry = s.expiry(i)
 	r.Device, r.Inode = s.field(i, rowDevice).Load(), s.field(i, rowInode).Load()
@@ -98,7 +98,7 @@ func (s *sheet) read(i int) (r row, ok bool) {
 }
 
 // write fills a row that is free. It does not count before the caller arms it.
-func (s *sheet) write(i int, r row) {
+func (s *pageFile) write(i int, r row) {
 	s.field(i, rowExpiry).Store(uint64(r.expiry))
 	s.field(i, rowDevice).Store(r.Device)
 	s.field(i, rowInode).Store(r.Inode)

@@ -113,8 +113,8 @@ func (m *mainProcess) signal(s syscall.Signal) error {
 	return errors.Join(err, sent)
 }
 
-// verdict says how the process ended, and lets the kernel forget it.
-func (m *mainProcess) verdict() string {
+// exitText says how the process ended, and lets the kernel forget it.
+func (m *mainProcess) exitText() string {
 	var status syscall.WaitStatus
 	if !m.child {
 		return "ended; its exit status is not known, since an earlier daemon started it"

@@ -69,7 +69,7 @@ func (m *Machine) text(g *group) string {
 	case g.waits >= 0:
 		return "waits for group " + m.groups[g.waits].spec.Name
 	case g.state == Blocked:
-		return g.said(g.last())
+		return g.unitText(g.lastNotStopped())
 	}
 	return g.failure
 }
