@@ -1,11 +1,11 @@
-// Package boot reads the two facts that last from one start of the host to the next:
+// Package boot reads the facts that last from one start of the host to the next:
 // the boot-time clock and the boot id.
 //
 //	CLOCK_BOOTTIME                      ─► Now    leases, expiries, timeouts
 //	/proc/sys/kernel/random/boot_id     ─► ReadID pages and records of an earlier boot
 //
 // Instants of two boots cannot be compared, so a file that holds instants holds the boot
-// id too. The package stores neither and starts no timer.
+// id too. The package stores neither. Timer waits for an instant of the boot-time clock.
 package boot
 
 import (

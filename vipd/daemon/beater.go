@@ -7,19 +7,20 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/token"
 	"vipd/vipd/node"
 )
 
 // speaker puts a message on the wire.
 type speaker interface {
-	send(heartbeat.Send, heartbeat.Message)
+	Send(heartbeat.Send, heartbeat.Message)
 }
 
 // kernel is where leases are enforced, packet by packet.
 type kernel interface {
 	// write reports whether the kernel took them all.
-	write(list []expiry) bool
+	Write(list []expiry) bool
 }
 
 // expiry is until when the kernel is to let a token live, by the token's ID.
@@ -34,7 +35,7 @@ type expiry struct {
 // until when a lease lasts is node.Sender's to decide; the beater has its thread, its
 // locks, and the page and the kernel that it writes to.
 type beater struct {
-	clocks
+	boot.Clocks
 	out    speaker
 	page   *page
 	kernel kernel
@@ -52,8 +53,8 @@ type beater struct {
 	wedged func(bool)      // told when that changes
 }
 
-func newBeater(k clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool), beaten func()) *beater {
-	return &beater{clocks: k, out: out, page: p, kernel: kernel, sender: node.NewSender(c, k.boot()), wedged: wedged, beaten: beaten}
+func newBeater(k boot.Clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool), beaten func()) *beater {
+	return &beater{Clocks: k, out: out, page: p, kernel: kernel, sender: node.NewSender(c, k.Now()), wedged: wedged, beaten: beaten}
 }
 
 // words replaces what is said.
@@ -86,7 +87,7 @@ func (b *beater) setLease(l token.Lease, r row) {
 		b.page.hold(l.Token, r)
 	}
 	b.ids[l.Token] = r.id
-	if until, ok := b.sender.Grant(l, b.boot()); ok {
+	if until, ok := b.sender.Grant(l, b.Now()); ok {
 		b.told[l.Token] = 0
 		b.add(l.Token, until)
 	}
@@ -98,7 +99,7 @@ func (b *beater) setLease(l token.Lease, r row) {
 func (b *beater) setLeases(list []token.Lease, pinned func(token int) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.boot()
+	now := b.Now()
 	for _, l := range list {
 		b.page.pin(l.Token, pinned(l.Token))
 		if until, ok := b.sender.Grant(l, now); ok {
@@ -120,7 +121,7 @@ func (b *beater) add(i int, until clock.Instant) {
 }
 
 func (b *beater) write() {
-	if len(b.batch) > 0 && !b.kernel.write(b.batch) {
+	if len(b.batch) > 0 && !b.kernel.Write(b.batch) {
 		clear(b.told) // tried again with the next send
 	}
 	b.batch = b.batch[:0]
@@ -166,14 +167,14 @@ func (b *beater) extend(now clock.Instant, d time.Duration) {
 func (b *beater) alive() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.sender.Stuck(b.boot())
+	return !b.sender.Stuck(b.Now())
 }
 
 // run beats until ctx ends. Its goroutine has no thread of its own: it runs on
 // whichever thread the timer wakes, and would else wait for a second one to wake.
 func (b *beater) run(ctx context.Context) {
-	defer context.AfterFunc(ctx, b.alarm.stop)()
-	for b.alarm.wait(b.next()) {
+	defer context.AfterFunc(ctx, b.alarm.Stop)()
+	for b.alarm.Wait(b.next()) {
 		b.beat()
 	}
 }
@@ -186,7 +187,7 @@ func (b *beater) next() clock.Instant {
 
 func (b *beater) beat() {
 	b.mu.Lock()
-	due := b.sender.Due(b.boot())
+	due := b.sender.Due(b.Now())
 	b.mu.Unlock()
 	if due {
 		b.send(b.nextBeat())
@@ -198,9 +199,9 @@ func (b *beater) beat() {
 // answered brings the own one forward. The beater's own thread sleeps on.
 func (b *beater) follow() {
 	b.mu.Lock()
-	due := b.sender.Follow(b.boot())
+	due := b.sender.Follow(b.Now())
 	if due {
-		b.alarm.move(b.sender.Next())
+		b.alarm.Move(b.sender.Next())
 	}
 	b.mu.Unlock()
 	if due {
@@ -214,7 +215,7 @@ func (b *beater) nextBeat() heartbeat.Send {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.sender.Beat()
-	s.Spare = b.sender.Spares(b.boot())
+	s.Spare = b.sender.Spares(b.Now())
 	return s
 }
 
@@ -228,7 +229,7 @@ func (b *beater) send(s heartbeat.Send) {
 		if !ok {
 			return
 		}
-		b.out.send(s, m)
+		b.out.Send(s, m)
 		b.renew()
 		more = another
 	}
@@ -237,7 +238,7 @@ func (b *beater) send(s heartbeat.Send) {
 func (b *beater) compose(s heartbeat.Send, page int) (m heartbeat.Message, more, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.boot()
+	now := b.Now()
 	silent := b.sender.Stuck(now)
 	if silent != b.silent {
 		b.silent = silent
@@ -246,6 +247,15 @@ func (b *beater) compose(s heartbeat.Send, page int) (m heartbeat.Message, more,
 	if silent {
 		return m, false, false
 	}
-	m, more = b.sender.Compose(s, page, now, b.wall())
+	m, more = b.sender.Compose(s, page, now, b.Wall())
 	return m, more, true
+}
+
+// alarm is what the beater waits with.
+type alarm interface {
+	// wait returns at the instant, or false when it was stopped.
+	Wait(at clock.Instant) bool
+	// move sets another instant while somebody waits.
+	Move(at clock.Instant)
+	Stop()
 }

@@ -10,6 +10,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/token"
 	"vipd/vipd/node"
 )
@@ -20,7 +21,7 @@ type ear struct {
 	said []heartbeat.Message
 }
 
-func (e *ear) send(_ heartbeat.Send, m heartbeat.Message) {
+func (e *ear) Send(_ heartbeat.Send, m heartbeat.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.said = append(e.said, m)
@@ -34,7 +35,7 @@ func (e *ear) count() int {
 
 const leaseTime = dead * 4 / 5
 
-func newTestBeater(t *testing.T, wedged func(bool)) (*beater, *ear, clocks) {
+func newTestBeater(t *testing.T, wedged func(bool)) (*beater, *ear, boot.Clocks) {
 	k := (&pair{start: time.Now()}).clocks()
 	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
 	heard := &ear{}
@@ -48,7 +49,7 @@ func newTestBeater(t *testing.T, wedged func(bool)) (*beater, *ear, clocks) {
 func TestLeasePage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _, k := newTestBeater(t, nil)
-		now := k.boot()
+		now := k.Now()
 		b.stepped(now)
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect := func(when string, want clock.Instant) {
@@ -62,7 +63,7 @@ func TestLeasePage(t *testing.T) {
 		b.setLease(token.Lease{Token: 4, Limit: now.Add(10 * time.Millisecond), Epoch: 1}, row{id: 9, epoch: 1})
 		expect("limited", now.Add(10*time.Millisecond))
 		time.Sleep(interval)
-		b.stepped(k.boot())
+		b.stepped(k.Now())
 		b.send(heartbeat.Send{Kind: heartbeat.Reply, To: 2})
 		expect("a send beyond the limit", now.Add(10*time.Millisecond))
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1}, row{id: 9, epoch: 1})
@@ -73,22 +74,22 @@ func TestLeasePage(t *testing.T) {
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1, Again: true}, row{id: 9, epoch: 1})
 		expect("the newest send counts, of whatever kind", now.Add(interval+leaseTime))
 		time.Sleep(leaseTime)
-		b.stepped(k.boot())
+		b.stepped(k.Now())
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
-		b.setLease(token.Lease{Token: 4, Limit: k.boot().Add(time.Hour), Epoch: 1}, row{id: 9, epoch: 1})
+		b.setLease(token.Lease{Token: 4, Limit: k.Now().Add(time.Hour), Epoch: 1}, row{id: 9, epoch: 1})
 		expect("a send too late, and a limit from before the loop knows", now.Add(interval+leaseTime))
 		if late := b.ended(); len(late) != 1 || late[0] != (token.Expired{Token: 4, Epoch: 1}) || b.ended() != nil {
 			t.Errorf("of the lease that had run out the loop hears %v", late)
 		}
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 1, Again: true}, row{id: 9, epoch: 1})
-		expect("granted again", k.boot().Add(leaseTime))
+		expect("granted again", k.Now().Add(leaseTime))
 		b.setLease(token.Lease{Token: 4, Epoch: 1}, row{id: 9, epoch: 1})
 		expect("given up", 0)
 		b.setLease(token.Lease{Token: 4, Limit: clock.Never, Epoch: 2}, row{id: 9, epoch: 2})
-		extended := k.boot().Add(2 * time.Second)
-		b.extend(k.boot(), 2*time.Second)
+		extended := k.Now().Add(2 * time.Second)
+		b.extend(k.Now(), 2*time.Second)
 		time.Sleep(interval)
-		b.stepped(k.boot())
+		b.stepped(k.Now())
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect("a restart's lease stays", extended)
 	})
@@ -102,7 +103,7 @@ func TestBeats(t *testing.T) {
 		b, heard, k := newTestBeater(t, func(on bool) { wedges <- on })
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		b.stepped(k.boot())
+		b.stepped(k.Now())
 		go b.run(ctx)
 		synctest.Wait()
 		time.Sleep(interval / 2)
@@ -121,7 +122,7 @@ func TestBeats(t *testing.T) {
 		if n := heard.count(); n != 5 || b.alive() {
 			t.Errorf("said %d messages, want none any more", n)
 		}
-		b.stepped(k.boot())
+		b.stepped(k.Now())
 		time.Sleep(interval)
 		synctest.Wait()
 		if n := heard.count(); n != 6 || len(wedges) != 2 || !<-wedges || <-wedges {
@@ -135,7 +136,7 @@ func TestBeats(t *testing.T) {
 func TestWholePages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, heard, k := newTestBeater(t, nil)
-		b.stepped(k.boot())
+		b.stepped(k.Now())
 		b.words(heartbeat.Payload{State: heartbeat.Up, Revision: 3, Claims: make([]heartbeat.Claim, 100)})
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		if len(heard.said) != 1 || heard.said[0].Claims != nil || heard.said[0].Revision != 3 {
@@ -161,7 +162,7 @@ func TestWholePages(t *testing.T) {
 func TestBeatAfterThePeers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, heard, k := newTestBeater(t, nil)
-		b.sender = node.NewSender(heartbeat.Config{Self: 2, Peers: []uint8{1}, Interval: interval, Dead: dead, Lease: leaseTime}, k.boot())
+		b.sender = node.NewSender(heartbeat.Config{Self: 2, Peers: []uint8{1}, Interval: interval, Dead: dead, Lease: leaseTime}, k.Now())
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go b.run(ctx)
@@ -171,7 +172,7 @@ func TestBeatAfterThePeers(t *testing.T) {
 			beats int
 		}{{interval / 4, 1}, {interval / 2, 2}, {interval / 4, 2}, {interval * 3 / 4, 3}} {
 			time.Sleep(c.after)
-			b.stepped(k.boot())
+			b.stepped(k.Now())
 			b.follow()
 			synctest.Wait()
 			if n := heard.count(); n != c.beats {

@@ -29,7 +29,7 @@ func (d *Daemon) boot(left []row, disk *state.Store) error {
 	kept := node.Kept{Suspended: disk.State().Suspended, Halted: disk.State().Halted}
 	found := d.found(held, running, left, disk)
 	d.carryEpochs(found)
-	for _, a := range node.Boot(d.clocks.boot(), l.longest, found, kept) {
+	for _, a := range node.Boot(d.clocks.Now(), l.longest, found, kept) {
 		if err := d.carryOut(a, running); err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (d *Daemon) adopt(w *worker, a node.Adopt) bool {
 		return false
 	}
 	l.owns.Store(w.name, a.Token)
-	l.step(a.Event(d.clocks.boot()))
+	l.step(a.Event(d.clocks.Now()))
 	return true
 }
 

@@ -5,26 +5,27 @@ import (
 	"time"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/vipd/node"
 )
 
 // bubble is what loop and beater wait with in virtual time, where no kernel is.
 type bubble struct {
-	clocks
+	boot.Clocks
 	events <-chan any // nil for a beater
 	once   sync.Once
 	ended  chan struct{}
 }
 
-func newBubble(k clocks, events <-chan any) *bubble {
-	return &bubble{clocks: k, events: events, ended: make(chan struct{})}
+func newBubble(k boot.Clocks, events <-chan any) *bubble {
+	return &bubble{Clocks: k, events: events, ended: make(chan struct{})}
 }
 
-func (b *bubble) ring() {}
-func (b *bubble) stop() { b.once.Do(func() { close(b.ended) }) }
+func (b *bubble) Ring() {}
+func (b *bubble) Stop() { b.once.Do(func() { close(b.ended) }) }
 
-func (b *bubble) next(deadline clock.Instant) any {
-	timer := time.NewTimer(b.until(deadline))
+func (b *bubble) Next(deadline clock.Instant) any {
+	timer := time.NewTimer(b.Until(deadline))
 	defer timer.Stop()
 	select {
 	case <-b.ended:
@@ -36,7 +37,7 @@ func (b *bubble) next(deadline clock.Instant) any {
 	}
 }
 
-// move leaves the wait as it is: a beater that wakes early finds nothing due.
-func (b *bubble) move(clock.Instant) {}
+// Move leaves the wait as it is: a beater that wakes early finds nothing due.
+func (b *bubble) Move(clock.Instant) {}
 
-func (b *bubble) wait(at clock.Instant) bool { return b.next(at) != nil }
+func (b *bubble) Wait(at clock.Instant) bool { return b.Next(at) != nil }

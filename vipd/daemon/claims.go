@@ -103,7 +103,7 @@ func (d *Daemon) judgeClaim(e sharedip.Claimed) {
 // silent reports whether the node has not been heard for a dead time.
 func (l *loop) silent(slot uint8) bool {
 	p := l.machine.Beats().Peer(slot)
-	return p != nil && p.Silence(l.boot()) >= l.dead
+	return p != nil && p.Silence(l.Now()) >= l.dead
 }
 
 // noteClaim says of a claim at first, and then once a minute, how often it was seen; in

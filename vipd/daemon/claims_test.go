@@ -136,7 +136,7 @@ func TestTakeAgainstAnswers(t *testing.T) {
 		take := func(after time.Duration, c token.Cause) {
 			p.b.onLoop(func() {
 				l := p.b.d.loop
-				l.answerers[0] = answerer{token.UnprovedAnswer{MAC: frameFrom(7).mac}, l.boot().Add(-after)}
+				l.answerers[0] = answerer{token.UnprovedAnswer{MAC: frameFrom(7).mac}, l.Now().Add(-after)}
 				l.warnOfTake(token.Acquire{Token: 0, From: 1, Cause: c})
 			})
 			synctest.Wait()

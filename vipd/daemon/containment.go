@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/host/cgroup"
 	"vipd/lease"
 	guard "vipd/services/keeper"
@@ -60,7 +61,7 @@ func (d *deadman) armGroup(name, folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.groups.page.Guard(folder, kernelClocks.boot()); err != nil {
+	if err := d.groups.page.Guard(folder, boot.Kernel.Now()); err != nil {
 		return fmt.Errorf("guard %s: %w", name, err)
 	}
 	d.mu.Lock()

@@ -103,7 +103,7 @@ func TestCopySendsNothing(t *testing.T) {
 	defer p.conn.Load().Close()
 	out := &outbox{paths: []*path{p}, sealer: k.sealer, keys: k, copies: w}
 	send := func() {
-		out.send(heartbeat.Send{Kind: heartbeat.Beat, To: 2}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: 1})
+		out.Send(heartbeat.Send{Kind: heartbeat.Beat, To: 2}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: 1})
 	}
 	in := p.conn.Load().Unicast()
 	batch := multicast.NewBatch(4, 2048)

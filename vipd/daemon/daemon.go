@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat"
+	"vipd/host/boot"
 	"vipd/host/child"
 	"vipd/sharedip"
 	"vipd/vipd/config"
@@ -47,7 +48,7 @@ type Daemon struct {
 	options        Options
 	log            *slog.Logger
 	aside          *observe.AsyncHandler
-	clocks         clocks
+	clocks         boot.Clocks
 	started        time.Time
 	signals        chan os.Signal
 	now            atomic.Pointer[cluster.View]
@@ -125,7 +126,7 @@ func New(o Options) (*Daemon, error) {
 func blank(o Options) *Daemon {
 	beside := observe.NewAsyncHandler(o.Log.Handler())
 	log := slog.New(beside)
-	return &Daemon{options: o, log: log, alarms: observe.NewAlarms(log), aside: beside, clocks: kernelClocks, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1), linkUp: make(chan struct{}, 1),
+	return &Daemon{options: o, log: log, alarms: observe.NewAlarms(log), aside: beside, clocks: boot.Kernel, started: time.Now(), signals: make(chan os.Signal, 4), doubted: make(chan struct{}, 1), linkUp: make(chan struct{}, 1),
 		named: map[refusedFrom]refusedSender{}, noRoom: map[strangers]time.Time{}}
 }
 

@@ -325,10 +325,10 @@ func (d *deadman) disarm(name string) error {
 	return d.leases.Disarm(list...)
 }
 
-// write moves the expiries of the tokens' addresses, all in one go; 0 ends one. If that
+// Write moves the expiries of the tokens' addresses, all in one go; 0 ends one. If that
 // fails it is tried for each token, so that an error is that of its own. It reports whether
 // all are in force.
-func (d *deadman) write(list []expiry) (ok bool) {
+func (d *deadman) Write(list []expiry) (ok bool) {
 	if d == nil {
 		return true
 	}

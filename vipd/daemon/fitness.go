@@ -137,7 +137,7 @@ func (l *loop) lost(name string, err error) {
 	if i < 0 {
 		return
 	}
-	v := l.machine.Tokens().Status(l.boot(), i)
+	v := l.machine.Tokens().Status(l.Now(), i)
 	if v.Phase == token.Taking || v.Phase == token.Holding {
 		l.handle(failure{token.Failed{Token: i, Epoch: v.Epoch}, err})
 	}

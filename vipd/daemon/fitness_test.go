@@ -254,14 +254,14 @@ func TestDropWithoutRights(t *testing.T) {
 			if !on() {
 				t.Fatal("it is not on")
 			}
-			d.write([]expiry{{id, boot.Now().Add(time.Minute)}})
+			d.Write([]expiry{{id, boot.Now().Add(time.Minute)}})
 			rig.Without(t, a, func() {
 				if err := d.Drop(front); err == nil {
 					t.Error("it answers, and was said to be off")
 				}
 			}, lost...)
 			within(t, a, func() error {
-				d.write([]expiry{{id, 0}})
+				d.Write([]expiry{{id, 0}})
 				return d.leases.Sync()
 			})
 			rig.Without(t, a, func() {
@@ -303,7 +303,7 @@ func deadmanIn(t testing.TB, h *rig.Host, layer lease.Layer) (d *deadman) {
 			return nil
 		}
 		d = newDeadman(leases, time.Second, slog.New(slog.DiscardHandler))
-		d.renew = func(id uint64) { d.write([]expiry{{id, boot.Now().Add(time.Minute)}}) }
+		d.renew = func(id uint64) { d.Write([]expiry{{id, boot.Now().Add(time.Minute)}}) }
 		d.Hands, err = sharedip.Open(sharedip.Options{Own: []netip.Addr{netip.MustParseAddr("192.0.2.11")}, Lifetime: backstop,
 			Owns: func(string, uint64) bool { return true }, Event: func(sharedip.Event) {}, Guard: d.guard})
 		if err != nil {

@@ -49,11 +49,11 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 	forged := sealer.Seal(nil, make([]byte, 200))
 	forged[60] ^= 1
 	var refused atomic.Int64
-	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring, seal.Heartbeat),
+	in := &inbox{Clocks: boot.Kernel, opener: seal.NewOpener(ring, seal.Heartbeat),
 		refuse: func(seal.Refusal, seal.Header, sender) { refused.Add(1) },
 		bad:    func(_ uint8, _ sender, err error) { t.Error(err) }}
 	events := make(chan any, 1)
-	inlet, err := newInlet(kernelClocks, events, in, func(int) {})
+	inlet, err := newInlet(boot.Kernel, events, in, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,18 +63,18 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 	}
 	for range 3 * refusedBurst { // one at a time, so that no batch is full
 		f.from.Send(forged, f.to)
-		inlet.next(boot.Now())
+		inlet.Next(boot.Now())
 	}
 	for until := boot.Now().Add(10 * time.Second); len(inlet.paused) == 0 && boot.Now() < until; {
 		f.from.Send(forged, f.to)
-		inlet.next(boot.Now())
+		inlet.Next(boot.Now())
 	}
 	if len(inlet.paused) != 1 {
 		t.Fatalf("%d sockets are paused, want the flooded one", len(inlet.paused))
 	}
 	for until := boot.Now().Add(10 * time.Second); len(inlet.paused) != 0 && boot.Now() < until; {
 		deadline := boot.Now().Add(20 * time.Millisecond)
-		if ev := inlet.next(deadline); ev != (node.Tick{}) || boot.Now() < deadline {
+		if ev := inlet.Next(deadline); ev != (node.Tick{}) || boot.Now() < deadline {
 			t.Errorf("%v, want a tick", ev)
 		}
 	}
@@ -82,7 +82,7 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 		t.Error("the pause does not end")
 	}
 	events <- "told"
-	if ev := inlet.next(clock.Never); ev != "told" {
+	if ev := inlet.Next(clock.Never); ev != "told" {
 		t.Errorf("%v, want what was told", ev)
 	}
 	m := heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up}
@@ -93,7 +93,7 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 		}
 		f.from.Send(sealer.Seal(nil, m.Append(nil)), f.to)
 		for until := boot.Now().Add(10 * time.Second); ; {
-			if r, ok := inlet.next(until).(heartbeat.Received); ok && r.Message.Seq == m.Seq {
+			if r, ok := inlet.Next(until).(heartbeat.Received); ok && r.Message.Seq == m.Seq {
 				break
 			} else if boot.Now() > until {
 				t.Fatalf("heartbeat %d is not heard", m.Seq)
@@ -101,7 +101,7 @@ func TestFloodedSocketIsReadInBatches(t *testing.T) {
 		}
 	}
 	f.path.close(inlet) // while it may be paused
-	if ev := inlet.next(boot.Now().Add(5 * longestPause)); ev != (node.Tick{}) {
+	if ev := inlet.Next(boot.Now().Add(5 * longestPause)); ev != (node.Tick{}) {
 		t.Errorf("%v, want a tick", ev)
 	}
 }
@@ -134,7 +134,7 @@ func floodedInlet(b *testing.B, ring *seal.Ring, first []byte) *inlet {
 	opener := seal.NewOpener(ring, seal.Heartbeat)
 	opener.Open(nil, first)
 	opener.Confirm(1, 77)
-	in, err := newInlet(kernelClocks, nil, &inbox{clocks: kernelClocks, opener: opener, refuse: d.refused}, func(int) {})
+	in, err := newInlet(boot.Kernel, nil, &inbox{Clocks: boot.Kernel, opener: opener, refuse: d.refused}, func(int) {})
 	if err != nil {
 		b.Fatal(err)
 	}

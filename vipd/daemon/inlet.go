@@ -14,6 +14,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/multicast"
 	"vipd/multicast/ether"
 	"vipd/seal"
@@ -24,10 +25,10 @@ import (
 type source interface {
 	// next returns what happened next: node.Tick when the deadline comes first, nil
 	// when it was stopped.
-	next(deadline clock.Instant) any
+	Next(deadline clock.Instant) any
 	// ring says that the channel of events has another one.
-	ring()
-	stop()
+	Ring()
+	Stop()
 }
 
 // inlet is the loop's source on a real host. The loop reads the sockets itself, so that
@@ -40,7 +41,7 @@ type source interface {
 //
 // Timers of the runtime would wake it twice each, for they count in milliseconds.
 type inlet struct {
-	clocks
+	boot.Clocks
 	events <-chan any
 	inbox  *inbox
 	came   func(index int) // told that something came over the interface
@@ -90,8 +91,8 @@ const (
 	bellTag  int32 = -2
 )
 
-func newInlet(k clocks, events <-chan any, in *inbox, came func(index int)) (i *inlet, err error) {
-	i = &inlet{clocks: k, events: events, inbox: in, came: came, timer: -1, bell: -1, sockets: map[int32]*listener{}, resumeAt: clock.Never, pauseFor: longestPause,
+func newInlet(k boot.Clocks, events <-chan any, in *inbox, came func(index int)) (i *inlet, err error) {
+	i = &inlet{Clocks: k, events: events, inbox: in, came: came, timer: -1, bell: -1, sockets: map[int32]*listener{}, resumeAt: clock.Never, pauseFor: longestPause,
 		batch: multicast.NewBatch(multicast.MaxBatch, heartbeat.MaxSize+seal.MaxOverhead)}
 	i.look = i.glance
 	defer func() {
@@ -176,10 +177,10 @@ func (i *inlet) forget(path int) {
 	}
 }
 
-// next is the loop's only place to wait. Messages come before what others tell, and
+// Next is the loop's only place to wait. Messages come before what others tell, and
 // no more of them than were read at once. What waits in the sockets comes before a
 // deadline that has passed: a loop that was late must not miss who has spoken meanwhile.
-func (i *inlet) next(deadline clock.Instant) any {
+func (i *inlet) Next(deadline clock.Instant) any {
 	for !i.ended.Load() {
 		if i.taken < len(i.heard) {
 			i.taken++
@@ -190,7 +191,7 @@ func (i *inlet) next(deadline clock.Instant) any {
 			return ev
 		default:
 		}
-		now := i.boot()
+		now := i.Now()
 		due := deadline <= now
 		i.resume(now)
 		i.arm(min(deadline, i.resumeAt))
@@ -210,7 +211,7 @@ func (i *inlet) arm(at clock.Instant) {
 		return
 	}
 	i.armed = at
-	setTimer(i.timer, at)
+	boot.SetTimer(i.timer, at)
 }
 
 // glance asks what there is and, if nothing, lets the runtime's poller wait. Whoever
@@ -273,14 +274,14 @@ func (i *inlet) listen(tag int32) {
 		}
 	}
 	if refused := i.inbox.refusals - before; refused > 0 && n < len(i.batch) {
-		if now := i.boot(); !m.spare.spend(refused, now) {
+		if now := i.Now(); !m.spare.spend(refused, now) {
 			i.pause(tag, m, now)
 		}
 	}
 }
 
-// ring wakes the loop if it sleeps.
-func (i *inlet) ring() {
+// Ring wakes the loop if it sleeps.
+func (i *inlet) Ring() {
 	if !i.asleep.CompareAndSwap(true, false) {
 		return
 	}
@@ -293,10 +294,10 @@ func (i *inlet) ring() {
 	unix.RawSyscall(unix.SYS_WRITE, uintptr(i.bell), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
 
-// stop ends the wait.
-func (i *inlet) stop() {
+// Stop ends the wait.
+func (i *inlet) Stop() {
 	i.ended.Store(true)
-	i.ring()
+	i.Ring()
 }
 
 // close gives the descriptors back, once nobody waits any more.

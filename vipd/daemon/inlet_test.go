@@ -10,7 +10,7 @@ import (
 
 func newTestInlet(t *testing.T) (*inlet, chan any) {
 	events := make(chan any, 4)
-	i, err := newInlet(kernelClocks, events, &inbox{clocks: kernelClocks}, func(int) {})
+	i, err := newInlet(boot.Kernel, events, &inbox{Clocks: boot.Kernel}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestInletDeadline(t *testing.T) {
 	for _, wait := range []time.Duration{3 * time.Millisecond, 0, -time.Second, 500 * time.Microsecond} {
 		began := boot.Now()
 		deadline := began.Add(wait)
-		if ev := i.next(deadline); ev != (node.Tick{}) {
+		if ev := i.Next(deadline); ev != (node.Tick{}) {
 			t.Fatalf("after %v: %v, want a tick", wait, ev)
 		}
 		if late := boot.Now().Sub(max(deadline, began)); late < 0 || late > time.Second/2 {
@@ -44,9 +44,9 @@ func TestInletIsRung(t *testing.T) {
 				time.Sleep(10 * time.Microsecond)
 			}
 			events <- k
-			i.ring()
+			i.Ring()
 		}()
-		if ev := i.next(far); ev != k {
+		if ev := i.Next(far); ev != k {
 			t.Fatalf("%v, want %d", ev, k)
 		}
 	}
@@ -60,28 +60,10 @@ func TestInletStops(t *testing.T) {
 			for !early && !i.asleep.Load() {
 				time.Sleep(10 * time.Microsecond)
 			}
-			i.stop()
+			i.Stop()
 		}()
-		if ev := i.next(boot.Now().Add(10 * time.Second)); ev != nil {
+		if ev := i.Next(boot.Now().Add(10 * time.Second)); ev != nil {
 			t.Errorf("early %v: %v", early, ev)
 		}
-	}
-}
-
-// The beater's alarm is on time, and ends when it is stopped.
-func TestBootAlarm(t *testing.T) {
-	a, err := newBootAlarm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, wait := range []time.Duration{2 * time.Millisecond, -time.Second, 300 * time.Microsecond} {
-		at := boot.Now().Add(wait)
-		if !a.wait(at) || boot.Now() < at {
-			t.Errorf("%v: too early", wait)
-		}
-	}
-	time.AfterFunc(time.Millisecond, a.stop)
-	if a.wait(boot.Now().Add(10 * time.Second)) {
-		t.Error("stopped, and rang")
 	}
 }

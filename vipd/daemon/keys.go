@@ -104,7 +104,7 @@ func (d *Daemon) checkRing(next *seal.Ring) error {
 // keysHeard are the keys of a peer that is heard now; none of one that is not.
 func (d *Daemon) keysHeard(slot uint8) []seal.KeyID {
 	p := d.loop.machine.Beats().Peer(slot)
-	if p == nil || p.Session == 0 || p.Silence(d.clocks.boot()) >= d.cluster().Settings.Heartbeat.Dead() {
+	if p == nil || p.Session == 0 || p.Silence(d.clocks.Now()) >= d.cluster().Settings.Heartbeat.Dead() {
 		return nil
 	}
 	return d.loop.peerKeys[slot]

@@ -38,13 +38,13 @@ func newLANTest(t *testing.T, ordinary int) *lanTest {
 	l.d.lans = lanPaths(config.Node{Addresses: make([]netip.Addr, ordinary)})
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	l.out = &outbox{lans: []*lanPath{l.peer}, sealer: seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 1, Session: 77})}
-	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring, seal.Heartbeat), refuse: func(r seal.Refusal, _ seal.Header, from sender) {
+	in := &inbox{Clocks: boot.Kernel, opener: seal.NewOpener(ring, seal.Heartbeat), refuse: func(r seal.Refusal, _ seal.Header, from sender) {
 		if r != seal.ErrReplay {
 			t.Errorf("refused: %v from %v", r, from)
 		}
 	}}
 	var err error
-	if l.d.inlet, err = newInlet(kernelClocks, nil, in, func(int) {}); err != nil {
+	if l.d.inlet, err = newInlet(boot.Kernel, nil, in, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.d.inlet.close)
@@ -100,8 +100,8 @@ func (l *lanTest) hears() uint8 {
 	l.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		l.number++
-		l.out.send(heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: l.number})
-		if r, ok := l.d.inlet.next(boot.Now().Add(20 * time.Millisecond)).(heartbeat.Received); ok && r.Message.Seq == l.number {
+		l.out.Send(heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: l.number})
+		if r, ok := l.d.inlet.Next(boot.Now().Add(20 * time.Millisecond)).(heartbeat.Received); ok && r.Message.Seq == l.number {
 			return r.Path
 		}
 	}
@@ -130,7 +130,7 @@ func TestLANPathComesBackWithItsInterface(t *testing.T) {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(20 * time.Second); len(l.on()) > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		l.out.send(heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, Seq: 1})
+		l.out.Send(heartbeat.Send{Kind: heartbeat.Beat, LAN: true}, heartbeat.Message{Kind: heartbeat.Beat, Seq: 1})
 		l.open(index) // the number may be asked for as long as the hands have not seen it
 	}
 	if _, known := l.d.lans[0].address(1); len(l.on()) > 0 || known {
@@ -200,7 +200,7 @@ func TestWhatGoesOverTheClientsNetwork(t *testing.T) {
 			l.peer.learn(2, [6]byte(l.b.Port("eth0").MAC()))
 		}
 		frames(conn, l.d.inlet, 0)
-		l.out.send(c.say, heartbeat.Message{Kind: c.say.Kind, Seq: 1})
+		l.out.Send(c.say, heartbeat.Message{Kind: c.say.Kind, Seq: 1})
 		if err := l.peer.conn.Load().SendGroup([]byte("end")); err != nil {
 			t.Fatal(err)
 		}

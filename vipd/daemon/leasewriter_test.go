@@ -21,7 +21,7 @@ import (
 // kernel.
 func writerOf(tb testing.TB, h *rig.Host, layer lease.Layer, count int) (b *beater, list []token.Lease) {
 	tb.Helper()
-	k := clocks{boot: boot.Now, wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) }}
+	k := boot.Clocks{Now: boot.Now, Wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) }}
 	p, _, err := openPage(filepath.Join(tb.TempDir(), "leases"))
 	if err != nil {
 		tb.Fatal(err)
@@ -53,7 +53,7 @@ type notes struct {
 	refuses bool
 }
 
-func (n *notes) write(list []expiry) bool {
+func (n *notes) Write(list []expiry) bool {
 	n.written = append(n.written, slices.Clone(list))
 	return !n.refuses
 }
@@ -65,9 +65,9 @@ func TestLeasesInOneGo(t *testing.T) {
 		b, _, k := newTestBeater(t, nil)
 		kernel := &notes{}
 		b.kernel = kernel
-		b.stepped(k.boot())
+		b.stepped(k.Now())
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
-		limit := k.boot().Add(leaseTime / 2)
+		limit := k.Now().Add(leaseTime / 2)
 		list := []token.Lease{{Token: 0, Limit: limit, Epoch: 1}, {Token: 1, Limit: limit, Epoch: 1}}
 		for i, l := range list {
 			b.setLease(l, row{id: uint64(10 + i), epoch: 1})

@@ -10,6 +10,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/seal"
 	"vipd/services"
 	"vipd/token"
@@ -64,7 +65,7 @@ type (
 
 // loop owns the machine. Everything in it is its goroutine's alone but events.
 type loop struct {
-	clocks
+	boot.Clocks
 	events      chan any
 	source      source // of events, those in the channel among them
 	machine     *node.Machine
@@ -114,9 +115,9 @@ type loop struct {
 
 // run steps the machine until ctx ends.
 func (l *loop) run(ctx context.Context) {
-	defer context.AfterFunc(ctx, l.source.stop)()
+	defer context.AfterFunc(ctx, l.source.Stop)()
 	for {
-		ev := l.source.next(l.machine.Deadline())
+		ev := l.source.Next(l.machine.Deadline())
 		if ev == nil {
 			return
 		}
@@ -138,7 +139,7 @@ func (l *loop) run(ctx context.Context) {
 func (l *loop) post(ev any, done <-chan struct{}) bool {
 	select {
 	case l.events <- ev:
-		l.source.ring()
+		l.source.Ring()
 		return true
 	case <-done:
 		return false
@@ -150,7 +151,7 @@ func (l *loop) handle(ev any) {
 	switch ev := ev.(type) {
 	case look:
 		ev.f()
-		l.beater.stepped(l.boot())
+		l.beater.stepped(l.Now())
 	case links:
 		l.judge()
 	case fought:
@@ -224,7 +225,7 @@ func (l *loop) step(ev node.Event) { l.perform(ev, l.decide(ev)) }
 
 // decide steps the machine; what it answers stands until the next step.
 func (l *loop) decide(ev node.Event) []node.Action {
-	now := l.boot()
+	now := l.Now()
 	actions := l.machine.Step(now, ev)
 	l.beater.stepped(now)
 	return actions
@@ -283,7 +284,7 @@ func (l *loop) watch(ev node.Event) {
 		news = news || l.editions[r.From] != r.Message.Revision || r.Message.Pages > 1
 		l.editions[r.From] = r.Message.Revision
 	}
-	now := l.boot()
+	now := l.Now()
 	if !news && now.Sub(l.watched) < watchEvery {
 		return
 	}
@@ -370,7 +371,7 @@ func (l *loop) do(a node.Action) {
 		l.leaving(errStopped)
 	case node.Reexec:
 		if a.Awaited {
-			l.beater.extend(l.boot(), node.Grace)
+			l.beater.extend(l.Now(), node.Grace)
 		}
 		l.leaving(errRestart)
 	}
@@ -378,7 +379,7 @@ func (l *loop) do(a node.Action) {
 
 // lease passes a changed lease to the beater.
 func (l *loop) lease(a token.Lease) {
-	now := l.boot()
+	now := l.Now()
 	v := l.machine.Tokens().Status(now, a.Token)
 	l.beater.setLease(a, row{id: v.Spec.ID, epoch: a.Epoch, since: now.Add(-v.Tenure), pinned: v.Pinned})
 }
@@ -387,7 +388,7 @@ func (l *loop) lease(a token.Lease) {
 // counts too: after a freeze the hands may be awake before the loop has dropped.
 func (l *loop) owned(name string, _ uint64) bool {
 	number, ok := l.owns.Load(name)
-	return ok && l.boot() < l.beater.page.expiry(number.(int))
+	return ok && l.Now() < l.beater.page.expiry(number.(int))
 }
 
 // flush throws away what waits for the loop from before a freeze, and listens to the

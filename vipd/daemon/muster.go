@@ -52,7 +52,7 @@ func (d *Daemon) crewOf(i int) *crew {
 func (d *Daemon) rejoin(c *crew, r node.Adopt, running []bool) {
 	l := d.loop
 	l.owns.Store(c.token(), r.Token)
-	l.step(r.Event(d.clocks.boot()))
+	l.step(r.Event(d.clocks.Now()))
 	if err := c.guardFound(); err != nil {
 		d.log.Error("could not put a group's lease in force again", "group", c.name, "err", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/control"
@@ -36,7 +37,7 @@ const answerTime = 20 * time.Millisecond
 
 // ask asks the network who has the token's addresses.
 func (l *loop) ask(i int) {
-	now := l.boot()
+	now := l.Now()
 	if _, err := l.workers[i].hands.Ask(l.workers[i].name); err == nil {
 		l.asked[i] = now
 	}
@@ -48,7 +49,7 @@ func (l *loop) network(ev any) token.Event {
 	case answered:
 		if i := l.number(ev.name); i >= 0 {
 			asked := l.asked[i]
-			if now := l.boot(); now.Sub(asked) > answerTime {
+			if now := l.Now(); now.Sub(asked) > answerTime {
 				asked = now
 			}
 			if ev.peer == 0 {
@@ -73,7 +74,7 @@ func (l *loop) prove(ev proved) token.Event {
 	if i < 0 {
 		return nil
 	}
-	v := l.machine.Tokens().Status(l.boot(), i)
+	v := l.machine.Tokens().Status(l.Now(), i)
 	if v.Phase == token.Idle {
 		return nil
 	}
@@ -130,21 +131,21 @@ type answerer struct {
 // warnOfAnswerer says, once for each take that is blocked, which hardware address
 // answers in a silent peer's place without a proof.
 func (l *loop) warnOfAnswerer(i int) {
-	b := l.machine.Tokens().Status(l.boot(), i).Blocked
+	b := l.machine.Tokens().Status(l.Now(), i).Blocked
 	if b == nil {
 		return
 	}
 	known := l.answerers[i].Until == b.Until
-	l.answerers[i] = answerer{*b, l.boot()}
+	l.answerers[i] = answerer{*b, l.Now()}
 	if known {
 		return
 	}
-	l.journal.Add(l.journal.Event("alarm", "%s: %s", l.workers[i].name, blockedText(l.clocks, *b)))
+	l.journal.Add(l.journal.Event("alarm", "%s: %s", l.workers[i].name, blockedText(l.Clocks, *b)))
 }
 
 // blockedText says what a take waits for.
-func blockedText(k clocks, b token.UnprovedAnswer) string {
-	until := int64(k.wall()) + int64(b.Until.Sub(k.boot()))
+func blockedText(k boot.Clocks, b token.UnprovedAnswer) string {
+	until := int64(k.Wall()) + int64(b.Until.Sub(k.Now()))
 	return fmt.Sprintf("waits: %s answers for it, unproved, until %s", net.HardwareAddr(b.MAC[:]), time.Unix(0, until).Format("15:04:05.000"))
 }
 
@@ -152,7 +153,7 @@ func blockedText(k clocks, b token.UnprovedAnswer) string {
 // it to the last: where the answers have ended, a take waits for a dead time more.
 func (l *loop) warnOfTake(a token.Acquire) {
 	b, answered := l.answerers[a.Token]
-	if !answered || a.Cause != token.PeerSilent || l.boot().Sub(b.last) >= l.dead {
+	if !answered || a.Cause != token.PeerSilent || l.Now().Sub(b.last) >= l.dead {
 		return
 	}
 	name, from := l.workers[a.Token].name, l.names().NodeName(a.From)

@@ -10,6 +10,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/lease"
 	"vipd/seal"
 	"vipd/sharedip"
@@ -94,7 +95,7 @@ func (d *Daemon) listen() (err error) {
 		}
 	}
 	d.tendLANs()
-	d.loop.beater.alarm, err = newBootAlarm()
+	d.loop.beater.alarm, err = boot.NewTimer()
 	return err
 }
 
@@ -209,11 +210,11 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 		Self: c.Self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.PeerStarts(), Peers: c.Peers(), Digest: c.Settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.Self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.deadman.enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.Settings.StartWait,
 			Tokens: c.TokenSpecs(), HighWater: disk.State().HighWater, Timed: disk.State().Timed,
-			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.wall()), Trusted: synchronised()}, Booting: true},
+			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.Wall()), Trusted: boot.Synchronised()}, Booting: true},
 		Services: c.Services(),
-	}, d.clocks.boot())
+	}, d.clocks.Now())
 	l := &loop{
-		clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, start: stream.Start, log: d.log,
+		Clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, start: stream.Start, log: d.log,
 		moves: observe.Moves{}, names: d.cluster, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{}, open: map[string]openLease{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),
@@ -230,7 +231,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 	l.answerers, l.claims, l.raise, l.dead = map[int]answerer{}, claims{}, d.alarms.RaiseFor, h.Dead()
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, observe.Proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.Settings.StartWait}
-	d.inbox = &inbox{clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.Self.Slot, own: stream.Session, twin: d.twin}
+	d.inbox = &inbox{Clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.Self.Slot, own: stream.Session, twin: d.twin}
 	l.doubt = d.doubtRights
 	l.match(c, d.hands, d.tell)
 	d.man()

@@ -17,6 +17,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/seal"
 	"vipd/sharedip"
 	"vipd/token"
@@ -108,10 +109,10 @@ func (h *host) write(text string) {
 	}
 }
 
-func (p *pair) clocks() clocks {
-	return clocks{
-		boot: func() clock.Instant { return clock.Instant(time.Second + time.Since(p.start)) },
-		wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) },
+func (p *pair) clocks() boot.Clocks {
+	return boot.Clocks{
+		Now:  func() clock.Instant { return clock.Instant(time.Second + time.Since(p.start)) },
+		Wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) },
 	}
 }
 
@@ -197,7 +198,7 @@ type mouth struct {
 
 const latency = 20 * time.Microsecond
 
-func (o *mouth) send(s heartbeat.Send, m heartbeat.Message) {
+func (o *mouth) Send(s heartbeat.Send, m heartbeat.Message) {
 	h, p := o.host, o.host.pair
 	copied, err := heartbeat.Parse(m.Append(nil))
 	if err != nil {
@@ -220,7 +221,7 @@ func (o *mouth) send(s heartbeat.Send, m heartbeat.Message) {
 				other.arrived = time.Now()
 			}
 			other.mu.Unlock()
-			d.try(heartbeat.Received{From: o.stream.Sender, Session: o.stream.Session, Start: o.stream.Start, Arrived: d.clocks.boot(), Wall: d.clocks.wall(), Message: copied})
+			d.try(heartbeat.Received{From: o.stream.Sender, Session: o.stream.Session, Start: o.stream.Start, Arrived: d.clocks.Now(), Wall: d.clocks.Wall(), Message: copied})
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/multicast"
 	"vipd/seal"
 	"vipd/vipd/config"
@@ -163,11 +164,11 @@ type outbox struct {
 	sealed []byte
 }
 
-// send sends the message on every path to each peer and, unless that is spared, to the
+// Send sends the message on every path to each peer and, unless that is spared, to the
 // group, or to one peer; an answer on the path alone on which the question came, unless it has all claims:
 // those are sent seldom, and that path may work one way only. Every copy is
 // sealed anew, so that one is no replay of another.
-func (o *outbox) send(s heartbeat.Send, m heartbeat.Message) {
+func (o *outbox) Send(s heartbeat.Send, m heartbeat.Message) {
 	if o.copies.copied() {
 		return
 	}
@@ -194,7 +195,7 @@ func (o *outbox) send(s heartbeat.Send, m heartbeat.Message) {
 
 // inbox opens and reads what arrives, on the loop's goroutine.
 type inbox struct {
-	clocks
+	boot.Clocks
 	opener *seal.Opener
 	refuse func(seal.Refusal, seal.Header, sender)
 	bad    func(node uint8, from sender, err error)
@@ -251,12 +252,12 @@ func (in *inbox) take(path int, d *multicast.Datagram, from sender) (r heartbeat
 // arrival is when the kernel had the datagram, on both clocks; the wall time is
 // 0 where its stamp can't be trusted.
 func (in *inbox) arrival(d *multicast.Datagram) (clock.Instant, clock.Wall) {
-	now := in.boot()
+	now := in.Now()
 	if !d.StampValid {
 		return now, 0
 	}
 	stamp := clock.Wall(d.Stamp.UnixNano())
-	waited := in.wall().Sub(stamp)
+	waited := in.Wall().Sub(stamp)
 	if waited < 0 || waited > time.Minute { // the wall clock was stepped meanwhile
 		return now, 0
 	}

@@ -41,13 +41,13 @@ func TestPathComesBackWithItsInterface(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	ended := make(chan struct{})
 	defer func() { stop(); <-ended }()
-	in := &inbox{clocks: kernelClocks, opener: seal.NewOpener(ring, seal.Heartbeat),
+	in := &inbox{Clocks: boot.Kernel, opener: seal.NewOpener(ring, seal.Heartbeat),
 		refuse: func(r seal.Refusal, _ seal.Header, _ sender) {
 			if r != seal.ErrReplay { // of the first two, the one sent first may come second
 				t.Errorf("refused: %v", r)
 			}
 		}, bad: func(_ uint8, _ sender, err error) { t.Error(err) }}
-	inlet, err := newInlet(kernelClocks, nil, in, func(int) {})
+	inlet, err := newInlet(boot.Kernel, nil, in, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,10 +82,10 @@ func hear(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 	t.Helper()
 	for seq := in.inbox.repeated + 1000; ctx.Err() == nil; seq++ {
 		before := in.inbox.repeated
-		out.send(heartbeat.Send{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: seq})
+		out.Send(heartbeat.Send{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: seq})
 		heard := false
 		for until := boot.Now().Add(50 * time.Millisecond); boot.Now() < until; {
-			if _, message := in.next(until).(heartbeat.Received); message {
+			if _, message := in.Next(until).(heartbeat.Received); message {
 				heard = true
 			}
 			if heard && in.inbox.repeated > before {
@@ -100,11 +100,11 @@ func hear(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 // passed.
 func late(t *testing.T, out *outbox, in *inlet) {
 	t.Helper()
-	for in.next(1) != (node.Tick{}) { // what hear has left
+	for in.Next(1) != (node.Tick{}) { // what hear has left
 	}
-	out.send(heartbeat.Send{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: 1 << 20})
+	out.Send(heartbeat.Send{Kind: heartbeat.Beat}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: 1 << 20})
 	time.Sleep(20 * time.Millisecond) // it crosses the wire
-	if ev, ok := in.next(1).(heartbeat.Received); !ok {
+	if ev, ok := in.Next(1).(heartbeat.Received); !ok {
 		t.Errorf("%v comes before what was heard", ev)
 	}
 }
@@ -114,13 +114,13 @@ func late(t *testing.T, out *outbox, in *inlet) {
 func spared(t *testing.T, ctx context.Context, out *outbox, in *inlet) {
 	t.Helper()
 	const first = 1 << 21
-	for in.next(1) != (node.Tick{}) { // what was left
+	for in.Next(1) != (node.Tick{}) { // what was left
 	}
 	before, came := in.inbox.repeated, map[uint64]int{}
 	for seq := range uint64(2) {
-		out.send(heartbeat.Send{Kind: heartbeat.Beat, Spare: seq == 0}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: first + seq})
+		out.Send(heartbeat.Send{Kind: heartbeat.Beat, Spare: seq == 0}, heartbeat.Message{Kind: heartbeat.Beat, State: heartbeat.Up, Seq: first + seq})
 		for ctx.Err() == nil && (came[first+seq] == 0 || seq == 1 && in.inbox.repeated == before) {
-			if r, message := in.next(boot.Now().Add(50 * time.Millisecond)).(heartbeat.Received); message {
+			if r, message := in.Next(boot.Now().Add(50 * time.Millisecond)).(heartbeat.Received); message {
 				came[r.Message.Seq]++
 			}
 		}
@@ -153,7 +153,7 @@ func TestAnAnswerTakesOnePath(t *testing.T) {
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	out.sealer = seal.NewSealer(ring, seal.Stream{Kind: seal.Heartbeat, Sender: 1, Start: 1, Session: 77})
-	out.send(heartbeat.Send{Kind: heartbeat.Reply, To: 2, Path: 1}, heartbeat.Message{Kind: heartbeat.Reply, State: heartbeat.Up, Seq: 1})
+	out.Send(heartbeat.Send{Kind: heartbeat.Reply, To: 2, Path: 1}, heartbeat.Message{Kind: heartbeat.Reply, State: heartbeat.Up, Seq: 1})
 	got := make(chan int)
 	for i, ear := range ears {
 		go func() {

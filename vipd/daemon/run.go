@@ -11,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"vipd/host/boot"
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/daemon/preflight"
@@ -134,7 +135,7 @@ const (
 // the network forwards, after the start and after each freeze; and whether the clock is
 // synchronised.
 func (d *Daemon) watchHost(ctx context.Context) {
-	d.tell(node.Synced{On: synchronised(), Wall: d.clocks.wall()})
+	d.tell(node.Synced{On: boot.Synchronised(), Wall: d.clocks.Wall()})
 	d.tellMACs()
 	before := map[int]uint64{}
 	frames, sync := time.NewTicker(foreignEvery), time.NewTicker(clockEvery)
@@ -154,7 +155,7 @@ func (d *Daemon) watchHost(ctx context.Context) {
 				frames.Stop()
 			}
 		case <-sync.C:
-			d.tell(node.Synced{On: synchronised(), Wall: d.clocks.wall()})
+			d.tell(node.Synced{On: boot.Synchronised(), Wall: d.clocks.Wall()})
 		}
 	}
 }

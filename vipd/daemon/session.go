@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"vipd/heartbeat"
+	"vipd/host/boot"
 	"vipd/seal"
 	"vipd/vipd/daemon/state"
 )
@@ -9,8 +10,8 @@ import (
 // newStream begins what this node seals from this start on.
 func (d *Daemon) newStream(disk *state.Store) seal.Stream {
 	floor := uint64(0)
-	if synchronised() {
-		floor = state.StartFloor(d.clocks.wall())
+	if boot.Synchronised() {
+		floor = state.StartFloor(d.clocks.Wall())
 	}
 	start, err := disk.ReserveStart(floor)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
+	"vipd/host/boot"
 	"vipd/seal"
 	"vipd/token"
 	"vipd/vipd/control"
@@ -51,7 +52,7 @@ func (d *Daemon) lastLook() control.Status {
 // look takes the status on the loop's goroutine and keeps it for when the loop
 // can't be asked.
 func (d *Daemon) look() control.Status {
-	now := d.clocks.boot()
+	now := d.clocks.Now()
 	s := control.Status{
 		Node: d.cluster().Self.Name, Cluster: d.cluster().Settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
 		ConfigDigest: d.cluster().Settings.DigestText(), Started: d.started, PID: os.Getpid(), LeaseLayer: d.layer(), AsOf: time.Now(),
@@ -82,7 +83,7 @@ func (d *Daemon) layer() string {
 }
 
 func (d *Daemon) ownStatus() control.NodeStatus {
-	on := synchronised()
+	on := boot.Synchronised()
 	return control.NodeStatus{
 		Name: d.cluster().Self.Name, Self: true, ID: d.cluster().Self.Slot, State: stateWord(d.loop.machine.State()),
 		Priority: d.cluster().Self.Priority, Version: control.Version(), ConfigDigest: d.cluster().Settings.DigestText(), Keys: d.ownKeys(),

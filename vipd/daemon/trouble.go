@@ -54,7 +54,7 @@ func (d *Daemon) leaseRefused(id uint64, silent bool, err error) {
 func (d *Daemon) try(ev any) {
 	select {
 	case d.loop.events <- ev:
-		d.loop.source.ring()
+		d.loop.source.Ring()
 	default:
 	}
 }

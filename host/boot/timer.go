@@ -1,4 +1,4 @@
-package daemon
+package boot
 
 import (
 	"fmt"
@@ -11,30 +11,22 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// alarm is what the beater waits with.
-type alarm interface {
-	// wait returns at the instant, or false when it was stopped.
-	wait(at clock.Instant) bool
-	// move sets another instant while somebody waits.
-	move(at clock.Instant)
-	stop()
-}
-
-// bootAlarm counts in the boot-time clock and is exact: a timer of the runtime may be a
+// Timer counts in the boot-time clock and is exact: a timer of the runtime may be a
 // millisecond late, and wakes the process twice.
-type bootAlarm struct {
+type Timer struct {
 	file *os.File
 	raw  syscall.RawConn
 	fd   int
 	read func(fd uintptr) bool
 }
 
-func newBootAlarm() (*bootAlarm, error) {
+// NewTimer returns a timer that is not set.
+func NewTimer() (*Timer, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("make a timer: %w", err)
 	}
-	a := &bootAlarm{file: os.NewFile(uintptr(fd), "timer"), fd: fd}
+	a := &Timer{file: os.NewFile(uintptr(fd), "timer"), fd: fd}
 	a.raw, err = a.file.SyscallConn()
 	a.read = func(fd uintptr) bool {
 		var rang [8]byte // how often
@@ -44,18 +36,21 @@ func newBootAlarm() (*bootAlarm, error) {
 	return a, err
 }
 
-func (a *bootAlarm) wait(at clock.Instant) bool {
-	setTimer(a.fd, at)
+// Wait returns true at the instant, or false once the timer is stopped.
+func (a *Timer) Wait(at clock.Instant) bool {
+	SetTimer(a.fd, at)
 	return a.raw.Read(a.read) == nil
 }
 
-func (a *bootAlarm) move(at clock.Instant) { setTimer(a.fd, at) }
+// Move sets another instant while Wait waits.
+func (a *Timer) Move(at clock.Instant) { SetTimer(a.fd, at) }
 
-func (a *bootAlarm) stop() { a.file.Close() }
+// Stop ends Wait and gives the timer back.
+func (a *Timer) Stop() { a.file.Close() }
 
-// setTimer has a timer of the boot-time clock ring at the instant, at once if that has
+// SetTimer has a timer of the boot-time clock ring at the instant, at once if that has
 // passed.
-func setTimer(fd int, at clock.Instant) {
+func SetTimer(fd int, at clock.Instant) {
 	const absolute = unix.TFD_TIMER_ABSTIME
 	when := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(max(at, 1)))} // 0 would take the timer back
 	unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), absolute, uintptr(unsafe.Pointer(&when)), 0, 0, 0)
