@@ -73,6 +73,7 @@ var house = map[string]room{
 var daemonRooms = map[string]room{
 	"cluster":   {4, open},
 	"observe":   {5, open},
+	"leasing":   {5, open},
 	"preflight": {5, open},
 	"sched":     {0, open},
 	"state":     {3, open},

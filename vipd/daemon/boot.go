@@ -7,13 +7,14 @@ import (
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/state"
 	"vipd/vipd/node"
 )
 
 // boot finds what the disk and the kernel know, and does what node.Boot decides about
 // it before the first heartbeat.
-func (d *Daemon) boot(left []row, disk *state.Store) error {
+func (d *Daemon) boot(left []leasing.Row, disk *state.Store) error {
 	held, err := d.hands.Held()
 	if err != nil {
 		return err
@@ -34,7 +35,7 @@ func (d *Daemon) boot(left []row, disk *state.Store) error {
 			return err
 		}
 	}
-	if err := d.deadman.clear(); err != nil { // what stays armed is expired; the next take of it arms it anew
+	if err := d.leased.Clear(); err != nil { // what stays armed is expired; the next take of it arms it anew
 		d.log.Error("could not let go of leases of an earlier daemon", "err", err)
 	}
 	l.judge()
@@ -44,13 +45,13 @@ func (d *Daemon) boot(left []row, disk *state.Store) error {
 }
 
 // found gathers what is known of every token.
-func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, left []row, disk *state.Store) (list []node.Found) {
+func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, left []leasing.Row, disk *state.Store) (list []node.Found) {
 	for i, w := range d.loop.workers {
 		spec := d.loop.machine.Tokens().Spec(i)
 		_, units := running[i]
 		f := node.Found{Token: i, Bits: spec.Bits, Group: d.crewOf(i) != nil, Up: units || len(held[w.name]) > 0, Record: disk.Record(w.name)}
 		if r, ok := leftOf(left, spec.ID); ok {
-			f.Lease = r.lease()
+			f.Lease = r.Found()
 		}
 		list = append(list, f)
 	}
@@ -61,7 +62,7 @@ func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, l
 func (d *Daemon) carryEpochs(found []node.Found) {
 	for _, f := range found {
 		if f.Lease.Epoch != 0 {
-			d.page.hold(f.Token, row{id: d.loop.machine.Tokens().Spec(f.Token).ID, epoch: f.Lease.Epoch, since: f.Lease.Since})
+			d.page.Hold(f.Token, leasing.Row{ID: d.loop.machine.Tokens().Spec(f.Token).ID, Epoch: f.Lease.Epoch, Since: f.Lease.Since})
 		}
 	}
 }
@@ -99,11 +100,11 @@ func (d *Daemon) removeFound(w *worker) error {
 // adopt takes over a token that the daemon before held.
 func (d *Daemon) adopt(w *worker, a node.Adopt) bool {
 	l := d.loop
-	r := row{id: token.ID(w.name), epoch: a.Lease.Epoch, expiry: a.Lease.Expiry, since: a.Lease.Since, pinned: a.Lease.Pinned}
-	l.beater.setLease(token.Lease{Token: a.Token, Limit: r.expiry, Epoch: r.epoch}, r)
-	if err := d.hands.Take(w.name, r.epoch); err != nil {
+	r := leasing.Row{ID: token.ID(w.name), Epoch: a.Lease.Epoch, Expiry: a.Lease.Expiry, Since: a.Lease.Since, Pinned: a.Lease.Pinned}
+	l.sender.SetLease(token.Lease{Token: a.Token, Limit: r.Expiry, Epoch: r.Epoch}, r)
+	if err := d.hands.Take(w.name, r.Epoch); err != nil {
 		d.log.Error("could not adopt an address", "token", w.name, "err", err)
-		l.beater.setLease(token.Lease{Token: a.Token}, r)
+		l.sender.SetLease(token.Lease{Token: a.Token}, r)
 		return false
 	}
 	l.owns.Store(w.name, a.Token)
@@ -111,13 +112,13 @@ func (d *Daemon) adopt(w *worker, a node.Adopt) bool {
 	return true
 }
 
-func leftOf(left []row, id uint64) (row, bool) {
+func leftOf(left []leasing.Row, id uint64) (leasing.Row, bool) {
 	for _, r := range left {
-		if r.id == id {
+		if r.ID == id {
 			return r, true
 		}
 	}
-	return row{}, false
+	return leasing.Row{}, false
 }
 
 // match gives every token of the machine a worker that knows its configuration,
@@ -176,7 +177,7 @@ func (d *Daemon) felt(e sharedip.Event) {
 		d.tell(noise{j.Event("link", "%s: link down", e.Interface)})
 		d.tell(links{})
 	case sharedip.Standing:
-		if err := d.deadman.standing(e); err != nil {
+		if err := d.leased.Standing(e); err != nil {
 			d.log.Error("could not silence an address that somebody else put on this host", "token", e.Token, "err", err)
 		}
 		d.check()

@@ -12,7 +12,7 @@ import (
 // bubble is what loop and beater wait with in virtual time, where no kernel is.
 type bubble struct {
 	boot.Clocks
-	events <-chan any // nil for a beater
+	events <-chan any // nil for a sender loop
 	once   sync.Once
 	ended  chan struct{}
 }
@@ -37,7 +37,7 @@ func (b *bubble) Next(deadline clock.Instant) any {
 	}
 }
 
-// Move leaves the wait as it is: a beater that wakes early finds nothing due.
+// Move leaves the wait as it is: a sender loop that wakes early finds nothing due.
 func (b *bubble) Move(clock.Instant) {}
 
 func (b *bubble) Wait(at clock.Instant) bool { return b.Next(at) != nil }

@@ -16,6 +16,7 @@ import (
 	"vipd/services/unit"
 	"vipd/vipd/config"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/leasing"
 )
 
 // crew is the hands of one service group on this host: one for each unit, and the
@@ -25,7 +26,7 @@ type crew struct {
 	name   string
 	node   string
 	runDir string
-	dead   *deadman
+	leased *leasing.LeasedAddresses
 	since  time.Time // from which on intervals of checks are counted: alike for all groups
 	tell   func(any)
 	log    *slog.Logger
@@ -77,7 +78,7 @@ func (c *crew) newest() config.Group {
 // unit makes the unit of that number as it is configured now.
 func (c *crew) unit(number int, died func(string)) (unit.Unit, error) {
 	g := c.newest()
-	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: unitsDir(c.runDir), Exclusive: guarded(g), StopTimeout: g.StopTimeout, Rights: g.Rights, Died: died, Log: c.log})
+	return unit.New(g.Units[number], unit.Options{Group: c.name, Dir: unitsDir(c.runDir), Exclusive: cluster.Guarded(g), StopTimeout: g.StopTimeout, Rights: g.Rights, Died: died, Log: c.log})
 }
 
 // unitsDir is where units keep what is theirs until the next boot.
@@ -99,21 +100,17 @@ func (c *crew) do(a services.Action) {
 	}
 }
 
-// guarded reports whether processes of the group must not outlive its lease: there is
-// one holder at most.
-func guarded(g config.Group) bool { return !g.Both }
-
 // guard puts the lease in force where the unit runs, before its first process starts.
 func (c *crew) guard(ctx context.Context, u unit.Unit) error {
 	box, ok := u.(unit.Container)
-	if !ok || c.dead == nil || !guarded(c.newest()) {
+	if !ok || c.leased == nil || !cluster.Guarded(c.newest()) {
 		return nil
 	}
 	folder, err := box.Folder(ctx)
 	if err != nil || folder == "" {
 		return err
 	}
-	return c.dead.armGroup(c.token(), folder)
+	return c.leased.ArmGroup(c.token(), folder)
 }
 
 // adoptLimit is how long systemd may take to name the control groups of units that run.
@@ -139,8 +136,8 @@ func (c *crew) left() {
 			return
 		}
 	}
-	if c.dead != nil {
-		c.dead.disarmGroup(c.token())
+	if c.leased != nil {
+		c.leased.DisarmGroup(c.token())
 	}
 }
 
@@ -208,8 +205,8 @@ func (c *crew) check(ctx context.Context, number int, check config.Check, rights
 // contained names what keeps the group from running on without the daemon.
 func (c *crew) contained() string {
 	g := c.newest()
-	if guarded(g) && c.dead != nil && c.dead.groups != nil && c.dead.groups.possible {
-		return c.dead.contains()
+	if by := c.leased.Containment(); by != "" && cluster.Guarded(g) {
+		return by
 	}
 	ours := func(u string) bool { return strings.HasPrefix(u, cluster.ExecUnit) }
 	var list []string

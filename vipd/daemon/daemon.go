@@ -22,6 +22,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/observe"
 	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/daemon/sched"
@@ -57,7 +58,7 @@ type Daemon struct {
 	start          func(func(context.Context)) // runs something until the daemon ends; nil before Run
 	waiting        []func(context.Context)     // for start
 	placed         []sharedip.Set              // what the hands were given; the loop's
-	deadman        *deadman
+	leased         *leasing.LeasedAddresses
 	left           []sharedip.Set // of tokens that left the configuration and may still be up; the loop's
 	paths          []*path
 	lans           []*lanPath
@@ -65,7 +66,7 @@ type Daemon struct {
 	lanless        string                   // interfaces for which no path number is left; of the goroutine that opens them
 	stations       atomic.Pointer[stations] // of the other nodes, as seen on the clients' network
 	stationsWanted atomic.Bool              // since they were asked for
-	page           *page
+	page           *leasing.Page
 	only           *preflight.Instance
 	rights         *preflight.Rights
 	doubted        chan struct{} // the rights are to be looked at now
@@ -178,7 +179,7 @@ func (d *Daemon) Close() {
 		d.hands.Close()
 	}
 	if d.page != nil {
-		d.page.close()
+		d.page.Close()
 	}
 	if d.rights != nil {
 		d.rights.Close()

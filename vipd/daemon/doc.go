@@ -1,13 +1,13 @@
 // Package daemon is the running program: events in, actions out.
 //
-//	sockets ─────────────────────────────┐       ┌─► beater ──► sockets
+//	sockets ─────────────────────────────┐       ┌─► sender ──► sockets
 //	deadline ──────────────────────────┐ │       │       └─► lease page
 //	kernel  ──► hands ───┐   events    ▼ ▼       │
 //	disk    ──► store ───┼──────────► │ loop │ ──┼─► workers, one a token ──► hands, hooks
 //	operator──► control ─┤  bounded              ├─► store
 //	signals ─────────────┘          node.Machine └─► journal, log
 //
-// One goroutine, the loop, owns the machine; nothing it does waits. The beater
+// One goroutine, the loop, owns the machine; nothing it does waits. The sender loop
 // says what the loop last gave it to say, every interval, and falls silent when
 // the loop has not stepped for one dead time. Slow hands work elsewhere and
 // answer with events.

@@ -7,7 +7,7 @@ import (
 
 	"vipd/lease"
 	"vipd/vipd/config"
-	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/leasing"
 )
 
 // The fast profile says what it lacks, all of it.
@@ -21,11 +21,9 @@ func TestFastNeeds(t *testing.T) {
 		{"all is there", string(lease.BPF), nil, nil},
 		{"no BPF", string(lease.Nftables), nil, []string{"the BPF lease (no bpf here)"}},
 		{"no priority", string(lease.BPF), errors.New("nice -20: not permitted"), []string{"the right to run before others (nice -20: not permitted)"}},
-		{"neither", lifetimeOnly, errors.New("nice -20: not permitted"), []string{"the BPF lease (no bpf here)", "the right to run before others"}},
+		{"neither", leasing.LifetimeOnly, errors.New("nice -20: not permitted"), []string{"the BPF lease (no bpf here)", "the right to run before others"}},
 	} {
-		d := &Daemon{options: Options{Config: "vipd.toml", Refused: row.refused}, deadman: &deadman{layer: row.layer, why: "no bpf here"}}
-		d.now.Store(&cluster.View{Settings: config.Settings{Heartbeat: config.Heartbeat{Profile: config.Fast}}})
-		err := d.fastEnough()
+		err := checkFastProfile("vipd.toml", config.Heartbeat{Profile: config.Fast}, row.layer, "no bpf here", row.refused)
 		if (err == nil) != (row.want == nil) {
 			t.Errorf("%s: %v", row.what, err)
 		}

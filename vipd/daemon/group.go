@@ -25,7 +25,7 @@ func (d *Daemon) man() {
 }
 
 func (d *Daemon) crew(number int, name string) *crew {
-	return &crew{number: number, name: name, node: d.cluster().Self.Name, runDir: d.options.RunDir, dead: d.deadman, since: d.started, tell: d.tell, log: d.log,
+	return &crew{number: number, name: name, node: d.cluster().Self.Name, runDir: d.options.RunDir, leased: d.leased, since: d.started, tell: d.tell, log: d.log,
 		change: make(chan struct{}, 1), spawn: func(h *hand) { d.launch(h.run) }}
 }
 

@@ -16,6 +16,7 @@ import (
 	"vipd/token"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/observe"
 	"vipd/vipd/daemon/state"
 	"vipd/vipd/node"
@@ -69,7 +70,7 @@ type loop struct {
 	events      chan any
 	source      source // of events, those in the channel among them
 	machine     *node.Machine
-	beater      *beater
+	sender      *leasing.SenderLoop
 	opener      *seal.Opener
 	start       uint64            // of the session that this daemon seals with
 	peerKeys    [256][]seal.KeyID // by slot, the one that the peer seals with first
@@ -121,7 +122,7 @@ func (l *loop) run(ctx context.Context) {
 		if ev == nil {
 			return
 		}
-		for _, e := range l.beater.ended() {
+		for _, e := range l.sender.Ended() {
 			l.step(e)
 		}
 		l.handle(ev)
@@ -151,7 +152,7 @@ func (l *loop) handle(ev any) {
 	switch ev := ev.(type) {
 	case look:
 		ev.f()
-		l.beater.stepped(l.Now())
+		l.sender.Stepped(l.Now())
 	case links:
 		l.judge()
 	case fought:
@@ -227,7 +228,7 @@ func (l *loop) step(ev node.Event) { l.perform(ev, l.decide(ev)) }
 func (l *loop) decide(ev node.Event) []node.Action {
 	now := l.Now()
 	actions := l.machine.Step(now, ev)
-	l.beater.stepped(now)
+	l.sender.Stepped(now)
 	return actions
 }
 
@@ -317,7 +318,7 @@ func (l *loop) confirm(r heartbeat.Received) {
 // follow beats after a peer whose beat has just been heard, and counted.
 func (l *loop) follow(r heartbeat.Received) {
 	if l.machine.Beats().Leads(r) {
-		l.beater.follow()
+		l.sender.Follow()
 	}
 }
 
@@ -325,15 +326,15 @@ func (l *loop) follow(r heartbeat.Received) {
 func (l *loop) do(a node.Action) {
 	switch a := a.(type) {
 	case *node.Payload:
-		l.beater.words(a.Payload)
+		l.sender.SetPayload(a.Payload)
 	case heartbeat.Send:
-		l.beater.say(a)
+		l.sender.SendNow(a)
 	case heartbeat.SessionReplaced:
 		l.outranked(a)
 	case token.Lease:
 		l.lease(a)
 	case *token.Leases:
-		l.beater.setLeases(a.List, l.machine.Tokens().Pinned)
+		l.sender.SetLeases(a.List, l.machine.Tokens().Pinned)
 	case token.Acquire:
 		l.owns.Store(l.workers[a.Token].name, a.Token)
 		l.journal.Acquire(a)
@@ -371,24 +372,24 @@ func (l *loop) do(a node.Action) {
 		l.leaving(errStopped)
 	case node.Reexec:
 		if a.Awaited {
-			l.beater.extend(l.Now(), node.Grace)
+			l.sender.Extend(l.Now(), node.Grace)
 		}
 		l.leaving(errRestart)
 	}
 }
 
-// lease passes a changed lease to the beater.
+// lease passes a changed lease to the sender loop.
 func (l *loop) lease(a token.Lease) {
 	now := l.Now()
 	v := l.machine.Tokens().Status(now, a.Token)
-	l.beater.setLease(a, row{id: v.Spec.ID, epoch: a.Epoch, since: now.Add(-v.Tenure), pinned: v.Pinned})
+	l.sender.SetLease(a, leasing.Row{ID: v.Spec.ID, Epoch: a.Epoch, Since: now.Add(-v.Tenure), Pinned: v.Pinned})
 }
 
 // owned answers the hands' question before each repeated announcement. The lease
 // counts too: after a freeze the hands may be awake before the loop has dropped.
 func (l *loop) owned(name string, _ uint64) bool {
 	number, ok := l.owns.Load(name)
-	return ok && l.Now() < l.beater.page.expiry(number.(int))
+	return ok && l.Now() < l.sender.Page.Expiry(number.(int))
 }
 
 // flush throws away what waits for the loop from before a freeze, and listens to the

@@ -52,12 +52,12 @@ func TestWedgedLoopFallsSilent(t *testing.T) {
 		p.a.d.loop.events <- look{func() { <-wedge }}
 		time.Sleep(dead + interval)
 		quiet := time.Now()
-		lease := p.a.d.page.expiry(0)
+		lease := p.a.d.page.Expiry(0)
 		time.Sleep(4 * time.Second)
 		if late := p.a.messages(wedged.Add(dead + interval)); len(late) != 0 {
 			t.Fatalf("a message left %v after the loop stood still", late[0].at.Sub(wedged))
 		}
-		if p.a.d.page.expiry(0) != lease {
+		if p.a.d.page.Expiry(0) != lease {
 			t.Error("the lease was renewed without the loop")
 		}
 		if n := len(p.a.hands.after(quiet, "renew")); n != 0 {

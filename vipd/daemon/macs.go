@@ -35,11 +35,11 @@ func (d *Daemon) tellMACs() {
 // clientInterfaces are the interfaces on which this host may have a shared address, each
 // once.
 func (d *Daemon) clientInterfaces() (list []int) {
-	if d.deadman == nil {
+	if d.leased == nil {
 		return nil
 	}
 	for _, set := range d.cluster().AddressSets() {
-		places, err := d.deadman.Where(set.Token)
+		places, err := d.leased.Where(set.Token)
 		if err != nil {
 			continue
 		}

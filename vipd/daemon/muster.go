@@ -28,7 +28,7 @@ func (d *Daemon) musterGroups() (map[int][]bool, error) {
 
 // sweepGroups stops units that an earlier daemon left and the configuration has no more.
 func (d *Daemon) sweepGroups() error {
-	if d.deadman == nil {
+	if d.leased == nil {
 		return nil
 	}
 	swept, err := unit.Sweep(context.Background(), d.ownUnits(), unit.Options{Dir: unitsDir(d.options.RunDir), Log: d.log})

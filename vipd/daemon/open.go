@@ -17,6 +17,7 @@ import (
 	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/observe"
 	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/daemon/state"
@@ -44,8 +45,8 @@ func (d *Daemon) open() error {
 		return err
 	}
 	d.parts = append(d.parts, part{"answer on the socket", server.Run})
-	var left []row
-	if d.page, left, err = openPage(filepath.Join(d.options.RunDir, "leases")); err != nil {
+	var left []leasing.Row
+	if d.page, left, err = leasing.OpenPage(filepath.Join(d.options.RunDir, "leases")); err != nil {
 		d.alarms.Warn("page", fmt.Sprintf("leases can't be kept for the next daemon: %v; after a crash it adopts nothing that is held", err))
 	}
 	if err := d.openHands(); err != nil {
@@ -80,7 +81,7 @@ func (d *Daemon) admit() (err error) {
 	return err
 }
 
-// listen makes what the loop and the beater wait with.
+// listen makes what the loop and the sender loop wait with.
 func (d *Daemon) listen() (err error) {
 	if d.inlet, err = newInlet(d.clocks, d.loop.events, d.inbox, d.hands.Carried); err != nil {
 		return err
@@ -95,7 +96,7 @@ func (d *Daemon) listen() (err error) {
 		}
 	}
 	d.tendLANs()
-	d.loop.beater.alarm, err = boot.NewTimer()
+	d.loop.sender.Timer, err = boot.NewTimer()
 	return err
 }
 
@@ -104,19 +105,20 @@ func (d *Daemon) openHands() error {
 	if err := d.openDeadman(); err != nil {
 		return err
 	}
-	if err := d.fastEnough(); err != nil {
-		return errors.Join(err, d.deadman.leases.Close())
+	if err := checkFastProfile(d.options.Config, c.Settings.Heartbeat, d.leased.Layer(), d.leased.Why(), d.options.Refused); err != nil {
+		return errors.Join(err, d.leased.CloseLeases())
 	}
 	hands, err := sharedip.Open(sharedip.Options{
-		Own: c.Self.Addresses, Peers: c.PeerAddresses(), Lifetime: d.deadman.lifetime(),
+		Own: c.Self.Addresses, Peers: c.PeerAddresses(), Lifetime: d.leased.Lifetime(),
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
 		Event: func(e sharedip.Event) { d.felt(e) },
-		Guard: d.deadman.guard,
+		Guard: d.leased.Guard,
 	})
 	if err != nil {
-		return errors.Join(err, d.deadman.leases.Close())
+		return errors.Join(err, d.leased.CloseLeases())
 	}
-	d.deadman.Hands, d.hands = hands, d.deadman
+	d.leased.Bind(hands)
+	d.hands = d.leased
 	d.parts = append(d.parts, part{"watch the kernel", hands.Run})
 	d.placed = c.AddressSets()
 	if err := d.hands.Configure(d.placed); err != nil {
@@ -133,39 +135,40 @@ func (d *Daemon) openDeadman() error {
 		return err
 	}
 	h := d.cluster().Settings.Heartbeat
-	d.deadman = newDeadman(leases, leaseOf(h), d.log)
 	d.parts = append(d.parts, part{"keep a keeper", d.keepKeeper})
-	if d.deadman.groups, err = newContainment(d.options.RunDir, d.buried); err != nil && d.needsKeeper() {
+	groups, err := leasing.OpenGroupLeases(d.options.RunDir, d.buried)
+	if err != nil && d.needsKeeper() {
 		return errors.Join(err, leases.Close())
 	} else if err != nil {
-		d.deadman.groups = nil
 		d.alarms.Warn("groups", fmt.Sprintf("no group could be guarded: %v", err))
 	}
+	d.leased = leasing.NewLeasedAddresses(leases, leasing.Options{Length: leaseOf(h), Log: d.log, Groups: groups, RenewNow: d.renewLease, Refused: d.leaseRefused})
 	d.parts = append(d.parts, part{"watch the lease", d.watchLease})
-	if why := d.deadman.why; why != "" {
-		d.log.Warn("the kernel's lease is not the best there is", "layer", d.deadman.layer, "why", why)
+	if why := d.leased.Why(); why != "" {
+		d.log.Warn("the kernel's lease is not the best there is", "layer", d.leased.Layer(), "why", why)
 	}
 	return nil
 }
 
-// fastEnough refuses the profile whose dead time is shorter than what an ordinary
-// program may have to wait, and than what a lesser lease can count.
-func (d *Daemon) fastEnough() error {
-	if d.cluster().Settings.Heartbeat.Profile != config.Fast {
+// checkFastProfile refuses profile = "fast" (15 ms dead time) unless the host has the BPF
+// lease and lets vipd run at raised priority: nftables leases are at least 100 ms, and an
+// ordinary process may wait longer than 15 ms for a CPU.
+func checkFastProfile(path string, h config.Heartbeat, layer, why string, refused error) error {
+	if h.Profile != config.Fast {
 		return nil
 	}
 	var lacks []string
-	if d.deadman.layer != string(lease.BPF) {
-		lacks = append(lacks, fmt.Sprintf("the BPF lease (%s)", d.deadman.why))
+	if layer != string(lease.BPF) {
+		lacks = append(lacks, fmt.Sprintf("the BPF lease (%s)", why))
 	}
-	if d.options.Refused != nil {
-		lacks = append(lacks, fmt.Sprintf("the right to run before others (%v)", d.options.Refused))
+	if refused != nil {
+		lacks = append(lacks, fmt.Sprintf("the right to run before others (%v)", refused))
 	}
 	if lacks == nil {
 		return nil
 	}
 	return control.Errorf(control.CodeInvalid, "%s: heartbeat.profile: fast needs what this host does not give: %s; take normal, or give the daemon those rights",
-		d.options.Config, strings.Join(lacks, "; "))
+		path, strings.Join(lacks, "; "))
 }
 
 // pinDir is where a daemon without CAP_SYS_ADMIN finds the leases of the one
@@ -202,12 +205,12 @@ func (d *Daemon) openPaths(ring *seal.Ring) error {
 }
 
 // build makes the parts that share one session.
-func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, disk *state.Store, events *control.Journal) {
+func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out leasing.Transport, disk *state.Store, events *control.Journal) {
 	c := d.cluster()
 	h := c.Settings.Heartbeat
 	lease := leaseOf(h)
 	machine := node.New(node.Config{
-		Self: c.Self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.PeerStarts(), Peers: c.Peers(), Digest: c.Settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.Self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.deadman.enforces(),
+		Self: c.Self.Slot, Session: stream.Session, Start: stream.Start, Starts: disk.PeerStarts(), Peers: c.Peers(), Digest: c.Settings.Digest(), Boot: bootName(), Build: build(), Paths: uint8(len(c.Self.Addresses)), LANs: uint8(len(d.lans)), Leased: d.leased.Enforces(),
 		Config: token.Config{Interval: h.Interval, Dead: h.Dead(), Lease: lease, StartWait: c.Settings.StartWait,
 			Tokens: c.TokenSpecs(), HighWater: disk.State().HighWater, Timed: disk.State().Timed,
 			Clock: token.ClockFloor{Floor: node.Floor(d.clocks.Wall()), Trusted: boot.Synchronised()}, Booting: true},
@@ -222,12 +225,8 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out speaker, dis
 	d.loop = l
 	l.journal = observe.NewJournal(events, d.cluster, machine, d.log)
 	l.writer = state.NewWriter(disk, state.WriterOptions{Answer: func(ev token.Event) { d.tell(ev) }, Restart: func() { d.tell(restartNow{}) }, Report: d.diskTrouble, Log: d.log})
-	l.beater = newBeater(d.clocks, heartbeat.Config{Self: c.Self.Slot, Session: stream.Session, Peers: c.Peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
-		out, d.page, d.deadman, d.wedged, d.hands.Glance)
-	if d.deadman != nil {
-		d.deadman.renew = l.beater.rewrite
-		d.deadman.refused = d.leaseRefused
-	}
+	l.sender = leasing.NewSenderLoop(d.clocks, heartbeat.Config{Self: c.Self.Slot, Session: stream.Session, Peers: c.Peers(), Interval: h.Interval, Dead: h.Dead(), Lease: lease},
+		out, d.page, d.leased, d.wedged, d.hands.Glance)
 	l.answerers, l.claims, l.raise, l.dead = map[int]answerer{}, claims{}, d.alarms.RaiseFor, h.Dead()
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, observe.Proofs{}, d.tell
 	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.Settings.StartWait}

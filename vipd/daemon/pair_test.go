@@ -24,6 +24,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/daemon/state"
 )
@@ -133,14 +134,14 @@ func (h *host) boot() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var left []row
-	if d.page, left, err = openPage(filepath.Join(h.dir, "leases")); err != nil {
+	var left []leasing.Row
+	if d.page, left, err = leasing.OpenPage(filepath.Join(h.dir, "leases")); err != nil {
 		t.Fatal(err)
 	}
 	ring, _ := seal.NewRing("t", seal.Key{1})
 	stream := d.newStream(disk)
 	d.build(stream, state.NewOpener(ring, disk), &mouth{host: h, stream: stream}, disk, h.journal)
-	d.loop.source, d.loop.beater.alarm = newBubble(d.clocks, d.loop.events), newBubble(d.clocks, nil)
+	d.loop.source, d.loop.sender.Timer = newBubble(d.clocks, d.loop.events), newBubble(d.clocks, nil)
 	d.placed = d.cluster().AddressSets()
 	h.hands.Configure(d.placed)
 	h.d = d

@@ -153,7 +153,7 @@ func (p *path) send(group bool, datagram []byte, to netip.AddrPort) {
 	_ = err // lost datagrams are what heartbeats are for; a dead path shows in status
 }
 
-// outbox seals and sends what the beater says.
+// outbox seals and sends what the sender loop says.
 type outbox struct {
 	paths  []*path
 	lans   []*lanPath

@@ -36,7 +36,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, w := range d.loop.workers {
 		d.spawn(w)
 	}
-	parts.Go(func() { d.loop.beater.run(running) })
+	parts.Go(func() { d.loop.sender.Run(running) })
 	parts.Go(func() { d.loop.writer.Run(running) })
 	parts.Go(func() { d.renew(running) })
 	parts.Go(func() { d.watchHost(running) })
@@ -103,8 +103,8 @@ func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal)
 // be spoken for: this is the dead-man switch.
 func (d *Daemon) renew(ctx context.Context) {
 	every := sharedip.MinLifetime * 3 / 10
-	if d.deadman != nil {
-		every = d.deadman.lifetime() * 3 / 10
+	if d.leased != nil {
+		every = d.leased.Lifetime() * 3 / 10
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -114,7 +114,7 @@ func (d *Daemon) renew(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if !d.loop.beater.alive() {
+		if !d.loop.sender.Alive() {
 			continue
 		}
 		if err := d.hands.Renew(); err != nil {

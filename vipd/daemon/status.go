@@ -15,6 +15,7 @@ import (
 	"vipd/seal"
 	"vipd/token"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/leasing"
 )
 
 // statusWait is how long a question for status waits for the loop. After that
@@ -76,10 +77,10 @@ func (d *Daemon) look() control.Status {
 
 // layer names what ends an address when this daemon dies.
 func (d *Daemon) layer() string {
-	if d.deadman == nil {
-		return lifetimeOnly
+	if d.leased == nil {
+		return leasing.LifetimeOnly
 	}
-	return d.deadman.layer
+	return d.leased.Layer()
 }
 
 func (d *Daemon) ownStatus() control.NodeStatus {

@@ -181,3 +181,7 @@ const GroupPrefix = "group:"
 
 // ExecUnit is what the text of a unit that is a process, or a check that is one, begins with.
 const ExecUnit = "exec:"
+
+// Guarded reports whether processes of the group must not outlive its lease: there is
+// one holder at most.
+func Guarded(g config.Group) bool { return !g.Both }

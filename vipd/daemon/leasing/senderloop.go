@@ -1,4 +1,4 @@
-package daemon
+package leasing
 
 import (
 	"context"
@@ -12,81 +12,81 @@ import (
 	"vipd/vipd/node"
 )
 
-// speaker puts a message on the wire.
-type speaker interface {
+// Transport puts a message on the wire.
+type Transport interface {
 	Send(heartbeat.Send, heartbeat.Message)
 }
 
-// kernel is where leases are enforced, packet by packet.
-type kernel interface {
+// Enforcer is where leases are enforced, packet by packet.
+type Enforcer interface {
 	// write reports whether the kernel took them all.
-	Write(list []expiry) bool
+	Write(list []Expiry) bool
 }
 
-// expiry is until when the kernel is to let a token live, by the token's ID.
-type expiry struct {
-	id    uint64
-	until clock.Instant
+// Expiry is until when the kernel is to let a token live, by the token's ID.
+type Expiry struct {
+	ID    uint64
+	Until clock.Instant
 }
 
-// beater says what the loop gave it to say: every interval on a goroutine of its
+// SenderLoop says what the loop gave it to say: every interval on a goroutine of its
 // own, and at once when the loop asks. It renews the leases with each send, and
 // does neither when the loop has not stepped for one dead time. What to say and
-// until when a lease lasts is node.Sender's to decide; the beater has its thread, its
+// until when a lease lasts is node.Sender's to decide; the sender loop has its thread, its
 // locks, and the page and the kernel that it writes to.
-type beater struct {
+type SenderLoop struct {
 	boot.Clocks
-	out    speaker
-	page   *page
-	kernel kernel
-	alarm  alarm
-	beaten func() // called after each beat
+	out       Transport
+	Page      *Page
+	kernel    Enforcer
+	Timer     Timer  // set before run
+	afterBeat func() // called after each beat
 
 	sending sync.Mutex // held from a stamp until it is sent, so that sends are in the order of their stamps
 
 	mu     sync.Mutex // held for microseconds: words and leases in, a message out
 	sender *node.Sender
 	ids    []uint64        // of the tokens, by number
-	batch  []expiry        // to be written in one go
+	batch  []Expiry        // to be written in one go
 	told   []clock.Instant // by token: the expiry that the kernel took, 0 if none
 	silent bool            // wedged, as last seen
 	wedged func(bool)      // told when that changes
 }
 
-func newBeater(k boot.Clocks, c heartbeat.Config, out speaker, p *page, kernel kernel, wedged func(bool), beaten func()) *beater {
-	return &beater{Clocks: k, out: out, page: p, kernel: kernel, sender: node.NewSender(c, k.Now()), wedged: wedged, beaten: beaten}
+func NewSenderLoop(k boot.Clocks, c heartbeat.Config, out Transport, p *Page, kernel Enforcer, wedged func(bool), beaten func()) *SenderLoop {
+	return &SenderLoop{Clocks: k, out: out, Page: p, kernel: kernel, sender: node.NewSender(c, k.Now()), wedged: wedged, afterBeat: beaten}
 }
 
-// words replaces what is said.
-func (b *beater) words(w heartbeat.Payload) {
+// SetPayload replaces what is said.
+func (b *SenderLoop) SetPayload(w heartbeat.Payload) {
 	b.mu.Lock()
 	b.sender.SetPayload(w)
 	b.mu.Unlock()
 }
 
-// stepped notes that the loop was alive at now.
-func (b *beater) stepped(now clock.Instant) {
+// Stepped notes that the loop was alive at now.
+func (b *SenderLoop) Stepped(now clock.Instant) {
 	b.mu.Lock()
 	b.sender.Stepped(now)
 	b.mu.Unlock()
 }
 
-// say says something at once, on the caller's thread: an answer must not wait for
+// SendNow says something at once, on the caller's thread: an answer must not wait for
 // another thread to wake.
-func (b *beater) say(s heartbeat.Send) { b.send(s) }
+func (b *SenderLoop) SendNow(s heartbeat.Send) { b.send(s) }
 
-// setLease takes a lease that changed. The row is whose lease it is; a limit of 0
+// SetLease takes a lease that changed. The row is whose lease it is; a limit of 0
 // ends it.
-func (b *beater) setLease(l token.Lease, r row) {
+func (b *SenderLoop) SetLease(l token.Lease, r Row) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.ids) <= l.Token {
 		b.ids, b.told = append(b.ids, 0), append(b.told, 0)
 	}
 	if l.Limit != 0 {
-		b.page.hold(l.Token, r)
+		b.Page.Hold(l.Token, r)
 	}
-	b.ids[l.Token] = r.id
+	b.ids[l.Token] = r.ID
 	if until, ok := b.sender.Grant(l, b.Now()); ok {
 		b.told[l.Token] = 0
 		b.add(l.Token, until)
@@ -94,14 +94,14 @@ func (b *beater) setLease(l token.Lease, r row) {
 	b.write()
 }
 
-// setLeases takes new limits of leases that it has already, and which of their tokens an
+// SetLeases takes new limits of leases that it has already, and which of their tokens an
 // operator has pinned, all in one go.
-func (b *beater) setLeases(list []token.Lease, pinned func(token int) bool) {
+func (b *SenderLoop) SetLeases(list []token.Lease, pinned func(token int) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.Now()
 	for _, l := range list {
-		b.page.pin(l.Token, pinned(l.Token))
+		b.Page.Pin(l.Token, pinned(l.Token))
 		if until, ok := b.sender.Grant(l, now); ok {
 			b.add(l.Token, until)
 		}
@@ -111,24 +111,24 @@ func (b *beater) setLeases(list []token.Lease, pinned func(token int) bool) {
 
 // add writes to the page until when the token may live, unless the kernel knows it
 // already; write tells the kernel.
-func (b *beater) add(i int, until clock.Instant) {
+func (b *SenderLoop) add(i int, until clock.Instant) {
 	if until != 0 && b.told[i] == until {
 		return
 	}
 	b.told[i] = until
-	b.page.renew(i, until)
-	b.batch = append(b.batch, expiry{b.ids[i], until})
+	b.Page.renew(i, until)
+	b.batch = append(b.batch, Expiry{b.ids[i], until})
 }
 
-func (b *beater) write() {
+func (b *SenderLoop) write() {
 	if len(b.batch) > 0 && !b.kernel.Write(b.batch) {
 		clear(b.told) // tried again with the next send
 	}
 	b.batch = b.batch[:0]
 }
 
-// rewrite writes the expiry of one token, by its ID, as it is.
-func (b *beater) rewrite(id uint64) {
+// Rewrite writes the expiry of one token, by its ID, as it is.
+func (b *SenderLoop) Rewrite(id uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range b.ids {
@@ -141,77 +141,77 @@ func (b *beater) rewrite(id uint64) {
 }
 
 // renew renews every lease by what was just sent.
-func (b *beater) renew() {
+func (b *SenderLoop) renew() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sender.Renew(b.add)
 	b.write()
 }
 
-// ended returns the leases that had run out before a send, each once.
-func (b *beater) ended() []token.Expired {
+// Ended returns the leases that had run out before a send, each once.
+func (b *SenderLoop) Ended() []token.Expired {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.sender.Ended()
 }
 
-// extend leaves every lease for the given time and changes it no more.
-func (b *beater) extend(now clock.Instant, d time.Duration) {
+// Extend leaves every lease for the given time and changes it no more.
+func (b *SenderLoop) Extend(now clock.Instant, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sender.Extend(now, now.Add(d), b.add)
 	b.write()
 }
 
-// alive reports whether the loop may be spoken for.
-func (b *beater) alive() bool {
+// Alive reports whether the loop may be spoken for.
+func (b *SenderLoop) Alive() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.sender.Stuck(b.Now())
 }
 
-// run beats until ctx ends. Its goroutine has no thread of its own: it runs on
+// Run beats until ctx ends. Its goroutine has no thread of its own: it runs on
 // whichever thread the timer wakes, and would else wait for a second one to wake.
-func (b *beater) run(ctx context.Context) {
-	defer context.AfterFunc(ctx, b.alarm.Stop)()
-	for b.alarm.Wait(b.next()) {
+func (b *SenderLoop) Run(ctx context.Context) {
+	defer context.AfterFunc(ctx, b.Timer.Stop)()
+	for b.Timer.Wait(b.next()) {
 		b.beat()
 	}
 }
 
-func (b *beater) next() clock.Instant {
+func (b *SenderLoop) next() clock.Instant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.sender.Next()
 }
 
-func (b *beater) beat() {
+func (b *SenderLoop) beat() {
 	b.mu.Lock()
 	due := b.sender.Due(b.Now())
 	b.mu.Unlock()
 	if due {
 		b.send(b.nextBeat())
-		b.beaten()
+		b.afterBeat()
 	}
 }
 
-// follow beats at once, on the caller's thread, if the peer's beat that has just been
-// answered brings the own one forward. The beater's own thread sleeps on.
-func (b *beater) follow() {
+// Follow beats at once, on the caller's thread, if the peer's beat that has just been
+// answered brings the own one forward. The sender loop's own thread sleeps on.
+func (b *SenderLoop) Follow() {
 	b.mu.Lock()
 	due := b.sender.Follow(b.Now())
 	if due {
-		b.alarm.Move(b.sender.Next())
+		b.Timer.Move(b.sender.Next())
 	}
 	b.mu.Unlock()
 	if due {
 		b.send(b.nextBeat())
-		b.beaten()
+		b.afterBeat()
 	}
 }
 
 // nextBeat is how the beat is to be sent.
-func (b *beater) nextBeat() heartbeat.Send {
+func (b *SenderLoop) nextBeat() heartbeat.Send {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.sender.Beat()
@@ -221,7 +221,7 @@ func (b *beater) nextBeat() heartbeat.Send {
 
 // send says one message, or all of its pages: stamp, send, then write the
 // leases that the stamp renews.
-func (b *beater) send(s heartbeat.Send) {
+func (b *SenderLoop) send(s heartbeat.Send) {
 	b.sending.Lock()
 	defer b.sending.Unlock()
 	for page, more := 0, true; more; page++ {
@@ -235,7 +235,7 @@ func (b *beater) send(s heartbeat.Send) {
 	}
 }
 
-func (b *beater) compose(s heartbeat.Send, page int) (m heartbeat.Message, more, ok bool) {
+func (b *SenderLoop) compose(s heartbeat.Send, page int) (m heartbeat.Message, more, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.Now()
@@ -251,8 +251,8 @@ func (b *beater) compose(s heartbeat.Send, page int) (m heartbeat.Message, more,
 	return m, more, true
 }
 
-// alarm is what the beater waits with.
-type alarm interface {
+// Timer is what the sender loop waits with.
+type Timer interface {
 	// wait returns at the instant, or false when it was stopped.
 	Wait(at clock.Instant) bool
 	// move sets another instant while somebody waits.

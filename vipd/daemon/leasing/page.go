@@ -1,4 +1,4 @@
-package daemon
+package leasing
 
 import (
 	"encoding/binary"
@@ -16,7 +16,7 @@ import (
 	"vipd/vipd/node"
 )
 
-// page is what outlives a killed daemon within one boot: until when each token
+// Page is what outlives a killed daemon within one boot: until when each token
 // may be held, written at every renewal by one store to mapped memory. The next
 // daemon adopts what has not expired, and grants above every epoch in the page, be its
 // lease over or the state file lost.
@@ -25,7 +25,7 @@ import (
 // guards against one that is kept on a disk.
 //
 //	magic u64 | boot id 16 | rows: id u64 | epoch u64 | expiry i64 | since i64 | flags u64
-type page struct {
+type Page struct {
 	memory []byte
 	file   bool // memory is the file's
 }
@@ -38,21 +38,21 @@ const (
 	pageSize   = pageHeader + pageRows*rowSize
 )
 
-// row is one token's entry.
-type row struct {
-	id     uint64
-	epoch  uint64
-	expiry clock.Instant
-	since  clock.Instant
-	pinned bool
+// Row is one token's entry.
+type Row struct {
+	ID     uint64
+	Epoch  uint64
+	Expiry clock.Instant
+	Since  clock.Instant
+	Pinned bool
 }
 
-// openPage maps the file, and returns what an earlier daemon of this boot left. Where the
+// OpenPage maps the file, and returns what an earlier daemon of this boot left. Where the
 // file can't be had, the page is of this process alone, and the error says why: the daemon
 // works as well, but after a crash the next one adopts nothing.
-func openPage(path string) (p *page, left []row, err error) {
+func OpenPage(path string) (p *Page, left []Row, err error) {
 	this := boot.This()
-	p = &page{}
+	p = &Page{}
 	if p.memory, err = mapPage(path); err != nil {
 		p.memory, left = make([]byte, pageSize), nil
 	} else if binary.NativeEndian.Uint64(p.memory) == pageMagic && [16]byte(p.memory[8:24]) == this {
@@ -86,13 +86,13 @@ func mapPage(path string) ([]byte, error) {
 	return memory, nil
 }
 
-func (p *page) rows() (list []row) {
+func (p *Page) rows() (list []Row) {
 	for i := range pageRows {
-		r := row{
-			id: p.word(i, 0).Load(), epoch: p.word(i, 1).Load(), expiry: clock.Instant(p.word(i, 2).Load()),
-			since: clock.Instant(p.word(i, 3).Load()), pinned: p.word(i, 4).Load() != 0,
+		r := Row{
+			ID: p.word(i, 0).Load(), Epoch: p.word(i, 1).Load(), Expiry: clock.Instant(p.word(i, 2).Load()),
+			Since: clock.Instant(p.word(i, 3).Load()), Pinned: p.word(i, 4).Load() != 0,
 		}
-		if r.id != 0 && r.epoch != 0 {
+		if r.ID != 0 && r.Epoch != 0 {
 			list = append(list, r)
 		}
 	}
@@ -101,28 +101,28 @@ func (p *page) rows() (list []row) {
 
 // word is one field of a row: eight aligned octets, so that a reader never sees
 // half a value.
-func (p *page) word(i, field int) *atomic.Uint64 {
+func (p *Page) word(i, field int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&p.memory[pageHeader+i*rowSize+field*8]))
 }
 
-// hold writes whose lease the row is; the expiry follows by renew. A number
+// Hold writes whose lease the row is; the expiry follows by renew. A number
 // beyond the page, which only tokens that can't be dropped could bring about, is
 // held all the same, but not adopted after a crash.
-func (p *page) hold(i int, r row) {
+func (p *Page) Hold(i int, r Row) {
 	if i >= pageRows {
 		return
 	}
-	if p.word(i, 0).Load() != r.id || p.word(i, 1).Load() != r.epoch {
+	if p.word(i, 0).Load() != r.ID || p.word(i, 1).Load() != r.Epoch {
 		p.word(i, 2).Store(0)
-		p.word(i, 0).Store(r.id)
-		p.word(i, 1).Store(r.epoch)
-		p.word(i, 3).Store(uint64(r.since))
+		p.word(i, 0).Store(r.ID)
+		p.word(i, 1).Store(r.Epoch)
+		p.word(i, 3).Store(uint64(r.Since))
 	}
-	p.pin(i, r.pinned)
+	p.Pin(i, r.Pinned)
 }
 
-// pin notes whether an operator has put the token where it is.
-func (p *page) pin(i int, pinned bool) {
+// Pin notes whether an operator has put the token where it is.
+func (p *Page) Pin(i int, pinned bool) {
 	flags := uint64(0)
 	if pinned {
 		flags = 1
@@ -133,28 +133,28 @@ func (p *page) pin(i int, pinned bool) {
 }
 
 // renew sets until when the token may be held; 0 ends it.
-func (p *page) renew(i int, expiry clock.Instant) {
+func (p *Page) renew(i int, expiry clock.Instant) {
 	if i < pageRows {
 		p.word(i, 2).Store(uint64(expiry))
 	}
 }
 
-// expiry is until when the token may be held; of one beyond the page nothing is
+// Expiry is until when the token may be held; of one beyond the page nothing is
 // known, so Never.
-func (p *page) expiry(i int) clock.Instant {
+func (p *Page) Expiry(i int) clock.Instant {
 	if i >= pageRows {
 		return clock.Never
 	}
 	return clock.Instant(p.word(i, 2).Load())
 }
 
-func (p *page) close() {
+func (p *Page) Close() {
 	if p.file {
 		unix.Munmap(p.memory)
 	}
 }
 
-// lease is the row as a start finds it.
-func (r *row) lease() node.Left {
-	return node.Left{Epoch: r.epoch, Expiry: r.expiry, Since: r.since, Pinned: r.pinned}
+// Found is the row as a start finds it.
+func (r *Row) Found() node.Left {
+	return node.Left{Epoch: r.Epoch, Expiry: r.Expiry, Since: r.Since, Pinned: r.Pinned}
 }

@@ -1,4 +1,4 @@
-package daemon
+package leasing
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,13 +14,13 @@ import (
 	"vipd/testlab/rig"
 )
 
-func openedPage(t *testing.T, path string) (*page, []row) {
+func openedPage(t *testing.T, path string) (*Page, []Row) {
 	t.Helper()
-	p, left, err := openPage(path)
+	p, left, err := OpenPage(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
+	t.Cleanup(p.Close)
 	return p, left
 }
 
@@ -31,16 +30,16 @@ func TestPageIsLeftToTheNext(t *testing.T) {
 	if len(left) != 0 {
 		t.Fatalf("a new page has rows %v", left)
 	}
-	held := row{id: 7, epoch: 513, since: 40, pinned: true}
-	p.hold(3, held)
+	held := Row{ID: 7, Epoch: 513, Since: 40, Pinned: true}
+	p.Hold(3, held)
 	p.renew(3, 1000)
-	p.hold(5, row{id: 8, epoch: 514, since: 50})
+	p.Hold(5, Row{ID: 8, Epoch: 514, Since: 50})
 	p.renew(5, 1000)
 	p.renew(5, 0) // given up
-	p.hold(6, row{id: 9, epoch: 515})
-	held.expiry = 1000
+	p.Hold(6, Row{ID: 9, Epoch: 515})
+	held.Expiry = 1000
 	_, left = openedPage(t, path)
-	want := []row{held, {id: 8, epoch: 514, since: 50}, {id: 9, epoch: 515}}
+	want := []Row{held, {ID: 8, Epoch: 514, Since: 50}, {ID: 9, Epoch: 515}}
 	if !slices.Equal(left, want) {
 		t.Errorf("left %+v, want %+v", left, want)
 	}
@@ -49,51 +48,26 @@ func TestPageIsLeftToTheNext(t *testing.T) {
 	}
 }
 
-// A daemon whose state file is lost grants above the epochs of earlier daemons of this
-// boot, also of those before the last.
-func TestEpochsGrowWithoutAStateFile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, pairConfig)
-		p.settle()
-		p.b.kill()
-		time.Sleep(time.Second)
-		granted := p.a.d.Status().Tokens[0].Epoch
-		for range 2 {
-			p.a.kill()
-			if err := os.Remove(filepath.Join(p.a.dir, "state.json")); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
-			p.a.boot()
-		}
-		time.Sleep(time.Minute) // a start beside a silent network waits
-		p.until(p.a, front)
-		if now := p.a.d.Status().Tokens[0].Epoch; now <= granted {
-			t.Errorf("granted %d after %d", now, granted)
-		}
-	})
-}
-
 // A new grant of a row must not live by the old one's expiry for a moment.
 func TestPageNewGrantBeginsExpired(t *testing.T) {
 	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
-	p.hold(0, row{id: 7, epoch: 1})
+	p.Hold(0, Row{ID: 7, Epoch: 1})
 	p.renew(0, 1000)
-	p.hold(0, row{id: 7, epoch: 1, pinned: true})
-	if p.expiry(0) != 1000 {
+	p.Hold(0, Row{ID: 7, Epoch: 1, Pinned: true})
+	if p.Expiry(0) != 1000 {
 		t.Error("the same grant lost its expiry")
 	}
-	p.hold(0, row{id: 7, epoch: 2})
-	if p.expiry(0) != 0 {
+	p.Hold(0, Row{ID: 7, Epoch: 2})
+	if p.Expiry(0) != 0 {
 		t.Error("another grant began with the expiry of the one before")
 	}
 }
 
 func TestPageBeyondItsEnd(t *testing.T) {
 	p, _ := openedPage(t, filepath.Join(t.TempDir(), "leases"))
-	p.hold(pageRows, row{id: 7, epoch: 1})
+	p.Hold(pageRows, Row{ID: 7, Epoch: 1})
 	p.renew(pageRows, 1)
-	p.hold(pageRows-1, row{id: 7, epoch: 1})
+	p.Hold(pageRows-1, Row{ID: 7, Epoch: 1})
 	p.renew(pageRows-1, 1)
 	if rows := p.rows(); len(rows) != 1 {
 		t.Errorf("rows %v", rows)
@@ -103,7 +77,7 @@ func TestPageBeyondItsEnd(t *testing.T) {
 func TestPageOfAnotherBootOrNoPage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases")
 	p, _ := openedPage(t, path)
-	p.hold(0, row{id: 7, epoch: 1})
+	p.Hold(0, Row{ID: 7, Epoch: 1})
 	p.renew(0, 1000)
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -127,7 +101,7 @@ func TestPageOfAnotherBootOrNoPage(t *testing.T) {
 	}
 	os.Remove(path)
 	os.Symlink("/etc/passwd", path)
-	if _, _, err := openPage(path); err == nil {
+	if _, _, err := OpenPage(path); err == nil {
 		t.Error("followed a symbolic link")
 	}
 }
@@ -137,18 +111,18 @@ func TestAdoptable(t *testing.T) {
 	at := func(d time.Duration) clock.Instant { return now.Add(d) }
 	for _, c := range []struct {
 		name string
-		row  row
+		row  Row
 		want bool
 	}{
-		{"lasts", row{expiry: at(100 * time.Millisecond), since: 5}, true},
-		{"longest", row{expiry: at(longest), since: now}, true},
-		{"expired", row{expiry: at(0)}, false},
-		{"about to", row{expiry: at(2 * time.Millisecond)}, false},
-		{"never written so", row{expiry: at(longest + 1)}, false},
-		{"since later", row{expiry: at(time.Second), since: at(1)}, false},
-		{"negative", row{expiry: -1}, false},
+		{"lasts", Row{Expiry: at(100 * time.Millisecond), Since: 5}, true},
+		{"longest", Row{Expiry: at(longest), Since: now}, true},
+		{"expired", Row{Expiry: at(0)}, false},
+		{"about to", Row{Expiry: at(2 * time.Millisecond)}, false},
+		{"never written so", Row{Expiry: at(longest + 1)}, false},
+		{"since later", Row{Expiry: at(time.Second), Since: at(1)}, false},
+		{"negative", Row{Expiry: -1}, false},
 	} {
-		if lease := c.row.lease(); lease.Lasts(now, longest) != c.want {
+		if lease := c.row.Found(); lease.Lasts(now, longest) != c.want {
 			t.Errorf("%s: %v, want %v", c.name, !c.want, c.want)
 		}
 	}
@@ -160,29 +134,29 @@ func TestPageOnAFullDisk(t *testing.T) {
 	dir := rig.SmallDisk(t)
 	path := filepath.Join(dir, "leases")
 	ballast := rig.FillDisk(t, dir)
-	p, left, err := openPage(path)
+	p, left, err := OpenPage(path)
 	if !errors.Is(err, unix.ENOSPC) || len(left) != 0 {
 		t.Fatalf("a full disk: %v, left %v", err, left)
 	}
 	for i := range pageRows {
-		p.hold(i, row{id: uint64(i + 1), epoch: 257})
+		p.Hold(i, Row{ID: uint64(i + 1), Epoch: 257})
 		p.renew(i, 5)
 	}
-	if rows := p.rows(); len(rows) != pageRows || p.expiry(pageRows-1) != 5 {
+	if rows := p.rows(); len(rows) != pageRows || p.Expiry(pageRows-1) != 5 {
 		t.Errorf("it holds %d rows", len(rows))
 	}
-	p.close()
+	p.Close()
 	os.Remove(ballast)
-	p, _, err = openPage(path)
+	p, _, err = OpenPage(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.hold(0, row{id: 7, epoch: 257})
+	p.Hold(0, Row{ID: 7, Epoch: 257})
 	p.renew(0, 5)
-	p.close()
+	p.Close()
 	rig.FillDisk(t, dir)
-	if p, left, err = openPage(path); err != nil || len(left) != 1 {
+	if p, left, err = OpenPage(path); err != nil || len(left) != 1 {
 		t.Errorf("a page that has its room: %v, left %v", err, left)
 	}
-	p.close()
+	p.Close()
 }

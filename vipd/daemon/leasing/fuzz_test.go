@@ -1,4 +1,4 @@
-package daemon
+package leasing
 
 import (
 	"encoding/binary"
@@ -35,13 +35,13 @@ func FuzzLeasePage(f *testing.F) {
 		if err := os.WriteFile(path, octets, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p, left, err := openPage(path)
+		p, left, err := OpenPage(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer p.close()
+		defer p.Close()
 		for _, r := range left {
-			if lease := r.lease(); lease.Lasts(now, longest) && (r.expiry <= now || r.expiry > now.Add(longest) || r.since > now || r.id == 0) {
+			if lease := r.Found(); lease.Lasts(now, longest) && (r.Expiry <= now || r.Expiry > now.Add(longest) || r.Since > now || r.ID == 0) {
 				t.Errorf("adopted: %+v", r)
 			}
 		}

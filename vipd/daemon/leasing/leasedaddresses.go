@@ -1,4 +1,4 @@
-package daemon
+package leasing
 
 import (
 	"context"
@@ -18,22 +18,15 @@ import (
 	"vipd/token"
 )
 
-// deadman ties the kernel's leases to the tokens: a token's addresses are armed,
+// LeasedAddresses ties the kernel's leases to the tokens: a token's addresses are armed,
 // expired, before they are put on, and let go after they are off. In between
-// the beater alone moves their expiry.
-type deadman struct {
+// the sender loop alone moves their expiry.
+type LeasedAddresses struct {
 	*sharedip.Hands
 	leases *lease.Leases
 	layer  string // in force, as status names it
 	why    string // no better one is; "" if it is the best
-	log    *slog.Logger
-	renew  func(id uint64) // has the beater write a token's expiry now
-
-	// refused is told, on the thread that beats, that a lease could not be written, and
-	// whether what it holds is silent by that although it should not be.
-	refused func(id uint64, silent bool, err error)
-
-	groups *containment // nil: no group needs it
+	Options
 
 	arming sync.Mutex // held while addresses are armed or let go of; never by write
 
@@ -50,53 +43,83 @@ type deadman struct {
 // and each renewal is a transaction.
 const nftFloor = 100 * time.Millisecond
 
-// lifetimeOnly is the layer where nothing enforces leases: the lifetime of the
+// LifetimeOnly is the layer where nothing enforces leases: the lifetime of the
 // addresses themselves, in whole seconds.
-const lifetimeOnly = "valid_lft"
+const LifetimeOnly = "valid_lft"
 
-func newDeadman(leases *lease.Leases, length time.Duration, log *slog.Logger) *deadman {
-	d := &deadman{leases: leases, layer: string(leases.Layer()), why: leases.Why(), log: log, armed: map[uint64][]*lease.Lease{},
+// Options are the surroundings of leasedAddresses.
+type Options struct {
+	Length   time.Duration // of a lease
+	Log      *slog.Logger
+	Groups   *GroupLeases    // nil: no group can be guarded
+	RenewNow func(id uint64) // has the sender loop write a token's expiry now
+	// Refused is told, on the sender loop's goroutine, that a lease could not be written, and
+	// whether its addresses are silent by that although they should not be.
+	Refused func(id uint64, silent bool, err error)
+}
+
+// NewLeasedAddresses ties tokens to the leases; open gives it the addresses.
+func NewLeasedAddresses(leases *lease.Leases, o Options) *LeasedAddresses {
+	d := &LeasedAddresses{Options: o, leases: leases, layer: string(leases.Layer()), why: leases.Why(), armed: map[uint64][]*lease.Lease{},
 		until: map[uint64]clock.Instant{}, stood: map[uint64][]netip.Addr{}, taken: map[uint64]bool{}}
 	switch {
 	case leases.Layer() == lease.None:
-		d.layer = lifetimeOnly
-	case leases.Layer() == lease.Nftables && length < nftFloor:
-		d.layer = lifetimeOnly
-		d.why = fmt.Sprintf("%s; nftables: a lease of %v is too short for it, at least %v", d.why, length, nftFloor)
+		d.layer = LifetimeOnly
+	case leases.Layer() == lease.Nftables && o.Length < nftFloor:
+		d.layer = LifetimeOnly
+		d.why = fmt.Sprintf("%s; nftables: a lease of %v is too short for it, at least %v", d.why, o.Length, nftFloor)
 	}
 	return d
 }
 
-// backstop is how long addresses live in a kernel that enforces leases: what is left
-// of a host whose daemon is gone does not answer, but it is not to stay either.
-const backstop = 20 * time.Second
+// Layer is the enforcement in force, as status names it.
+func (d *LeasedAddresses) Layer() string { return d.layer }
 
-// lifetime is how long an address is to live in the kernel by itself.
-func (d *deadman) lifetime() time.Duration {
-	if d.enforces() {
-		return backstop
+// Why says why no better layer is in force; "" if this is the best one.
+func (d *LeasedAddresses) Why() string { return d.why }
+
+// Bind gives it the addresses, once: package sharedip takes its method Guard when it opens them.
+func (d *LeasedAddresses) Bind(hands *sharedip.Hands) { d.Hands = hands }
+
+// Watch reports, until ctx ends, each part of the enforcement that another program takes
+// away; it is put back within a second.
+func (d *LeasedAddresses) Watch(ctx context.Context, report func(lease.Event)) {
+	d.leases.Watch(ctx, report)
+}
+
+// CloseLeases lets go of the leases where no addresses were opened.
+func (d *LeasedAddresses) CloseLeases() error { return d.leases.Close() }
+
+// Backstop is how long addresses live in a kernel that enforces leases: what is left
+// of a host whose daemon is gone does not answer, but it is not to stay either.
+const Backstop = 20 * time.Second
+
+// Lifetime is how long an address is to live in the kernel by itself.
+func (d *LeasedAddresses) Lifetime() time.Duration {
+	if d.Enforces() {
+		return Backstop
 	}
 	return sharedip.MinLifetime
 }
 
-// enforces reports whether the kernel silences an address whose lease has ended.
-func (d *deadman) enforces() bool { return d != nil && d.layer != lifetimeOnly }
+// Enforces reports whether the kernel silences an address whose lease has ended.
+func (d *LeasedAddresses) Enforces() bool { return d != nil && d.layer != LifetimeOnly }
 
 // Close lets go of the hands. Leases stay in force, to run out or to be adopted.
-func (d *deadman) Close() {
+func (d *LeasedAddresses) Close() {
 	d.Hands.Close()
-	if d.groups != nil {
-		d.groups.stay()
+	if d.Groups != nil {
+		d.Groups.stay()
 	}
 	if err := d.leases.Close(); err != nil {
-		d.log.Error("close the kernel's leases", "err", err)
+		d.Log.Error("close the kernel's leases", "err", err)
 	}
 }
 
 // Configure has the interfaces guarded already on which something may be taken. One that
 // can't be yet is at the first take.
-func (d *deadman) Configure(sets []sharedip.Set) error {
-	if err := d.Hands.Configure(sets); err != nil || !d.enforces() {
+func (d *LeasedAddresses) Configure(sets []sharedip.Set) error {
+	if err := d.Hands.Configure(sets); err != nil || !d.Enforces() {
 		return err
 	}
 	if err := d.shed(sets); err != nil {
@@ -112,7 +135,7 @@ func (d *deadman) Configure(sets []sharedip.Set) error {
 
 // shed lets go of addresses that a set does not have any more and others did not put on
 // this host.
-func (d *deadman) shed(sets []sharedip.Set) error {
+func (d *LeasedAddresses) shed(sets []sharedip.Set) error {
 	d.arming.Lock()
 	defer d.arming.Unlock()
 	d.mu.Lock()
@@ -143,7 +166,7 @@ func interfaces(places map[netip.Addr]int) []int {
 }
 
 // Take puts the token's addresses on, each armed before and with its lease true.
-func (d *deadman) Take(name string, epoch uint64) error {
+func (d *LeasedAddresses) Take(name string, epoch uint64) error {
 	d.setTaken(name, true)
 	err := d.Hands.Take(name, epoch)
 	if err != nil {
@@ -155,7 +178,7 @@ func (d *deadman) Take(name string, epoch uint64) error {
 
 // settleAsIs lets go of the token after it has looked which of its addresses are on this
 // host: what could not be taken off stays armed.
-func (d *deadman) settleAsIs(name string) error {
+func (d *LeasedAddresses) settleAsIs(name string) error {
 	standing, err := d.StandingNow()
 	if err != nil {
 		return err
@@ -166,20 +189,20 @@ func (d *deadman) settleAsIs(name string) error {
 			now = s
 		}
 	}
-	return d.standing(now)
+	return d.Standing(now)
 }
 
 // Drop removes the token's addresses, whose lease has ended before. A removal that the
 // kernel refuses is no failure where nothing is there to remove, or where the lease
 // silences what is there until its lifetime ends: only then may another host have them.
-func (d *deadman) Drop(name string) error {
+func (d *LeasedAddresses) Drop(name string) error {
 	if err := d.Hands.Drop(name); err != nil {
 		held, unknown := d.Hands.Held()
 		switch {
 		case unknown != nil:
 			return errors.Join(err, unknown)
 		case len(held[name]) > 0 && d.silenced(name):
-			d.log.Error("could not remove the address; it is silent, and the kernel removes it within "+backstop.String(), "token", name, "err", err)
+			d.Log.Error("could not remove the address; it is silent, and the kernel removes it within "+Backstop.String(), "token", name, "err", err)
 			d.setTaken(name, false)
 			return nil // and stays armed
 		case len(held[name]) > 0:
@@ -188,15 +211,15 @@ func (d *deadman) Drop(name string) error {
 	}
 	d.setTaken(name, false)
 	if err := d.settle(name); err != nil { // an expired lease of an address that is off silences nothing
-		d.log.Error("could not let go of the kernel's lease", "token", name, "err", err)
+		d.Log.Error("could not let go of the kernel's lease", "token", name, "err", err)
 	}
 	return nil
 }
 
 // silenced reports whether the kernel lets nothing of the token pass: its leases are in
 // force, and the newest expiry that the kernel took is past.
-func (d *deadman) silenced(name string) bool {
-	if !d.enforces() {
+func (d *LeasedAddresses) silenced(name string) bool {
+	if !d.Enforces() {
 		return false
 	}
 	d.leases.Sync() // where the kernel takes no more, what it knows runs out
@@ -207,29 +230,29 @@ func (d *deadman) silenced(name string) bool {
 	return len(list) > 0 && !slices.ContainsFunc(list, answers)
 }
 
-func (d *deadman) setTaken(name string, on bool) {
+func (d *LeasedAddresses) setTaken(name string, on bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.taken[token.ID(name)] = on
 }
 
-// guard arms addresses of the token that are about to be put on, and gives them the
+// Guard arms addresses of the token that are about to be put on, and gives them the
 // lease that the token has now.
-func (d *deadman) guard(name string, spots []sharedip.Spot, interfaces []int) error {
+func (d *LeasedAddresses) Guard(name string, spots []sharedip.Spot, interfaces []int) error {
 	d.arming.Lock()
 	defer d.arming.Unlock()
 	if err := d.arm(name, spots, interfaces); err != nil {
 		return err
 	}
-	if d.enforces() && d.renew != nil {
-		d.renew(token.ID(name))
+	if d.Enforces() && d.RenewNow != nil {
+		d.RenewNow(token.ID(name))
 		d.leases.Sync() // what is put on is to be heard at once; a refusal is told by the next write
 	}
 	return nil
 }
 
-func (d *deadman) arm(name string, spots []sharedip.Spot, interfaces []int) error {
-	if !d.enforces() || len(spots) == 0 {
+func (d *LeasedAddresses) arm(name string, spots []sharedip.Spot, interfaces []int) error {
+	if !d.Enforces() || len(spots) == 0 {
 		return nil
 	}
 	list, err := d.leases.Arm(leased(spots), interfaces...)
@@ -256,10 +279,10 @@ func leased(spots []sharedip.Spot) (list []netip.Addr) {
 	return list
 }
 
-// standing silences addresses that are on this host though it does not hold them,
+// Standing silences addresses that are on this host though it does not hold them,
 // whoever put them there, as it does those whose lease has run out. Those that are gone are
 // let go.
-func (d *deadman) standing(s sharedip.Standing) error {
+func (d *LeasedAddresses) Standing(s sharedip.Standing) error {
 	d.arming.Lock()
 	defer d.arming.Unlock()
 	err := d.arm(s.Token, s.Spots, s.Interfaces)
@@ -270,7 +293,7 @@ func (d *deadman) standing(s sharedip.Standing) error {
 }
 
 // settle is letGo in its turn.
-func (d *deadman) settle(name string) error {
+func (d *LeasedAddresses) settle(name string) error {
 	d.arming.Lock()
 	defer d.arming.Unlock()
 	return d.letGo(name)
@@ -278,7 +301,7 @@ func (d *deadman) settle(name string) error {
 
 // letGo disarms what is armed for the token and not on this host any more, unless the
 // token is held, and ends the lease of what still is on it. d.arming is held.
-func (d *deadman) letGo(name string) error {
+func (d *LeasedAddresses) letGo(name string) error {
 	d.mu.Lock()
 	id := token.ID(name)
 	if d.taken[id] {
@@ -306,7 +329,7 @@ func (d *deadman) letGo(name string) error {
 
 // isArmed reports whether a token has the lease: an address may have gone from one token
 // to another. d.mu is held.
-func (d *deadman) isArmed(l *lease.Lease) bool {
+func (d *LeasedAddresses) isArmed(l *lease.Lease) bool {
 	for _, list := range d.armed {
 		if slices.Contains(list, l) {
 			return true
@@ -316,7 +339,7 @@ func (d *deadman) isArmed(l *lease.Lease) bool {
 }
 
 // disarm lets go of all that is armed for the token.
-func (d *deadman) disarm(name string) error {
+func (d *LeasedAddresses) disarm(name string) error {
 	d.mu.Lock()
 	list := d.armed[token.ID(name)]
 	delete(d.armed, token.ID(name))
@@ -328,14 +351,14 @@ func (d *deadman) disarm(name string) error {
 // Write moves the expiries of the tokens' addresses, all in one go; 0 ends one. If that
 // fails it is tried for each token, so that an error is that of its own. It reports whether
 // all are in force.
-func (d *deadman) Write(list []expiry) (ok bool) {
+func (d *LeasedAddresses) Write(list []Expiry) (ok bool) {
 	if d == nil {
 		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range list {
-		d.renewGroup(e.id, e.until)
+		d.renewGroup(e.ID, e.Until)
 	}
 	if ok = len(list) > 1 && d.post(list) == nil; ok {
 		return true
@@ -348,25 +371,25 @@ func (d *deadman) Write(list []expiry) (ok bool) {
 }
 
 // writeOne does so for one token, and tells how it went. d.mu is held.
-func (d *deadman) writeOne(list []expiry) (ok bool) {
-	id, until := list[0].id, list[0].until
+func (d *LeasedAddresses) writeOne(list []Expiry) (ok bool) {
+	id, until := list[0].ID, list[0].Until
 	err := d.post(list)
-	if now := boot.Now(); err != nil && d.refused != nil {
-		d.refused(id, until > now && d.until[id] <= now, err)
+	if now := boot.Now(); err != nil && d.Refused != nil {
+		d.Refused(id, until > now && d.until[id] <= now, err)
 	}
 	if err != nil && !d.sick {
 		d.sick = true
-		d.log.Error("could not write the kernel's lease", "err", err)
+		d.Log.Error("could not write the kernel's lease", "err", err)
 	}
 	return err == nil
 }
 
 // post has the kernel told. d.mu is held.
-func (d *deadman) post(list []expiry) error {
+func (d *LeasedAddresses) post(list []Expiry) error {
 	d.batch = d.batch[:0]
 	for _, e := range list {
-		for _, l := range d.armed[e.id] {
-			d.batch = append(d.batch, lease.Renewal{Lease: l, Until: e.until})
+		for _, l := range d.armed[e.ID] {
+			d.batch = append(d.batch, lease.Renewal{Lease: l, Until: e.Until})
 		}
 	}
 	if len(d.batch) == 0 {
@@ -377,19 +400,19 @@ func (d *deadman) post(list []expiry) error {
 	}
 	if d.sick {
 		d.sick = false
-		d.log.Info("the kernel's lease can be written again")
+		d.Log.Info("the kernel's lease can be written again")
 	}
 	for _, e := range list {
-		if len(d.armed[e.id]) > 0 {
-			d.until[e.id] = e.until
+		if len(d.armed[e.ID]) > 0 {
+			d.until[e.ID] = e.Until
 		}
 	}
 	return nil
 }
 
-// clear lets go of what an earlier daemon left armed and nobody took over, except for
+// Clear lets go of what an earlier daemon left armed and nobody took over, except for
 // what is on this host all the same: that stays silent.
-func (d *deadman) clear() error {
+func (d *LeasedAddresses) Clear() error {
 	if d == nil {
 		return nil
 	}
@@ -398,8 +421,8 @@ func (d *deadman) clear() error {
 		return err
 	}
 	for _, s := range standing {
-		if err := d.standing(s); err != nil {
-			d.log.Error("could not silence an address that somebody else put on this host", "token", s.Token, "err", err)
+		if err := d.Standing(s); err != nil {
+			d.Log.Error("could not silence an address that somebody else put on this host", "token", s.Token, "err", err)
 		}
 	}
 	d.mu.Lock()
@@ -413,19 +436,4 @@ func (d *deadman) clear() error {
 	left := d.leases.Adopted()
 	maps.DeleteFunc(left, func(address netip.Addr, _ *lease.Lease) bool { return kept[address] })
 	return d.leases.Disarm(slices.Collect(maps.Values(left))...)
-}
-
-// watchLease reports when somebody takes away what enforces the leases; it is put
-// back within a second.
-func (d *Daemon) watchLease(ctx context.Context) error {
-	d.deadman.leases.Watch(ctx, func(e lease.Event) {
-		d.tell(noise{d.loop.journal.Event("alarm", "lease: %v", e)})
-		text := ""
-		if e.Err != nil {
-			text = "the kernel's lease is not in force: " + e.String()
-		}
-		d.alarms.Set("lease "+e.What, text)
-		d.tell(leaseState{e.What, e.Err})
-	})
-	return nil
 }

@@ -1,4 +1,4 @@
-package daemon
+package leasing
 
 import (
 	"net/netip"
@@ -17,18 +17,18 @@ import (
 	"vipd/token"
 )
 
-// writerOf is a beater that has leases of so many tokens, each of one address, in the host's
+// writerOf is a sender loop that has leases of so many tokens, each of one address, in the host's
 // kernel.
-func writerOf(tb testing.TB, h *rig.Host, layer lease.Layer, count int) (b *beater, list []token.Lease) {
+func writerOf(tb testing.TB, h *rig.Host, layer lease.Layer, count int) (b *SenderLoop, list []token.Lease) {
 	tb.Helper()
 	k := boot.Clocks{Now: boot.Now, Wall: func() clock.Wall { return clock.Wall(time.Now().UnixNano()) }}
-	p, _, err := openPage(filepath.Join(tb.TempDir(), "leases"))
+	p, _, err := OpenPage(filepath.Join(tb.TempDir(), "leases"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(p.close)
-	d := deadmanIn(tb, h, layer)
-	b = newBeater(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: interval, Dead: dead, Lease: leaseTime}, &ear{}, p, d, func(bool) {}, func() {})
+	tb.Cleanup(p.Close)
+	d := leasedIn(tb, h, layer)
+	b = NewSenderLoop(k, heartbeat.Config{Self: 1, Peers: []uint8{2}, Interval: beatInterval, Dead: deadTime, Lease: leaseTime}, &recorder{}, p, d, func(bool) {}, func() {})
 	if err := h.Do(func() error {
 		for i := range count {
 			id := token.ID("vip:" + strconv.Itoa(i))
@@ -38,7 +38,7 @@ func writerOf(tb testing.TB, h *rig.Host, layer lease.Layer, count int) (b *beat
 			}
 			d.armed[id] = armed
 			list = append(list, token.Lease{Token: i, Limit: boot.Now().Add(time.Minute), Epoch: 257})
-			b.setLease(list[i], row{id: id, epoch: 257})
+			b.SetLease(list[i], Row{ID: id, Epoch: 257})
 		}
 		return nil
 	}); err != nil {
@@ -47,13 +47,13 @@ func writerOf(tb testing.TB, h *rig.Host, layer lease.Layer, count int) (b *beat
 	return b, list
 }
 
-// notes is a kernel that notes what is written, or refuses it.
-type notes struct {
-	written [][]expiry
+// enforcerNotes is a kernel that notes what is written, or refuses it.
+type enforcerNotes struct {
+	written [][]Expiry
 	refuses bool
 }
 
-func (n *notes) Write(list []expiry) bool {
+func (n *enforcerNotes) Write(list []Expiry) bool {
 	n.written = append(n.written, slices.Clone(list))
 	return !n.refuses
 }
@@ -62,17 +62,17 @@ func (n *notes) Write(list []expiry) bool {
 // refused it is told with the next send.
 func TestLeasesInOneGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, _, k := newTestBeater(t, nil)
-		kernel := &notes{}
+		b, _, k := newTestLoop(t, nil)
+		kernel := &enforcerNotes{}
 		b.kernel = kernel
-		b.stepped(k.Now())
+		b.Stepped(k.Now())
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		limit := k.Now().Add(leaseTime / 2)
 		list := []token.Lease{{Token: 0, Limit: limit, Epoch: 1}, {Token: 1, Limit: limit, Epoch: 1}}
 		for i, l := range list {
-			b.setLease(l, row{id: uint64(10 + i), epoch: 1})
+			b.SetLease(l, Row{ID: uint64(10 + i), Epoch: 1})
 		}
-		expect := func(when string, want ...expiry) {
+		expect := func(when string, want ...Expiry) {
 			t.Helper()
 			switch n := len(kernel.written); {
 			case want == nil && n > 0:
@@ -91,20 +91,20 @@ func TestLeasesInOneGo(t *testing.T) {
 		limit += 5
 		list[0].Limit, list[1].Limit = limit, limit
 		kernel.refuses = true
-		b.setLeases(list, func(i int) bool { return i == 1 })
-		expect("both have changed", expiry{10, limit}, expiry{11, limit})
-		if b.page.word(0, 4).Load() != 0 || b.page.word(1, 4).Load() != 1 || b.page.expiry(1) != limit {
-			t.Errorf("the page has %+v", b.page.rows())
+		b.SetLeases(list, func(i int) bool { return i == 1 })
+		expect("both have changed", Expiry{10, limit}, Expiry{11, limit})
+		if b.Page.word(0, 4).Load() != 0 || b.Page.word(1, 4).Load() != 1 || b.Page.Expiry(1) != limit {
+			t.Errorf("the page has %+v", b.Page.rows())
 		}
 		kernel.refuses = false
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
-		expect("refused before", expiry{10, limit}, expiry{11, limit})
+		expect("refused before", Expiry{10, limit}, Expiry{11, limit})
 		b.send(heartbeat.Send{Kind: heartbeat.Beat})
 		expect("taken")
-		b.rewrite(11)
-		expect("armed meanwhile", expiry{11, limit})
-		b.setLease(token.Lease{Token: 0, Epoch: 1}, row{id: 10, epoch: 1})
-		expect("given up", expiry{10, 0})
+		b.Rewrite(11)
+		expect("armed meanwhile", Expiry{11, limit})
+		b.SetLease(token.Lease{Token: 0, Epoch: 1}, Row{ID: 10, Epoch: 1})
+		expect("given up", Expiry{10, 0})
 	})
 }
 
@@ -122,7 +122,7 @@ func BenchmarkLeaseWriter(b *testing.B) {
 					for i := range list {
 						list[i].Limit++
 					}
-					w.setLeases(list, func(int) bool { return false })
+					w.SetLeases(list, func(int) bool { return false })
 				}
 			})
 			b.Run("send", func(b *testing.B) {

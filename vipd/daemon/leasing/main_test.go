@@ -1,0 +1,10 @@
+package leasing
+
+import (
+	"os"
+	"testing"
+
+	"vipd/testlab/rig"
+)
+
+func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
