@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
 )
@@ -178,7 +179,7 @@ func (p *place) postpone(now time.Time, by time.Duration) {
 
 // announce sends the announcements, defences and questions of t that are due,
 // within the rates.
-func (h *Hands) announce(t *token, v *view, now time.Time) (events []Event) {
+func (h *Hands) announce(t *token, v *rtnl.Host, now time.Time) (events []Event) {
 	h.addressees(t, v, now)
 	for _, p := range t.places {
 		if p.announce.wanted(now) || p.defence.wanted(now) {
@@ -194,7 +195,7 @@ func (h *Hands) announce(t *token, v *view, now time.Time) (events []Event) {
 // announceFirst sends one form of every announcement of t that is due. The rest waits
 // for Run, so that the last address of many is not announced so much later than the
 // first.
-func (h *Hands) announceFirst(t *token, v *view, now time.Time) (events []Event) {
+func (h *Hands) announceFirst(t *token, v *rtnl.Host, now time.Time) (events []Event) {
 	for _, p := range t.places {
 		if p.announce.wanted(now) {
 			events = append(events, h.announcePlace(t, p, v, 1, now)...)
@@ -204,7 +205,7 @@ func (h *Hands) announceFirst(t *token, v *view, now time.Time) (events []Event)
 }
 
 // announcePlace announces one address, and tells when that begins to fail.
-func (h *Hands) announcePlace(t *token, p *place, v *view, most int, now time.Time) (events []Event) {
+func (h *Hands) announcePlace(t *token, p *place, v *rtnl.Host, most int, now time.Time) (events []Event) {
 	err := h.sendOne(p, v, most, now)
 	if err != nil && !p.failing {
 		events = append(events, AnnounceFailed{t.name, p.Prefix, err})
@@ -218,8 +219,8 @@ const allForms = 8
 
 // sendOne sends the announcement of p, no more than so many of the forms of it that
 // are still to be sent.
-func (h *Hands) sendOne(p *place, v *view, most int, now time.Time) error {
-	l, ok := v.byIndex(p.index)
+func (h *Hands) sendOne(p *place, v *rtnl.Host, most int, now time.Time) error {
+	l, ok := v.LinkByIndex(p.index)
 	if !ok {
 		p.stop() // begun again when the interface is there
 		return fmt.Errorf("announce %s: its interface is gone", p.Prefix.Addr())

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ndp"
@@ -54,8 +55,8 @@ func (s spot) beside(other spot) bool {
 }
 
 // probe asks for one shared address where it is, or would be.
-func (h *Hands) probe(v *view, s spot) error {
-	l, ok := v.byIndex(s.index)
+func (h *Hands) probe(v *rtnl.Host, s spot) error {
+	l, ok := v.LinkByIndex(s.index)
 	if !ok {
 		return fmt.Errorf("ask for %s: no interface is known for it", s.Prefix.Addr())
 	}
@@ -85,7 +86,7 @@ func (h *Hands) probe(v *view, s spot) error {
 // is used only where there is no source, and may then bear no hardware address
 // (section 4.3). A nonce marks the probe, so that it isn't taken for the question
 // of a mere client; receivers skip it (RFC 3971 section 5.3.2).
-func probe(l link, source, addr netip.Addr) (frame, error) {
+func probe(l rtnl.Link, source, addr netip.Addr) (frame, error) {
 	if addr.Is4() {
 		return arpFrame(arp.OperationRequest, l.MAC, netip.IPv4Unspecified(), make(net.HardwareAddr, 6), addr)
 	}
@@ -98,14 +99,14 @@ func probe(l link, source, addr netip.Addr) (frame, error) {
 
 // question makes the frame by which source asks for addr, and by which whoever is
 // asked learns where source is (RFC 826, RFC 4861 section 7.2.3).
-func question(l link, source, addr netip.Addr) (frame, error) {
+func question(l rtnl.Link, source, addr netip.Addr) (frame, error) {
 	if addr.Is4() {
 		return arpFrame(arp.OperationRequest, l.MAC, source, make(net.HardwareAddr, 6), addr)
 	}
 	return solicit(l, source, addr)
 }
 
-func solicit(l link, source, addr netip.Addr, options ...ndp.Option) (frame, error) {
+func solicit(l rtnl.Link, source, addr netip.Addr, options ...ndp.Option) (frame, error) {
 	group, err := ndp.SolicitedNodeMulticast(addr)
 	if err != nil {
 		return frame{}, fmt.Errorf("make a neighbor solicitation for %s: %w", addr, err)
@@ -118,13 +119,13 @@ func solicit(l link, source, addr netip.Addr, options ...ndp.Option) (frame, err
 
 // probeSource is where IPv6 probes come from: the interface's link-local address,
 // else one of the node's own there, else none.
-func probeSource(v *view, index int, own []netip.Addr) netip.Addr {
+func probeSource(v *rtnl.Host, index int, own []netip.Addr) netip.Addr {
 	source := netip.IPv6Unspecified()
-	for _, a := range v.addresses {
-		addr := a.prefix.Addr()
+	for _, a := range v.Addresses {
+		addr := a.Prefix.Addr()
 		switch {
-		case a.index != index || addr.Is4():
-		case addr.IsLinkLocalUnicast() && !slices.Contains(v.linkLocal, addr):
+		case a.Index != index || addr.Is4():
+		case addr.IsLinkLocalUnicast() && !slices.Contains(v.LinkLocal, addr):
 			return addr
 		case slices.Contains(own, addr):
 			source = addr

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -90,7 +91,7 @@ func TestOtherVLANIsAnotherNetwork(t *testing.T) {
 	w.run()
 	w.takeAndSettle()
 	client := w.client.Port("eth0")
-	frames, err := announcement(link{LinkState: LinkState{MAC: client.MAC()}, ethernet: true}, vip4.Addr())
+	frames, err := announcement(rtnl.Link{LinkState: rtnl.LinkState{MAC: client.MAC()}, Ethernet: true}, vip4.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func (w *world) answers(addr netip.Addr) (macs []string) {
 	w.t.Helper()
 	c := w.listen(unix.ETH_P_ARP)
 	port := w.client.Port("eth0")
-	l := link{LinkState: LinkState{MAC: port.MAC()}, ethernet: true}
+	l := rtnl.Link{LinkState: rtnl.LinkState{MAC: port.MAC()}, Ethernet: true}
 	f, err := question(l, netip.MustParseAddr("192.0.2.9"), addr)
 	if err != nil {
 		w.t.Fatal(err)
@@ -125,7 +126,7 @@ func (w *world) answers(addr netip.Addr) (macs []string) {
 				break
 			}
 			s, ok := sight(arrival{frame: b[:n]})
-			if mac := (LinkState{MAC: s.mac[:]}).MAC.String(); ok && s.kind == replies && s.addr == addr && !slices.Contains(macs, mac) {
+			if mac := (rtnl.LinkState{MAC: s.mac[:]}).MAC.String(); ok && s.kind == replies && s.addr == addr && !slices.Contains(macs, mac) {
 				macs = append(macs, mac)
 			}
 		}

@@ -3,6 +3,7 @@ package sharedip
 import (
 	"fmt"
 	"slices"
+	"vipd/sharedip/rtnl"
 )
 
 // Check returns every reason why a configured address could not work here, in
@@ -23,14 +24,14 @@ func (h *Hands) Check() []error {
 	return errs
 }
 
-func (h *Hands) checkPlace(v *view, p *place) (errs []error) {
+func (h *Hands) checkPlace(v *rtnl.Host, p *place) (errs []error) {
 	addr := p.Prefix.Addr()
-	for _, a := range slices.Concat(v.addresses, v.shared) {
-		if spotOf(a.prefix.Addr(), a.index) != spotOf(addr, p.index) || a.ours() && !h.watching {
+	for _, a := range slices.Concat(v.Addresses, v.Shared) {
+		if spotOf(a.Prefix.Addr(), a.Index) != spotOf(addr, p.index) || a.IsShared() && !h.watching {
 			continue // another address, or one that the owner is yet to adopt or to drop
 		}
-		if o, ok := h.owner(addr, a.index); ok && !o.holds(a) || !a.ours() {
-			l, _ := v.byIndex(a.index)
+		if o, ok := h.owner(addr, a.Index); ok && !o.holds(a) || !a.IsShared() {
+			l, _ := v.LinkByIndex(a.Index)
 			errs = append(errs, fmt.Errorf("%s is configured on %s by someone else: remove it from the network configuration", addr, l.Name))
 		}
 	}
@@ -41,7 +42,7 @@ func (h *Hands) checkPlace(v *view, p *place) (errs []error) {
 	if err := h.hindrance(v, l, p.Address); err != nil {
 		errs = append(errs, err)
 	}
-	if p.Prefix.IsSingleIP() && p.Interface != "" && !connected(v, l.Index, addr) {
+	if p.Prefix.IsSingleIP() && p.Interface != "" && !rtnl.IsConnected(v, l.Index, addr) {
 		errs = append(errs, fmt.Errorf("%s: %s has no address of this host on its network, so clients there get no answer: write the address with its network's length", addr, l.Name))
 	}
 	return errs

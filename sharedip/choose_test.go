@@ -3,16 +3,19 @@ package sharedip
 import (
 	"net/netip"
 	"testing"
+	"vipd/sharedip/rtnl"
 )
 
-func on(index int, prefix string) address {
-	return address{index: index, prefix: netip.MustParsePrefix(prefix), valid: forever}
+func on(index int, prefix string) rtnl.Address {
+	return rtnl.Address{Index: index, Prefix: netip.MustParsePrefix(prefix), Valid: rtnl.Forever}
 }
 
 func TestChoose(t *testing.T) {
-	card := func(index int, name string) link { return link{LinkState: LinkState{Index: index, Name: name}} }
-	host := &view{links: []link{card(1, "lo"), card(2, "eth0"), card(3, "eth1"), card(4, "eth2"), card(5, "eth3")}}
-	host.addresses = []address{
+	card := func(index int, name string) rtnl.Link {
+		return rtnl.Link{LinkState: rtnl.LinkState{Index: index, Name: name}}
+	}
+	host := &rtnl.Host{Links: []rtnl.Link{card(1, "lo"), card(2, "eth0"), card(3, "eth1"), card(4, "eth2"), card(5, "eth3")}}
+	host.Addresses = []rtnl.Address{
 		on(1, "127.0.0.1/8"),
 		on(2, "192.0.2.1/24"), on(2, "fe80::1/64"), on(2, "2001:db8::1/64"),
 		on(3, "198.51.100.1/24"), on(3, "192.0.2.77/32"),

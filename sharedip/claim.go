@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"time"
+	"vipd/sharedip/rtnl"
 )
 
 // The shortest times between two events about the same.
@@ -18,7 +19,7 @@ func (h *Hands) sighted(s sighting, now time.Time) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	v, err := h.look()
-	if err != nil || v.isOurs(s.mac) {
+	if err != nil || v.HasMAC(s.mac) {
 		return nil
 	}
 	if slices.Contains(h.nodes.addrs, s.addr) && s.kind <= replies {
@@ -44,7 +45,7 @@ func (h *Hands) at(s sighting) (owner, bool) {
 // told is for a frame that says that a shared address is elsewhere. While a node has
 // not been met on that interface, a place that is no node's may be that node's: it is
 // asked for, and the frame is judged a little later.
-func (h *Hands) told(v *view, s sighting, now time.Time) []Event {
+func (h *Hands) told(v *rtnl.Host, s sighting, now time.Time) []Event {
 	o, ok := h.at(s)
 	switch {
 	case !ok:
@@ -86,10 +87,6 @@ func (h *Hands) probed(s sighting, now time.Time) []Event {
 		return nil
 	}
 	return []Event{PeerAsks{o.token.name, by, now}}
-}
-
-func (v *view) isOurs(mac hardware) bool {
-	return slices.ContainsFunc(v.links, func(l link) bool { return string(l.MAC) == string(mac[:]) })
 }
 
 const (

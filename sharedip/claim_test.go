@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ndp"
@@ -19,7 +20,7 @@ import (
 // claims sends on a card what announces an address there.
 func (w *world) claims(port *rig.Port, p netip.Prefix) {
 	w.t.Helper()
-	l := link{LinkState: LinkState{Index: port.Index(), MAC: port.MAC()}, ethernet: true}
+	l := rtnl.Link{LinkState: rtnl.LinkState{Index: port.Index(), MAC: port.MAC()}, Ethernet: true}
 	frames, err := announcement(l, p.Addr())
 	if err != nil {
 		w.t.Fatal(err)
@@ -105,7 +106,7 @@ func TestFormsOfClaims(t *testing.T) {
 			return arpFrame(arp.OperationReply, mac, vip4.Addr(), mac, client)
 		}},
 		{vip6, func(mac net.HardwareAddr) (frame, error) {
-			return question(link{LinkState: LinkState{MAC: mac}}, vip6.Addr(), netip.MustParseAddr("2001:db8::9"))
+			return question(rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}}, vip6.Addr(), netip.MustParseAddr("2001:db8::9"))
 		}},
 		{vip6, func(mac net.HardwareAddr) (frame, error) {
 			return ndpFrame(&ndp.NeighborAdvertisement{Solicited: true, TargetAddress: vip6.Addr(), Options: []ndp.Option{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"time"
+	"vipd/sharedip/rtnl"
 )
 
 // Configure replaces the sets, and touches only what differs: an address that
@@ -76,7 +77,7 @@ func (h *Hands) letGo(t *token, places []*place) error {
 }
 
 // gain finds the interfaces of new places, and adds them if t is held.
-func (h *Hands) gain(v *view, t *token, places []*place) error {
+func (h *Hands) gain(v *rtnl.Host, t *token, places []*place) error {
 	if t.held {
 		if err := h.find(v, places); err != nil {
 			return err

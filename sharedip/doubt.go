@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"vipd/sharedip/rtnl"
 )
 
 const (
@@ -22,14 +23,14 @@ type doubt struct {
 }
 
 // expects reports whether a node that belongs on the interface has not been met there.
-func (h *Hands) expects(v *view, index int) bool {
+func (h *Hands) expects(v *rtnl.Host, index int) bool {
 	return slices.ContainsFunc(h.nodes.addrs, func(a netip.Addr) bool {
-		return connected(v, index, a) && !h.nodes.met(index, a)
+		return rtnl.IsConnected(v, index, a) && !h.nodes.met(index, a)
 	})
 }
 
 // doubt keeps the frame, and asks for the nodes.
-func (h *Hands) doubt(v *view, s sighting, now time.Time) {
+func (h *Hands) doubt(v *rtnl.Host, s sighting, now time.Time) {
 	known := slices.ContainsFunc(h.doubts, func(d doubt) bool { return d.sighting == s })
 	if known || len(h.doubts) == maxDoubts {
 		return

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"vipd/sharedip/rtnl"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ndp"
@@ -52,7 +53,7 @@ func ether(t testing.TB, f frame, err error) []byte {
 
 func TestFilter(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 5}
-	l := link{LinkState: LinkState{MAC: mac}, ethernet: true}
+	l := rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}, Ethernet: true}
 	peer, other := peerIPs[0], netip.MustParseAddr("192.0.2.77")
 	peer6, other6 := peerIPs[1], netip.MustParseAddr("2001:db8::77")
 	linkLocal := netip.MustParseAddr("fe80::5")
@@ -132,7 +133,7 @@ func TestFilterOfAThousand(t *testing.T) {
 	s := newSieve(t, i.program())
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 5}
 	for _, a := range i.shared {
-		f, err := announcement(link{LinkState: LinkState{MAC: mac}, ethernet: true}, a)
+		f, err := announcement(rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}, Ethernet: true}, a)
 		if err != nil {
 			t.Fatal(err)
 		}

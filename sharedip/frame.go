@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"vipd/sharedip/rtnl"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ndp"
@@ -24,8 +25,8 @@ var (
 )
 
 // announcement makes the frames that tell the LAN that addr is at l.
-func announcement(l link, addr netip.Addr) ([]frame, error) {
-	if !l.ethernet {
+func announcement(l rtnl.Link, addr netip.Addr) ([]frame, error) {
+	if !l.Ethernet {
 		return nil, fmt.Errorf("announce %s: %s is no Ethernet interface", addr, l.Name)
 	}
 	if addr.Is4() {
@@ -70,9 +71,9 @@ func arpFrame(form arp.Operation, mac net.HardwareAddr, sender netip.Addr, targe
 // The source is the shared address itself: section 4.4 allows any address of
 // the interface, this one is on it and never tentative, while the link-local
 // address is tentative for up to 1.7 s after the link came up.
-func unsolicited(l link, addr netip.Addr) ([]frame, error) {
+func unsolicited(l rtnl.Link, addr netip.Addr) ([]frame, error) {
 	na := &ndp.NeighborAdvertisement{
-		Router:        l.forwarding,
+		Router:        l.Forwarding,
 		Override:      true,
 		TargetAddress: addr,
 		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: l.MAC}},

@@ -1,6 +1,9 @@
 package sharedip
 
-import "sync"
+import (
+	"sync"
+	"vipd/sharedip/rtnl"
+)
 
 // signs are which interfaces have shown that they have a carrier: a frame came over
 // them since the last Glance, so the kernel need not be asked.
@@ -10,7 +13,7 @@ type signs struct {
 }
 
 // of makes the signs those of the interfaces in use.
-func (s *signs) of(used map[string]LinkState) {
+func (s *signs) of(used map[string]rtnl.LinkState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = make(map[int]bool, len(used))

@@ -1,6 +1,9 @@
 package sharedip
 
-import "testing"
+import (
+	"testing"
+	"vipd/sharedip/rtnl"
+)
 
 // Glance asks for a look at the carriers unless a frame has come over every interface
 // in use since the last one.
@@ -18,7 +21,7 @@ func TestGlance(t *testing.T) {
 	if !looks() {
 		t.Error("nothing is known, and nobody looks")
 	}
-	h.signs.of(map[string]LinkState{"eth0": {Index: 2}, "eth1": {Index: 3}})
+	h.signs.of(map[string]rtnl.LinkState{"eth0": {Index: 2}, "eth1": {Index: 3}})
 	for _, c := range []struct {
 		what    string
 		carried []int

@@ -3,6 +3,7 @@ package sharedip
 import (
 	"fmt"
 	"net/netip"
+	"vipd/sharedip/rtnl"
 
 	"github.com/mdlayher/ndp"
 	"golang.org/x/sys/unix"
@@ -61,12 +62,12 @@ func (m membership) request() *unix.IPv6Mreq {
 }
 
 // prejoin joins the groups of all configured addresses, where they would be.
-func (h *Hands) prejoin(v *view) {
+func (h *Hands) prejoin(v *rtnl.Host) {
 	wanted := make(map[membership]bool)
 	for _, t := range h.tokens {
 		for _, p := range t.places {
 			group, err := ndp.SolicitedNodeMulticast(p.Prefix.Addr())
-			if l, ok := v.byIndex(p.index); ok && l.Up && err == nil {
+			if l, ok := v.LinkByIndex(p.index); ok && l.Up && err == nil {
 				wanted[membership{group, p.index}] = true
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"vipd/sharedip/rtnl"
 )
 
 // Address is one shared address as it is configured.
@@ -57,12 +58,12 @@ type Options struct {
 // Hands hold shared addresses in one network namespace.
 type Hands struct {
 	options  Options
-	watch    *conn        // addresses and links as they change; read by Run
-	wire     *wire        // announcements and questions
-	sniffer  *tap         // what others say of the shared addresses; read by Run
-	ears     *tap         // any foreign frame at all; read by Run
-	groups   *groups      // solicited-node groups
-	forAll   *allSettings // that hold for every interface
+	watch    *rtnl.Conn        // addresses and links as they change; read by Run
+	wire     *wire             // announcements and questions
+	sniffer  *tap              // what others say of the shared addresses; read by Run
+	ears     *tap              // any foreign frame at all; read by Run
+	groups   *groups           // solicited-node groups
+	forAll   *rtnl.AllSettings // that hold for every interface
 	wake     chan struct{}
 	glance   chan struct{}
 	signs    signs
@@ -73,15 +74,15 @@ type Hands struct {
 	// mu guards all below. Nothing but the kernel's answer to a request is ever
 	// waited for while it is held, so no token waits for another's trouble.
 	mu        sync.Mutex
-	kernel    *conn
+	kernel    *rtnl.Conn
 	tokens    map[string]*token
 	owners    map[Spot]owner
-	stood     map[string][]Spot // as told last
-	routes    map[route]bool    // that are there for held addresses, or were left
-	seen      *view             // nil: look again
-	watching  bool              // Run is here to say when seen is out of date
-	states    map[string]LinkState
-	ruled     map[string]settings // of those, as told last; "": those of all
+	stood     map[string][]Spot   // as told last
+	routes    map[rtnl.Route]bool // that are there for held addresses, or were left
+	seen      *rtnl.Host          // nil: look again
+	watching  bool                // Run is here to say when seen is out of date
+	states    map[string]rtnl.LinkState
+	ruled     map[string]rtnl.Settings // of those, as told last; "": those of all
 	ways      map[netip.Prefix]int
 	total     bucket
 	nodes     nodes
@@ -122,7 +123,9 @@ type place struct {
 	removals []time.Time // by others, within fightTime
 }
 
-func (p *place) change() change { return change{p.index, single(p.Prefix.Addr()), p.label} }
+func (p *place) change() rtnl.Change {
+	return rtnl.Change{Index: p.index, Prefix: single(p.Prefix.Addr()), Label: p.label}
+}
 
 // owner is where a shared address belongs.
 type owner struct {
@@ -150,21 +153,21 @@ func Open(options Options) (*Hands, error) {
 		wake:     make(chan struct{}, 1),
 		glance:   make(chan struct{}, 1),
 		tokens:   make(map[string]*token),
-		states:   make(map[string]LinkState),
-		ruled:    make(map[string]settings),
+		states:   make(map[string]rtnl.LinkState),
+		ruled:    make(map[string]rtnl.Settings),
 		nodes:    newNodes(options.Peers),
 		hearing:  make(map[int]*ear),
 		listened: make(map[netip.Addr]bool),
 	}
 	for _, open := range []func() error{
-		func() (err error) { h.kernel, err = dial(0); return },
-		func() (err error) { h.watch, err = dial(watched); return },
+		func() (err error) { h.kernel, err = rtnl.Dial(0); return },
+		func() (err error) { h.watch, err = rtnl.Dial(rtnl.NoticeGroups); return },
 		func() (err error) { h.wire, err = openWire(); return },
 		func() (err error) { h.sniffer, err = openTap(); return },
 		func() (err error) { h.ears, err = openTap(); return },
 		func() (err error) { h.groups, err = openGroups(); return },
-		func() (err error) { h.forAll, err = openAllSettings(); return },
-		func() (err error) { h.routes, err = routesLeft(); return },
+		func() (err error) { h.forAll, err = rtnl.OpenAllSettings(); return },
+		func() (err error) { h.routes, err = rtnl.ListRoutes(); return },
 	} {
 		if err := open(); err != nil {
 			h.Close()
@@ -177,9 +180,9 @@ func Open(options Options) (*Hands, error) {
 // Close closes the sockets. Held addresses stay until their lifetime ends, for
 // a successor to adopt. Run must have returned.
 func (h *Hands) Close() {
-	for _, c := range []*conn{h.kernel, h.watch} {
+	for _, c := range []*rtnl.Conn{h.kernel, h.watch} {
 		if c != nil {
-			c.close()
+			c.Close()
 		}
 	}
 	for _, t := range []*tap{h.sniffer, h.ears} {
@@ -194,12 +197,12 @@ func (h *Hands) Close() {
 		h.groups.close()
 	}
 	if h.forAll != nil {
-		h.forAll.close()
+		h.forAll.Close()
 	}
 }
 
 // look returns what is known of the host, by asking the kernel if need be.
-func (h *Hands) look() (*view, error) {
+func (h *Hands) look() (*rtnl.Host, error) {
 	if h.seen != nil && h.watching {
 		return h.seen, nil
 	}
@@ -212,13 +215,13 @@ func (h *Hands) look() (*view, error) {
 }
 
 // lookNow asks the kernel.
-func (h *Hands) lookNow() (*view, error) {
-	v, err := h.kernel.look()
+func (h *Hands) lookNow() (*rtnl.Host, error) {
+	v, err := h.kernel.ReadHost()
 	if err == nil {
-		v.all, err = h.forAll.read()
+		v.All, err = h.forAll.Read()
 		for s := range h.owners {
 			if s.Addr.IsLinkLocalUnicast() {
-				v.linkLocal = append(v.linkLocal, s.Addr)
+				v.LinkLocal = append(v.LinkLocal, s.Addr)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"golang.org/x/net/bpf"
 )
@@ -109,7 +110,7 @@ func (h *Hands) hear(now time.Time) (next time.Time) {
 }
 
 // patience is how long after one question around the next may be due.
-func (h *Hands) patience(v *view, index int, now time.Time) time.Duration {
+func (h *Hands) patience(v *rtnl.Host, index int, now time.Time) time.Duration {
 	if now.Sub(h.hearing[index].heard()) >= earRest+quiet {
 		return quiet
 	}
@@ -143,7 +144,7 @@ func (h *Hands) heard(a arrival, now time.Time) {
 	defer h.mu.Unlock()
 	e := h.hearing[a.index]
 	v, err := h.look()
-	if e == nil || err != nil || len(a.frame) < etherTypeAt || v.isOurs(hardware(a.frame[6:12])) {
+	if e == nil || err != nil || len(a.frame) < etherTypeAt || v.HasMAC(hardware(a.frame[6:12])) {
 		return
 	}
 	e.last.Store(&now)
@@ -181,9 +182,9 @@ func earProgram(interfaces []int) []bpf.Instruction {
 
 // askNeighbours asks on one interface for the other nodes, the gateways and who
 // else is to prove, as any host does, from an address of this node.
-func (h *Hands) askNeighbours(v *view, index int) {
-	l, ok := v.byIndex(index)
-	if !ok || !l.ethernet {
+func (h *Hands) askNeighbours(v *rtnl.Host, index int) {
+	l, ok := v.LinkByIndex(index)
+	if !ok || !l.Ethernet {
 		return
 	}
 	for _, a := range h.neighbours(v, index) {
@@ -195,30 +196,30 @@ func (h *Hands) askNeighbours(v *view, index int) {
 }
 
 // greeting is the question for a neighbour from this node.
-func (h *Hands) greeting(v *view, l link, addr netip.Addr) (frame, error) {
-	for _, a := range v.addresses {
-		if a.index == l.Index && a.prefix.Contains(addr) && slices.Contains(h.options.Own, a.prefix.Addr()) {
-			return question(l, a.prefix.Addr(), addr)
+func (h *Hands) greeting(v *rtnl.Host, l rtnl.Link, addr netip.Addr) (frame, error) {
+	for _, a := range v.Addresses {
+		if a.Index == l.Index && a.Prefix.Contains(addr) && slices.Contains(h.options.Own, a.Prefix.Addr()) {
+			return question(l, a.Prefix.Addr(), addr)
 		}
 	}
 	return probe(l, probeSource(v, l.Index, h.options.Own), addr)
 }
 
 // neighbours lists whom an interface's networks may be asked for.
-func (h *Hands) neighbours(v *view, index int) (list []netip.Addr) {
+func (h *Hands) neighbours(v *rtnl.Host, index int) (list []netip.Addr) {
 	for _, a := range h.nodes.addrs {
-		if connected(v, index, a) {
+		if rtnl.IsConnected(v, index, a) {
 			list = append(list, a)
 		}
 	}
 	for _, six := range []bool{false, true} {
-		if g, err := h.kernel.gateway(gatewayKey{index, six}); err == nil && g.IsValid() {
+		if g, err := h.kernel.Gateway(rtnl.RouterQuery{Index: index, IPv6: six}); err == nil && g.IsValid() {
 			list = append(list, g)
 		}
 	}
 	for _, t := range h.tokens {
 		for _, a := range t.prove {
-			if connected(v, index, a) && !slices.Contains(list, a) && len(list) < maxListened {
+			if rtnl.IsConnected(v, index, a) && !slices.Contains(list, a) && len(list) < maxListened {
 				list = append(list, a)
 			}
 		}

@@ -3,21 +3,22 @@ package sharedip
 import (
 	"bytes"
 	"maps"
+	"vipd/sharedip/rtnl"
 )
 
 // Links returns the interfaces in use, by name, as Run saw them last.
-func (h *Hands) Links() map[string]LinkState {
+func (h *Hands) Links() map[string]rtnl.LinkState {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return maps.Clone(h.states)
 }
 
 // locate finds the interface of p; one found earlier stays while it exists.
-func (h *Hands) locate(v *view, p *place) (moved bool) {
+func (h *Hands) locate(v *rtnl.Host, p *place) (moved bool) {
 	if l, err := choose(v, h.options.Own, p.Address); err == nil {
 		return h.move(p, l)
 	}
-	if _, exists := v.byIndex(p.index); !exists {
+	if _, exists := v.LinkByIndex(p.index); !exists {
 		p.index = 0
 	}
 	return false
@@ -25,7 +26,7 @@ func (h *Hands) locate(v *view, p *place) (moved bool) {
 
 // relocate finds the interface of every address again, and returns those that
 // have another one now.
-func (h *Hands) relocate(v *view) map[*place]bool {
+func (h *Hands) relocate(v *rtnl.Host) map[*place]bool {
 	moved := make(map[*place]bool)
 	for _, t := range h.tokens {
 		for _, p := range t.places {
@@ -39,16 +40,16 @@ func (h *Hands) relocate(v *view) map[*place]bool {
 
 // used lists the interfaces that addresses are on or would be. One that is
 // configured by name is listed even while it doesn't exist.
-func (h *Hands) used(v *view) map[string]LinkState {
-	used := make(map[string]LinkState)
+func (h *Hands) used(v *rtnl.Host) map[string]rtnl.LinkState {
+	used := make(map[string]rtnl.LinkState)
 	for _, t := range h.tokens {
 		for _, p := range t.places {
 			if p.Interface != "" {
-				used[p.Interface] = LinkState{Name: p.Interface}
+				used[p.Interface] = rtnl.LinkState{Name: p.Interface}
 			}
 		}
 		for _, p := range t.places {
-			if l, ok := v.byIndex(p.index); ok {
+			if l, ok := v.LinkByIndex(p.index); ok {
 				used[l.Name] = l.LinkState
 			}
 		}
@@ -59,7 +60,7 @@ func (h *Hands) used(v *view) map[string]LinkState {
 // compare makes v the known state of the interfaces in use. It returns the
 // carriers that changed, and the numbers of the interfaces where addresses must
 // be looked after: new, back, or with another MAC.
-func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
+func (h *Hands) compare(v *rtnl.Host) (events []Event, changed map[int]bool) {
 	changed = make(map[int]bool)
 	used := h.used(v)
 	for name, l := range used {
@@ -67,8 +68,8 @@ func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
 		if !known || old.Carrier != l.Carrier {
 			events = append(events, carrier(name, l.Carrier))
 		}
-		if now, ok := v.byIndex(l.Index); ok && now.settings != h.ruled[name] {
-			if h.ruled[name] = now.settings; known {
+		if now, ok := v.LinkByIndex(l.Index); ok && now.Settings != h.ruled[name] {
+			if h.ruled[name] = now.Settings; known {
 				events = append(events, SettingsChanged{name})
 			}
 		}
@@ -77,14 +78,14 @@ func (h *Hands) compare(v *view) (events []Event, changed map[int]bool) {
 		}
 	}
 	for name, l := range h.states {
-		if _, still := used[name]; !still && l.Carrier && !v.exists(name) {
+		if _, still := used[name]; !still && l.Carrier && !v.HasLink(name) {
 			events = append(events, LinkDown{name})
 		}
 	}
-	if h.ruled[""] != v.all || !maps.Equal(h.ways, v.ways) {
+	if h.ruled[""] != v.All || !maps.Equal(h.ways, v.Outgoing) {
 		events = append(events, SettingsChanged{})
 	}
-	h.ruled[""], h.ways = v.all, v.ways
+	h.ruled[""], h.ways = v.All, v.Outgoing
 	h.states = used
 	h.signs.of(used)
 	return events, changed
@@ -107,8 +108,8 @@ func (h *Hands) linksDiffer(all bool) bool {
 		if old.Index == 0 {
 			continue // its return is an event
 		}
-		l, err := h.kernel.link(old.Index)
-		if err != nil || l.Name != name || l.Carrier != old.Carrier || l.Up != old.Up || l.settings != h.ruled[name] {
+		l, err := h.kernel.Link(old.Index)
+		if err != nil || l.Name != name || l.Carrier != old.Carrier || l.Up != old.Up || l.Settings != h.ruled[name] {
 			return true
 		}
 	}
@@ -116,15 +117,15 @@ func (h *Hands) linksDiffer(all bool) bool {
 }
 
 func (h *Hands) rulesDiffer() bool {
-	if now, err := h.forAll.read(); err == nil && now != h.ruled[""] {
+	if now, err := h.forAll.Read(); err == nil && now != h.ruled[""] {
 		return true
 	}
 	if h.seen == nil {
 		return false
 	}
-	fresh := view{}
-	for own, index := range h.seen.ways {
-		if now, err := fresh.way(h.kernel, own); err == nil && now != index {
+	fresh := rtnl.Host{}
+	for own, index := range h.seen.Outgoing {
+		if now, err := fresh.OutgoingLink(h.kernel, own); err == nil && now != index {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"sync/atomic"
+	"vipd/sharedip/rtnl"
 )
 
 // outlook is the host as it was seen last, and where the addresses would be on it. It
@@ -13,7 +14,7 @@ import (
 // token: to put a thousand addresses on takes the kernel longer than a heartbeat. It
 // is never changed; whoever changes what it tells of publishes another.
 type outlook struct {
-	view   *view
+	view   *rtnl.Host
 	tokens map[string]*prospect
 	ears   map[int]*ear // by interface
 }
@@ -68,19 +69,19 @@ func (h *Hands) lookOut() (*outlook, error) {
 }
 
 // publish makes v the outlook while Run keeps it up to date.
-func (h *Hands) publish(v *view) {
+func (h *Hands) publish(v *rtnl.Host) {
 	if h.watching {
 		h.outlook.Store(h.picture(v))
 	}
 }
 
-func (h *Hands) picture(v *view) *outlook {
+func (h *Hands) picture(v *rtnl.Host) *outlook {
 	o := &outlook{view: v, tokens: make(map[string]*prospect, len(h.tokens)), ears: maps.Clone(h.hearing)}
 	for name, t := range h.tokens {
 		p := &prospect{wishes: t.wishes}
 		for _, place := range t.places {
 			s := place.spot
-			if l, ok := v.byIndex(s.index); ok {
+			if l, ok := v.LinkByIndex(s.index); ok {
 				s.hinder = h.hindrance(v, l, s.Address)
 			}
 			p.spots = append(p.spots, s)

@@ -1,12 +1,10 @@
 package sharedip
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
+	"vipd/sharedip/rtnl"
 )
 
 const (
@@ -97,8 +95,8 @@ func (p *proof) giveUp() (news []netip.Addr) {
 
 // addressees finds out who is to be asked from the addresses of t whose proofs
 // begin, and listens for them.
-func (h *Hands) addressees(t *token, v *view, now time.Time) {
-	gateways := make(map[gatewayKey]netip.Addr)
+func (h *Hands) addressees(t *token, v *rtnl.Host, now time.Time) {
+	gateways := make(map[rtnl.RouterQuery]netip.Addr)
 	for _, p := range t.places {
 		if !p.proof.wanted(now) || p.proof.step > 0 {
 			continue
@@ -111,15 +109,15 @@ func (h *Hands) addressees(t *token, v *view, now time.Time) {
 }
 
 // provers is the gateway and the named neighbours of one address.
-func (h *Hands) provers(t *token, p *place, v *view, gateways map[gatewayKey]netip.Addr) (list []netip.Addr) {
+func (h *Hands) provers(t *token, p *place, v *rtnl.Host, gateways map[rtnl.RouterQuery]netip.Addr) (list []netip.Addr) {
 	addr := p.Prefix.Addr()
-	key := gatewayKey{p.index, addr.Is6()}
+	key := rtnl.RouterQuery{Index: p.index, IPv6: addr.Is6()}
 	gateway, known := gateways[key]
 	if !known {
-		gateway, _ = h.kernel.gateway(key) // without a route there is none
+		gateway, _ = h.kernel.Gateway(key) // without a route there is none
 		gateways[key] = gateway
 	}
-	if gateway.IsLinkLocalUnicast() || sameNetwork(v, p.index, addr, gateway) {
+	if gateway.IsLinkLocalUnicast() || rtnl.OneNetwork(v, p.index, addr, gateway) {
 		list = append(list, gateway)
 	}
 	for _, a := range t.prove {
@@ -130,18 +128,11 @@ func (h *Hands) provers(t *token, p *place, v *view, gateways map[gatewayKey]net
 	return list
 }
 
-// sameNetwork reports whether one network of the interface contains both.
-func sameNetwork(v *view, index int, one, other netip.Addr) bool {
-	return slices.ContainsFunc(v.addresses, func(a address) bool {
-		return a.index == index && a.prefix.Contains(one) && a.prefix.Contains(other)
-	})
-}
-
 // prove sends the questions of one address that are due, or ends them.
-func (h *Hands) prove(t *token, p *place, v *view, now time.Time) (events []Event) {
+func (h *Hands) prove(t *token, p *place, v *rtnl.Host, now time.Time) (events []Event) {
 	f := &p.proof
-	l, ok := v.byIndex(p.index)
-	if !ok || !l.Carrier || !l.ethernet {
+	l, ok := v.LinkByIndex(p.index)
+	if !ok || !l.Carrier || !l.Ethernet {
 		f.stop() // begun again when the interface is there
 		return nil
 	}
@@ -174,7 +165,7 @@ func (h *Hands) prove(t *token, p *place, v *view, now time.Time) (events []Even
 }
 
 // otherForm announces the address in one form, each time the other.
-func (h *Hands) otherForm(l link, p *place, now time.Time) {
+func (h *Hands) otherForm(l rtnl.Link, p *place, now time.Time) {
 	frames, err := announcement(l, p.Prefix.Addr())
 	if err != nil || !p.announce.room(now, 1, &h.total) {
 		return
@@ -212,41 +203,4 @@ func (h *Hands) carried(s sighting, now time.Time) []Event {
 		return nil
 	}
 	return []Event{Proved{o.token.name, o.place.Prefix, s.peer, now.Sub(f.begun)}}
-}
-
-// gatewayKey is an interface and a family.
-type gatewayKey struct {
-	index int
-	six   bool
-}
-
-// Two addresses in what is routed on the Internet. Nothing is sent there.
-var (
-	far4 = netip.MustParseAddr("1.0.0.1")
-	far6 = netip.MustParseAddr("2600::1")
-)
-
-// gateway asks the kernel which router it would use on an interface towards the
-// rest of the world: one request, however large its table is. It is zero if there
-// is none of that family.
-func (c *conn) gateway(k gatewayKey) (netip.Addr, error) {
-	far, family := far4, byte(unix.AF_INET)
-	if k.six {
-		far, family = far6, unix.AF_INET6
-	}
-	b := make([]byte, unix.SizeofRtMsg)
-	b[0], b[1] = family, byte(far.BitLen())
-	b = appendAttribute(b, unix.RTA_DST, far.AsSlice())
-	b = appendAttribute(b, unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, uint32(k.index)))
-	data, err := c.get(unix.RTM_GETROUTE, b)
-	if err != nil || len(data) < unix.SizeofRtMsg {
-		return netip.Addr{}, err
-	}
-	var gateway netip.Addr
-	for typ, value := range attributes(data[unix.SizeofRtMsg:]) {
-		if typ == unix.RTA_GATEWAY {
-			gateway, _ = netip.AddrFromSlice(value)
-		}
-	}
-	return gateway, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,22 +18,22 @@ const (
 // addressChanged puts back a shared address that went. It reports whether the
 // news is of what this room did, or may put back: other news changes what we know of
 // the host.
-func (h *Hands) addressChanged(n notice, now time.Time) (events []Event, shared bool) {
+func (h *Hands) addressChanged(n rtnl.Notice, now time.Time) (events []Event, shared bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	o, shared := h.owner(n.address.prefix.Addr(), n.address.index)
-	if !shared || !n.address.prefix.IsSingleIP() || n.address.index != o.place.index {
+	o, shared := h.owner(n.Address.Prefix.Addr(), n.Address.Index)
+	if !shared || !n.Address.Prefix.IsSingleIP() || n.Address.Index != o.place.index {
 		return nil, false
 	}
-	if n.kind == addressCame {
-		return nil, o.token.held && n.address.ours()
+	if n.Kind == rtnl.AddressAdded {
+		return nil, o.token.held && n.Address.IsShared()
 	}
 	if !o.token.wanted(now) {
 		return nil, h.stood[o.token.name] == nil
 	}
 	// An interface that is set down or deleted loses addresses too. It gets them
 	// back when it returns.
-	if l, err := h.kernel.link(o.place.index); err != nil || !l.Up {
+	if l, err := h.kernel.Link(o.place.index); err != nil || !l.Up {
 		o.place.gone = true
 		return nil, true
 	}
@@ -59,7 +60,7 @@ func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*p
 	if err != nil {
 		return nil, lostAll(t, places, err)
 	}
-	said, err := h.kernel.add(changes(places), missing, uint32(left))
+	said, err := h.kernel.Add(changes(places), rtnl.OnlyMissing, uint32(left))
 	if t.expired(time.Now()) { // this process may have been frozen meanwhile
 		h.takeOff(places)
 		return nil, nil
@@ -134,12 +135,12 @@ func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
 
 // mend puts back the places that went with their interface, with lost all that
 // are missing, and announces them again.
-func (h *Hands) mend(t *token, v *view, again []*place, lost bool, now time.Time) []Event {
+func (h *Hands) mend(t *token, v *rtnl.Host, again []*place, lost bool, now time.Time) []Event {
 	check := again
 	if lost {
 		check = t.places
 	}
-	check = v.up(check)
+	check = onUpLinks(v, check)
 	restored, events := h.restore(t, check, now)
 	if lost {
 		events = append(events, h.removed(t, restored, now)...)
@@ -162,10 +163,10 @@ func (t *token) where(is func(*place) bool) (places []*place) {
 	return places
 }
 
-// up returns the places whose interface is set up: on another IPv6 takes none.
-func (v *view) up(places []*place) (on []*place) {
+// onUpLinks returns the places whose interface is set up: on another IPv6 takes none.
+func onUpLinks(v *rtnl.Host, places []*place) (on []*place) {
 	for _, p := range places {
-		if l, ok := v.byIndex(p.index); ok && l.Up {
+		if l, ok := v.LinkByIndex(p.index); ok && l.Up {
 			on = append(on, p)
 		}
 	}

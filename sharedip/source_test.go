@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"vipd/sharedip/rtnl"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -186,7 +187,7 @@ func testNeverOurSource(t *testing.T, order func(*world)) {
 // A label fits the kernel's, and is no interface's name.
 func TestAddressLabel(t *testing.T) {
 	for name, want := range map[string]string{"eth0": "eth0:vip", "enp130s0f1np1": "enp130s0f1n:vip", "a23456789012345": "a2345678901:vip"} {
-		if got := addressLabel(name); got != want || len(got) >= unix.IFNAMSIZ {
+		if got := rtnl.AddressLabel(name); got != want || len(got) >= unix.IFNAMSIZ {
 			t.Errorf("the label on %s is %s, want %s", name, got, want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"vipd/sharedip/rtnl"
 )
 
 // Spot is one shared address on one interface.
@@ -57,23 +58,23 @@ func (h *Hands) StandingNow() (list []Standing, err error) {
 	return list, nil
 }
 
-func (h *Hands) standing(v *view) map[string][]Spot {
+func (h *Hands) standing(v *rtnl.Host) map[string][]Spot {
 	all := make(map[string][]Spot)
-	for _, a := range slices.Concat(v.addresses, v.shared) {
-		if o, ok := h.owner(a.prefix.Addr(), a.index); ok && !o.holds(a) {
-			all[o.token.name] = append(all[o.token.name], Spot{a.prefix.Addr(), a.index})
+	for _, a := range slices.Concat(v.Addresses, v.Shared) {
+		if o, ok := h.owner(a.Prefix.Addr(), a.Index); ok && !o.holds(a) {
+			all[o.token.name] = append(all[o.token.name], Spot{a.Prefix.Addr(), a.Index})
 		}
 	}
 	return all
 }
 
 // holds reports whether it is the owner's token that has put a where it is.
-func (o owner) holds(a address) bool {
-	return o.token.held && a.index == o.place.index && a.prefix.IsSingleIP()
+func (o owner) holds(a rtnl.Address) bool {
+	return o.token.held && a.Index == o.place.index && a.Prefix.IsSingleIP()
 }
 
 // stand tells which addresses stand, token by token, where that has changed.
-func (h *Hands) stand(v *view) (events []Event) {
+func (h *Hands) stand(v *rtnl.Host) (events []Event) {
 	now := h.standing(v)
 	for name := range h.stood {
 		if _, still := now[name]; !still {
@@ -92,13 +93,13 @@ func (h *Hands) stand(v *view) (events []Event) {
 // answering lists the interfaces by which the kernel would answer for the addresses:
 // those where they are or would be, and others on their networks, since it answers on
 // each for what is on any.
-func (h *Hands) answering(v *view, spots []Spot) []int {
+func (h *Hands) answering(v *rtnl.Host, spots []Spot) []int {
 	found := make(map[int]bool)
 	for _, s := range spots {
 		o, _ := h.owner(s.Addr, s.Interface)
-		for _, l := range v.links {
+		for _, l := range v.Links {
 			here := l.Index == s.Interface || o.place != nil && l.Index == o.place.index
-			if l.ethernet && (here || !s.Addr.IsLinkLocalUnicast() && connected(v, l.Index, s.Addr)) {
+			if l.Ethernet && (here || !s.Addr.IsLinkLocalUnicast() && rtnl.IsConnected(v, l.Index, s.Addr)) {
 				found[l.Index] = true
 			}
 		}
@@ -107,7 +108,7 @@ func (h *Hands) answering(v *view, spots []Spot) []int {
 }
 
 // guard has the owner know of places before they are put on.
-func (h *Hands) guard(t *token, v *view, places []*place) error {
+func (h *Hands) guard(t *token, v *rtnl.Host, places []*place) error {
 	if h.options.Guard == nil || len(places) == 0 {
 		return nil
 	}

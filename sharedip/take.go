@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,7 @@ import (
 // whole seconds and removes it up to 0.3 s late.
 const (
 	MinLifetime = 3 * time.Second
-	MaxLifetime = 30 * time.Second
+	MaxLifetime = rtnl.MaxLifetime
 )
 
 // margin is how much earlier than its lifetime an address may be removed: the
@@ -62,7 +63,7 @@ func (h *Hands) take(name string, epoch uint64) ([]Event, error) {
 }
 
 // hold finds the interface of every address of t and adds them all.
-func (h *Hands) hold(t *token, now time.Time) (*view, error) {
+func (h *Hands) hold(t *token, now time.Time) (*rtnl.Host, error) {
 	v, err := h.look()
 	if err != nil {
 		return nil, err
@@ -77,22 +78,22 @@ func (h *Hands) hold(t *token, now time.Time) (*view, error) {
 // address of host length with another scope, and an IPv6 address with another length,
 // of which the kernel has one an interface. The kernel changes neither when it is told
 // to replace them.
-func (h *Hands) displace(v *view, places []*place) {
-	var inTheWay []change
-	for _, a := range slices.Concat(v.addresses, v.shared) {
-		single := a.prefix.IsSingleIP()
-		if a.prefix.Addr().Is4() && (!single || a.scope == unix.RT_SCOPE_HOST) || a.prefix.Addr().Is6() && single {
+func (h *Hands) displace(v *rtnl.Host, places []*place) {
+	var inTheWay []rtnl.Change
+	for _, a := range slices.Concat(v.Addresses, v.Shared) {
+		single := a.Prefix.IsSingleIP()
+		if a.Prefix.Addr().Is4() && (!single || a.Scope == unix.RT_SCOPE_HOST) || a.Prefix.Addr().Is6() && single {
 			continue
 		}
-		if slices.ContainsFunc(places, func(p *place) bool { return p.index == a.index && p.Prefix.Addr() == a.prefix.Addr() }) {
-			inTheWay = append(inTheWay, change{index: a.index, prefix: a.prefix})
+		if slices.ContainsFunc(places, func(p *place) bool { return p.index == a.Index && p.Prefix.Addr() == a.Prefix.Addr() }) {
+			inTheWay = append(inTheWay, rtnl.Change{Index: a.Index, Prefix: a.Prefix})
 		}
 	}
-	h.kernel.remove(inTheWay) // what can't be removed makes the addition fail, or is renewed as it is
+	h.kernel.Remove(inTheWay) // what can't be removed makes the addition fail, or is renewed as it is
 }
 
 // find finds the interface of every place, or names the first without.
-func (h *Hands) find(v *view, places []*place) error {
+func (h *Hands) find(v *rtnl.Host, places []*place) error {
 	moved := false
 	for _, p := range places {
 		l, err := choose(v, h.options.Own, p.Address)
@@ -108,13 +109,13 @@ func (h *Hands) find(v *view, places []*place) error {
 }
 
 // move makes l the interface of p, and leaves nothing on the one before.
-func (h *Hands) move(p *place, l link) (moved bool) {
-	p.label = addressLabel(l.Name)
+func (h *Hands) move(p *place, l rtnl.Link) (moved bool) {
+	p.label = rtnl.AddressLabel(l.Name)
 	if p.index == l.Index {
 		return false
 	}
 	if p.index != 0 {
-		h.kernel.remove([]change{p.change()})
+		h.kernel.Remove([]rtnl.Change{p.change()})
 	}
 	if p.index = l.Index; p.Prefix.Addr().IsLinkLocalUnicast() {
 		h.owners = owners(h.tokens)
@@ -124,12 +125,12 @@ func (h *Hands) move(p *place, l link) (moved bool) {
 
 // putOn adds the places to the kernel, with the routes that they need, and begins their
 // announcements.
-func (h *Hands) putOn(t *token, v *view, places []*place, now time.Time) error {
+func (h *Hands) putOn(t *token, v *rtnl.Host, places []*place, now time.Time) error {
 	if err := h.guard(t, v, places); err != nil {
 		return err
 	}
 	h.displace(v, places)
-	said, err := h.kernel.add(changes(places), renewing, h.seconds())
+	said, err := h.kernel.Add(changes(places), rtnl.ReplaceExisting, h.seconds())
 	if err := h.firstError("add", places, said, err); err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (h *Hands) takeOff(places []*place) error {
 	for _, p := range places {
 		p.stop()
 	}
-	said, err := h.kernel.remove(changes(places))
+	said, err := h.kernel.Remove(changes(places))
 	if err := h.firstError("remove", places, said, err); err != nil || len(h.routes) == 0 {
 		return err
 	}
@@ -161,8 +162,8 @@ func (h *Hands) takeOff(places []*place) error {
 // seconds is the lifetime as the kernel counts it.
 func (h *Hands) seconds() uint32 { return uint32(h.options.Lifetime / time.Second) }
 
-func changes(places []*place) []change {
-	var all []change
+func changes(places []*place) []rtnl.Change {
+	var all []rtnl.Change
 	for _, p := range places {
 		all = append(all, p.change())
 	}
@@ -185,7 +186,7 @@ func (h *Hands) firstError(verb string, places []*place, said []error, err error
 // name is the interface's name as seen last.
 func (h *Hands) name(index int) string {
 	if h.seen != nil {
-		if l, ok := h.seen.byIndex(index); ok {
+		if l, ok := h.seen.LinkByIndex(index); ok {
 			return l.Name
 		}
 	}
@@ -221,9 +222,9 @@ func (h *Hands) sweep(t *token) error {
 		return err
 	}
 	var left []*place
-	for _, a := range v.shared {
-		if t.has(a.prefix.Addr(), a.index) {
-			left = append(left, &place{spot: spot{Address{Prefix: a.prefix}, a.index, nil}})
+	for _, a := range v.Shared {
+		if t.has(a.Prefix.Addr(), a.Index) {
+			left = append(left, &place{spot: spot{Address{Prefix: a.Prefix}, a.Index, nil}})
 		}
 	}
 	return h.takeOff(left)
@@ -248,7 +249,7 @@ func (h *Hands) Renew() error {
 			alive, places = append(alive, t), append(places, t.places...)
 		}
 	}
-	said, err := h.kernel.add(changes(places), renewing, h.seconds())
+	said, err := h.kernel.Add(changes(places), rtnl.ReplaceExisting, h.seconds())
 	errs = append(errs, h.firstError("renew", places, said, err))
 	if len(h.routes) > 0 {
 		v, err := h.look()
@@ -287,8 +288,8 @@ func (h *Hands) Held() (map[string][]netip.Prefix, error) {
 		return nil, err
 	}
 	held := make(map[string][]netip.Prefix)
-	for _, a := range v.shared {
-		if o, ok := h.owner(a.prefix.Addr(), a.index); ok {
+	for _, a := range v.Shared {
+		if o, ok := h.owner(a.Prefix.Addr(), a.Index); ok {
 			held[o.token.name] = append(held[o.token.name], o.place.Prefix)
 		}
 	}

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
-	"syscall"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
 )
-
-// watched is the netlink groups that Run listens to.
-const watched = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR
 
 const (
 	// noticeQueue is how much news may wait for Run. More waits in the socket,
@@ -31,25 +27,10 @@ const (
 	rulesEvery = 800 * time.Millisecond
 )
 
-// notice is one piece of news from the kernel.
-type notice struct {
-	kind    noticeKind
-	address address // of addressCame and addressWent
-}
-
-type noticeKind int
-
-const (
-	linkChanged noticeKind = iota
-	addressCame
-	addressWent
-	overrun // news was lost
-)
-
 // Run watches the kernel until ctx ends: it puts back what others remove,
 // repeats announcements, and reports carriers. It may be run once at a time.
 func (h *Hands) Run(ctx context.Context) error {
-	notices := make(chan notice, noticeQueue)
+	notices := make(chan rtnl.Notice, noticeQueue)
 	ended, stop := h.readAll(ctx, notices)
 	defer stop()
 	h.setWatching(true)
@@ -78,7 +59,7 @@ func (h *Hands) Run(ctx context.Context) error {
 
 // readAll starts the readers of all sockets. The first that ends says so; stop
 // ends the others.
-func (h *Hands) readAll(ctx context.Context, notices chan<- notice) (ended <-chan error, stop func()) {
+func (h *Hands) readAll(ctx context.Context, notices chan<- rtnl.Notice) (ended <-chan error, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	readers := []func(context.Context) error{
 		func(ctx context.Context) error { return h.read(ctx, notices) }, h.sniff, h.harken,
@@ -94,9 +75,9 @@ func (h *Hands) readAll(ctx context.Context, notices chan<- notice) (ended <-cha
 }
 
 func (h *Hands) setReadDeadlines(at time.Time) {
-	for _, f := range []*os.File{h.watch.file, h.sniffer.file, h.ears.file} {
-		f.SetReadDeadline(at)
-	}
+	h.watch.SetReadDeadline(at)
+	h.sniffer.file.SetReadDeadline(at)
+	h.ears.file.SetReadDeadline(at)
 }
 
 func (h *Hands) setWatching(on bool) {
@@ -114,22 +95,22 @@ func (h *Hands) tell(events []Event) {
 }
 
 // read turns the kernel's messages into notices until ctx ends.
-func (h *Hands) read(ctx context.Context, notices chan<- notice) error {
+func (h *Hands) read(ctx context.Context, notices chan<- rtnl.Notice) error {
 	for {
-		messages, err := h.watch.receive()
-		var news []notice
+		messages, err := h.watch.Receive()
+		var news []rtnl.Notice
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
 			h.counters.resyncs.Add(1)
-			news = []notice{{kind: overrun}}
-		case errors.Is(err, errForeign):
+			news = []rtnl.Notice{{Kind: rtnl.Overrun}}
+		case errors.Is(err, rtnl.ErrForeign):
 			h.counters.foreign.Add(1)
 		case err != nil:
 			return fmt.Errorf("watch addresses and links: %w", err)
 		default:
-			news = newsIn(messages)
+			news = rtnl.Notices(messages)
 		}
 		for _, n := range news {
 			select {
@@ -139,24 +120,6 @@ func (h *Hands) read(ctx context.Context, notices chan<- notice) error {
 			}
 		}
 	}
-}
-
-func newsIn(messages []syscall.NetlinkMessage) (news []notice) {
-	for _, m := range messages {
-		switch m.Header.Type {
-		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-			news = append(news, notice{kind: linkChanged})
-		case unix.RTM_NEWADDR:
-			if a, ok := parseAddress(m.Data); ok {
-				news = append(news, notice{addressCame, a})
-			}
-		case unix.RTM_DELADDR:
-			if a, ok := parseAddress(m.Data); ok {
-				news = append(news, notice{addressWent, a})
-			}
-		}
-	}
-	return news
 }
 
 // watcher is what Run's goroutine alone knows.
@@ -171,13 +134,13 @@ type watcher struct {
 }
 
 // handle takes in one notice.
-func (w *watcher) handle(n notice) {
+func (w *watcher) handle(n rtnl.Notice) {
 	now := time.Now()
-	switch n.kind {
-	case overrun:
+	switch n.Kind {
+	case rtnl.Overrun:
 		w.stale, w.lost = true, true
 		w.heat(now)
-	case linkChanged:
+	case rtnl.LinkChanged:
 		w.stale = true
 		w.heat(now)
 	default:

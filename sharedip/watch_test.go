@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +93,7 @@ func TestCarrier(t *testing.T) {
 // good. The state of the card itself tells all the same.
 func TestCarrierWithoutEvents(t *testing.T) {
 	w := newWorld(t, both...)
-	w.hands.watch.raw.Control(func(fd uintptr) {
+	w.hands.watch.Control(func(fd uintptr) {
 		unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_DROP_MEMBERSHIP, unix.RTNLGRP_LINK)
 	})
 	w.run()
@@ -180,17 +181,17 @@ func TestRenamedRecreatedAndNewMAC(t *testing.T) {
 func TestOverrun(t *testing.T) {
 	w := newWorld(t, both...)
 	// The smallest buffer the kernel gives, so that one burst overruns it.
-	w.hands.watch.raw.Control(func(fd uintptr) {
+	w.hands.watch.Control(func(fd uintptr) {
 		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 1)
 	})
 	w.run()
 	w.take("vip:front", 1)
-	var other *conn
-	err := w.node.Do(func() (err error) { other, err = dial(0); return err })
+	var other *rtnl.Conn
+	err := w.node.Do(func() (err error) { other, err = rtnl.Dial(0); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.close()
+	defer other.Close()
 	w.await("an overrun", func() bool {
 		flood(w, other)
 		return w.hands.Counters().Resyncs > 0
@@ -200,21 +201,16 @@ func TestOverrun(t *testing.T) {
 }
 
 // flood changes a hundred addresses in one system call, at last the held one.
-func flood(w *world, c *conn) {
+func flood(w *world, c *rtnl.Conn) {
 	w.t.Helper()
 	loopback := netip.MustParseAddr("127.1.0.1")
-	var changes []change
-	for range burstSize - 1 {
-		changes = append(changes, change{1, single(loopback), ""})
+	var b []byte
+	for seq := range uint32(100) {
+		b = rtnl.AppendAddress(b, unix.RTM_NEWADDR, unix.NLM_F_REQUEST|rtnl.ReplaceExisting, seq, rtnl.Change{Index: 1, Prefix: single(loopback)}, 60)
 		loopback = loopback.Next()
 	}
-	changes = append(changes, change{w.port.Index(), single(vip4.Addr()), ""})
-	_, err := c.burst(changes, func(b []byte, seq uint32, ch change) []byte {
-		if ch.prefix.Addr() == vip4.Addr() {
-			return appendAddress(b, unix.RTM_DELADDR, unix.NLM_F_REQUEST, seq, ch, 0)
-		}
-		return appendAddress(b, unix.RTM_NEWADDR, unix.NLM_F_REQUEST|renewing, seq, ch, 60)
-	})
+	held := rtnl.Change{Index: w.port.Index(), Prefix: single(vip4.Addr())}
+	err := c.Send(rtnl.AppendAddress(b, unix.RTM_DELADDR, unix.NLM_F_REQUEST, 100, held, 0))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -225,11 +221,11 @@ func TestMessageNotFromTheKernel(t *testing.T) {
 	w.run()
 	w.take("vip:front", 1)
 	var port uint32
-	w.hands.watch.raw.Control(func(fd uintptr) {
+	w.hands.watch.Control(func(fd uintptr) {
 		name, _ := unix.Getsockname(int(fd))
 		port = name.(*unix.SockaddrNetlink).Pid
 	})
-	forged := appendAddress(nil, unix.RTM_DELADDR, 0, 0, change{w.port.Index(), single(vip4.Addr()), ""}, 0)
+	forged := rtnl.AppendAddress(nil, unix.RTM_DELADDR, 0, 0, rtnl.Change{Index: w.port.Index(), Prefix: single(vip4.Addr())}, 0)
 	err := w.node.Do(func() error {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 		if err != nil {

@@ -43,6 +43,7 @@ var house = map[string]room{
 	"vipd/web":        {3, open},
 	"redundancy":      {3, open},
 	"sharedip":        {3, open},
+	"sharedip/rtnl":   {0, open},
 	"services/unit":   {3, open},
 	"services/probe":  {3, open},
 	"services/keeper": {3, open},

@@ -1,4 +1,4 @@
-package sharedip
+package rtnl
 
 import (
 	"encoding/hex"
@@ -48,13 +48,13 @@ func TestAddressMessage(t *testing.T) {
 			1400 0600 00000000 03000000 00000000 00000000
 			0800 0800 02020000                   // nodad, no prefix route`},
 	} {
-		c := change{3, netip.MustParsePrefix(row.prefix), addressLabel("eth0")}
-		got := appendAddress(nil, unix.RTM_NEWADDR, unix.NLM_F_REQUEST|renewing, 7, c, 3)
+		c := Change{3, netip.MustParsePrefix(row.prefix), AddressLabel("eth0")}
+		got := AppendAddress(nil, unix.RTM_NEWADDR, unix.NLM_F_REQUEST|ReplaceExisting, 7, c, 3)
 		if want := hexBytes(t, row.want); hex.EncodeToString(got) != hex.EncodeToString(want) {
 			t.Errorf("%s\n got %x\nwant %x", row.prefix, got, want)
 		}
 		a, ok := parseAddress(got[unix.NLMSG_HDRLEN:])
-		if !ok || a.prefix != c.prefix || a.index != 3 || a.valid != 3 || !a.ours() {
+		if !ok || a.Prefix != c.Prefix || a.Index != 3 || a.Valid != 3 || !a.IsShared() {
 			t.Errorf("%s read back as %+v, %v", row.prefix, a, ok)
 		}
 	}
@@ -63,7 +63,7 @@ func TestAddressMessage(t *testing.T) {
 // Whatever the bytes, parsing ends and reads none that aren't there.
 func FuzzParse(f *testing.F) {
 	for _, p := range []string{"192.0.2.10/32", "2001:db8::10/128"} {
-		b := appendAddress(nil, unix.RTM_NEWADDR, 0, 0, change{3, netip.MustParsePrefix(p), addressLabel("eth0")}, 3)
+		b := AppendAddress(nil, unix.RTM_NEWADDR, 0, 0, Change{3, netip.MustParsePrefix(p), AddressLabel("eth0")}, 3)
 		f.Add(b[unix.NLMSG_HDRLEN:])
 	}
 	l := append(make([]byte, unix.SizeofIfInfomsg), 9, 0, unix.IFLA_IFNAME, 0, 'e', 't', 'h', '0', 0, 0, 0, 0)
@@ -71,7 +71,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(l[:len(l)-3])                                                            // the last attribute without its padding
 	f.Add(append(make([]byte, unix.SizeofIfInfomsg), 200, 0, unix.IFLA_IFNAME, 0)) // claims more than there is
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if a, ok := parseAddress(b); ok && !a.prefix.IsValid() {
+		if a, ok := parseAddress(b); ok && !a.Prefix.IsValid() {
 			t.Errorf("an address that is none: %+v", a)
 		}
 		if l, ok := parseLink(b); ok && l.Name == "" {

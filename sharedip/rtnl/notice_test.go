@@ -1,4 +1,4 @@
-package sharedip
+package rtnl
 
 import (
 	"net/netip"
@@ -12,10 +12,10 @@ import (
 // FuzzNews: whatever arrives on the kernel's socket, it is news, an answer or nothing,
 // and no address among it is one that can't be.
 func FuzzNews(f *testing.F) {
-	v4, v6 := change{index: 3, prefix: netip.MustParsePrefix("192.0.2.10/32")}, change{index: 3, prefix: netip.MustParsePrefix("2001:db8::10/128")}
-	came := appendAddress(nil, unix.RTM_NEWADDR, 0, 7, v4, 3)
+	v4, v6 := Change{Index: 3, Prefix: netip.MustParsePrefix("192.0.2.10/32")}, Change{Index: 3, Prefix: netip.MustParsePrefix("2001:db8::10/128")}
+	came := AppendAddress(nil, unix.RTM_NEWADDR, 0, 7, v4, 3)
 	f.Add(came)
-	f.Add(slices.Concat(came, appendAddress(nil, unix.RTM_DELADDR, 0, 8, v6, 3)))
+	f.Add(slices.Concat(came, AppendAddress(nil, unix.RTM_DELADDR, 0, 8, v6, 3)))
 	f.Add(message(unix.RTM_NEWLINK, 0, 1, linkRequest(3)))
 	f.Add(message(unix.NLMSG_ERROR, 0, 1, []byte{0xff, 0xff, 0xff, 0xff}))
 	f.Add(message(unix.NLMSG_ERROR, 0, 1, nil))
@@ -25,8 +25,8 @@ func FuzzNews(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, n := range newsIn(messages) {
-			if n.kind != linkChanged && !n.address.prefix.IsValid() {
+		for _, n := range Notices(messages) {
+			if n.Kind != LinkChanged && !n.Address.Prefix.IsValid() {
 				t.Errorf("news of no address: %+v", n)
 			}
 		}

@@ -1,4 +1,4 @@
-package sharedip
+package rtnl
 
 import (
 	"encoding/binary"
@@ -22,19 +22,19 @@ const (
 	dumpTries = 5
 )
 
-// errForeign is a netlink message that some other process sent us.
-var errForeign = errors.New("netlink message is not from the kernel")
+// ErrForeign is a netlink message that some other process sent us.
+var ErrForeign = errors.New("netlink message is not from the kernel")
 
-// conn is one rtnetlink socket. It is not safe for use by two goroutines.
-type conn struct {
+// Conn is one rtnetlink socket. It is not safe for use by two goroutines.
+type Conn struct {
 	file *os.File
 	raw  syscall.RawConn
 	buf  []byte
 	seq  uint32
 }
 
-// dial opens a socket in the calling thread's namespace, listening to groups.
-func dial(groups uint32) (*conn, error) {
+// Dial opens a socket in the calling thread's namespace, listening to groups.
+func Dial(groups uint32) (*Conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
@@ -49,14 +49,21 @@ func dial(groups uint32) (*conn, error) {
 		file.Close()
 		return nil, fmt.Errorf("use a netlink socket: %w", err)
 	}
-	return &conn{file: file, raw: raw, buf: make([]byte, receiveSize)}, nil
+	return &Conn{file: file, raw: raw, buf: make([]byte, receiveSize)}, nil
 }
 
-func (c *conn) close() { c.file.Close() }
+// Close closes the socket.
+func (c *Conn) Close() { c.file.Close() }
 
-// send hands b, one or many messages, to the kernel, which acts on all of them
+// Control calls f with the descriptor of the socket.
+func (c *Conn) Control(f func(fd uintptr)) error { return c.raw.Control(f) }
+
+// SetReadDeadline makes receive return os.ErrDeadlineExceeded after at; the zero time never.
+func (c *Conn) SetReadDeadline(at time.Time) error { return c.file.SetReadDeadline(at) }
+
+// Send hands b, one or many messages, to the kernel, which acts on all of them
 // before send returns.
-func (c *conn) send(b []byte) error {
+func (c *Conn) Send(b []byte) error {
 	var failed error
 	err := c.raw.Write(func(fd uintptr) bool {
 		failed = unix.Sendto(int(fd), b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
@@ -65,9 +72,9 @@ func (c *conn) send(b []byte) error {
 	return errors.Join(err, failed)
 }
 
-// receive returns the messages of the next datagram; they live until the next
+// Receive returns the messages of the next datagram; they live until the next
 // call. Errors: errForeign, unix.ENOBUFS when the kernel had to drop some.
-func (c *conn) receive() ([]syscall.NetlinkMessage, error) {
+func (c *Conn) Receive() ([]syscall.NetlinkMessage, error) {
 	var n int
 	var from unix.Sockaddr
 	var failed error
@@ -79,20 +86,20 @@ func (c *conn) receive() ([]syscall.NetlinkMessage, error) {
 		return nil, err
 	}
 	if kernel, ok := from.(*unix.SockaddrNetlink); !ok || kernel.Pid != 0 {
-		return nil, errForeign
+		return nil, ErrForeign
 	}
 	return syscall.ParseNetlinkMessage(c.buf[:n])
 }
 
 // answers calls each for every message that answers the requests first to last,
 // until last is acknowledged or its dump is done.
-func (c *conn) answers(first, last uint32, each func(m syscall.NetlinkMessage) (done bool)) error {
+func (c *Conn) answers(first, last uint32, each func(m syscall.NetlinkMessage) (done bool)) error {
 	if err := c.file.SetReadDeadline(time.Now().Add(answerTime)); err != nil {
 		return err
 	}
 	for {
-		messages, err := c.receive()
-		if errors.Is(err, errForeign) {
+		messages, err := c.Receive()
+		if errors.Is(err, ErrForeign) {
 			continue
 		}
 		if err != nil {
@@ -111,7 +118,7 @@ func (c *conn) answers(first, last uint32, each func(m syscall.NetlinkMessage) (
 
 // dump asks for a whole table and calls each with the payload of every entry.
 // It starts over, calling reset, when the table changed on the way.
-func (c *conn) dump(typ uint16, body []byte, reset func(), each func(data []byte)) error {
+func (c *Conn) dump(typ uint16, body []byte, reset func(), each func(data []byte)) error {
 	for range dumpTries {
 		reset()
 		whole, err := c.dumpOnce(typ, body, each)
@@ -122,9 +129,9 @@ func (c *conn) dump(typ uint16, body []byte, reset func(), each func(data []byte
 	return fmt.Errorf("table changed during each of %d dumps", dumpTries)
 }
 
-func (c *conn) dumpOnce(typ uint16, body []byte, each func(data []byte)) (whole bool, err error) {
+func (c *Conn) dumpOnce(typ uint16, body []byte, each func(data []byte)) (whole bool, err error) {
 	c.seq++
-	if err := c.send(message(typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, c.seq, body)); err != nil {
+	if err := c.Send(message(typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, c.seq, body)); err != nil {
 		return false, err
 	}
 	whole = true
@@ -145,9 +152,9 @@ func (c *conn) dumpOnce(typ uint16, body []byte, each func(data []byte)) (whole 
 }
 
 // get asks for one entry and returns its payload.
-func (c *conn) get(typ uint16, body []byte) (data []byte, err error) {
+func (c *Conn) get(typ uint16, body []byte) (data []byte, err error) {
 	c.seq++
-	if err := c.send(message(typ, unix.NLM_F_REQUEST, c.seq, body)); err != nil {
+	if err := c.Send(message(typ, unix.NLM_F_REQUEST, c.seq, body)); err != nil {
 		return nil, err
 	}
 	var refused error
