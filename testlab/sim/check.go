@@ -111,6 +111,24 @@ func (c *checker) heard(h *Host) {
 	}
 }
 
+// leaves notes, when a daemon is killed, the peers to which it is a stranger or that are
+// strangers to it: the lease that it leaves may outlast it.
+func (c *checker) leaves(h *Host) {
+	for i, o := range c.w.Hosts {
+		if o != h {
+			c.noteStrangers(int(h.Slot-1), i)
+		}
+	}
+}
+
+// noteStrangers notes that one direction between the pair is cut while one does not know the
+// other.
+func (c *checker) noteStrangers(a, b int) {
+	if !(c.w.open(a, b) && c.w.open(b, a)) && c.w.strangers(a, b) {
+		c.strange[a][b], c.strange[b][a] = c.w.Now, c.w.Now
+	}
+}
+
 // excused reports whether the pair may both hold the token now: they were cut both ways,
 // and have not been together again for long enough to settle it. Who is heard, but does
 // not hear, may be waited for until it has led clients to itself, and an interval more if it
@@ -128,7 +146,8 @@ func (c *checker) excused(a, b, i int) bool {
 	if !c.w.open(a, b) && !c.w.open(b, a) {
 		return true
 	}
-	if c.recent(c.halved[a][b], limit) && c.w.strangers(a, b) || !(c.w.open(a, b) && c.w.open(b, a)) && c.w.strangers(a, b) {
+	c.noteStrangers(a, b)
+	if c.recent(c.halved[a][b], limit) && c.w.strangers(a, b) {
 		c.strange[a][b], c.strange[b][a] = c.w.Now, c.w.Now
 	}
 	return c.recent(c.severed[a][b], limit) || c.recent(c.strange[a][b], limit)

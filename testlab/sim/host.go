@@ -188,6 +188,9 @@ func (h *Host) listen() {
 
 // Kill ends the daemon at once; the kernel keeps what it has.
 func (h *Host) Kill() {
+	if h.machine != nil {
+		h.world.check.leaves(h)
+	}
 	late := h.latePeers()
 	for i := range h.kernel {
 		h.kernel[i].alone = 0
