@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"vipd/multicast"
 	"vipd/pgm/packet"
 )
@@ -34,7 +32,7 @@ type pollable interface {
 // made ready, or Receive coming for its sockets.
 type ears struct {
 	inputs []pollable
-	fds    []unix.PollFd // of the inputs, then of the bell; duplicates, ours to close
+	set    *pollSet // of the inputs
 
 	reading sync.Mutex // held by who reads
 	batch   []multicast.Datagram
@@ -44,7 +42,7 @@ type ears struct {
 
 	asleep  bool   // somebody sleeps or reads: the bell is heard
 	rung    bool   // the bell, and the inputs' deadlines, are set
-	closed  bool   // fds are
+	closed  bool   // the set is
 	inside  bool   // Receive reads, or wants to
 	visits  uint64 // how often it has
 	seen    uint64 // of visits, by the stand-in
@@ -64,33 +62,11 @@ func newEars(l Link) (*ears, error) {
 		}
 		e.inputs = append(e.inputs, p)
 	}
-	for _, in := range e.inputs {
-		err := control(in, func(fd int) error {
-			return e.add(unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0))
-		})
-		if err != nil {
-			e.closeFDs()
-			return nil, fmt.Errorf("listen to socket: %w", err)
-		}
-	}
-	if err := e.add(unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)); err != nil {
-		e.closeFDs()
-		return nil, fmt.Errorf("make eventfd: %w", err)
+	var err error
+	if e.set, err = newPollSet(e.inputs); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return e, nil
-}
-
-func (e *ears) add(fd int, err error) error {
-	if err == nil {
-		e.fds = append(e.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
-	}
-	return err
-}
-
-func (e *ears) closeFDs() {
-	for _, f := range e.fds {
-		unix.Close(int(f.Fd)) //nolint:errcheck // -1 is closed already
-	}
 }
 
 // ring wakes who sleeps; it needs mu.
@@ -99,16 +75,13 @@ func (e *ears) ring() {
 		return
 	}
 	e.rung = true
-	one := [8]byte{7: 1}
-	unix.Write(e.bell(), one[:]) //nolint:errcheck // any value but 0 rings
+	e.set.ring()
 	for _, in := range e.inputs {
 		// The kernel may say that there is something and have nothing, such as
 		// a datagram with a bad checksum: then the reader waits for the next.
 		in.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // closed: it is awake
 	}
 }
-
-func (e *ears) bell() int { return int(e.fds[len(e.inputs)].Fd) }
 
 // hush takes a ring back; it needs mu.
 func (e *ears) hush() {
@@ -117,8 +90,7 @@ func (e *ears) hush() {
 		return
 	}
 	e.rung = false
-	var count [8]byte
-	unix.Read(e.bell(), count[:]) //nolint:errcheck // it was written
+	e.set.silence()
 	for _, in := range e.inputs {
 		in.SetReadDeadline(time.Time{}) //nolint:errcheck // closed: the next Read says so
 	}
@@ -135,9 +107,9 @@ func (r *Receiver) sleep(stay func() bool) {
 	}
 	e.asleep = true
 	r.mu.Unlock()
-	_, err := unix.Poll(e.fds, -1)
+	err := e.set.wait()
 	for i, in := range e.inputs {
-		if err == nil && e.fds[i].Revents != 0 {
+		if err == nil && e.set.has(i) {
 			r.read(i, in)
 		}
 	}
@@ -154,9 +126,7 @@ func (r *Receiver) read(i int, in Input) {
 		r.hearBatch(&r.ears.p, r.ears.batch[:n])
 		r.writeOut()
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !multicast.Transient(err):
-		f := &r.ears.fds[i] // nothing comes from there any more
-		unix.Close(int(f.Fd))
-		f.Fd = -1 // poll skips it
+		r.ears.set.drop(i) // it is closed or broken for good
 	}
 }
 
@@ -241,5 +211,5 @@ func (e *ears) close(mu *sync.Mutex) {
 	mu.Lock()
 	defer mu.Unlock()
 	e.closed = true
-	e.closeFDs()
+	e.set.close()
 }

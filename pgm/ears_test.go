@@ -139,7 +139,7 @@ func TestBellReachesTheSocket(t *testing.T) {
 	l := newLAN(t)
 	r := l.receiver(ways[0], l.b, 2, ReceiverOptions{})
 	await(t, "the stand-in", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.ears.asleep })
-	r.ears.fds[0].Events = unix.POLLOUT // says at once that there is something; takes effect at the next poll
+	r.ears.set.fds[0].Events = unix.POLLOUT // says at once that there is something; takes effect at the next poll
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := r.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {

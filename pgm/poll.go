@@ -17,31 +17,18 @@ import (
 // only while the queue is full.
 type polledSockets struct {
 	sockets []*multicast.Socket // the first one writes
-	fds     []unix.PollFd       // of the sockets, then of the bell; duplicates, ours to close
+	set     *pollSet            // of the sockets
 	reading sync.Mutex
 	done    chan struct{}
 	once    sync.Once
 }
 
 func pollSockets(sockets ...*multicast.Socket) (*polledSockets, error) {
-	p := &polledSockets{sockets: sockets, done: make(chan struct{})}
-	add := func(fd int, err error) error {
-		if err == nil {
-			p.fds = append(p.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
-		}
-		return err
+	set, err := newPollSet(sockets)
+	if err != nil {
+		return nil, err
 	}
-	for _, s := range sockets {
-		if err := control(s, func(fd int) error { return add(unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)) }); err != nil {
-			p.closeFDs()
-			return nil, fmt.Errorf("duplicate socket: %w", err)
-		}
-	}
-	if err := add(unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)); err != nil {
-		p.closeFDs()
-		return nil, fmt.Errorf("make eventfd: %w", err)
-	}
-	return p, nil
+	return &polledSockets{sockets: sockets, set: set, done: make(chan struct{})}, nil
 }
 
 // Read waits for packets on any of the sockets.
@@ -49,11 +36,11 @@ func (p *polledSockets) Read(batch []multicast.Datagram) (int, error) {
 	p.reading.Lock()
 	defer p.reading.Unlock()
 	for !isClosed(p.done) {
-		if _, err := unix.Poll(p.fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		if err := p.set.wait(); err != nil {
 			return 0, fmt.Errorf("wait for packets: %w", err)
 		}
 		for i, s := range p.sockets {
-			if p.fds[i].Revents == 0 {
+			if !p.set.has(i) {
 				continue
 			}
 			if n, err := s.Read(batch); !errors.Is(err, unix.EAGAIN) {
@@ -67,7 +54,7 @@ func (p *polledSockets) Read(batch []multicast.Datagram) (int, error) {
 // write writes, and waits while the queue is full.
 func (p *polledSockets) write(batch []multicast.Datagram) (int, error) {
 	const look = 50 // milliseconds after which it is asked whether the link is closed
-	room := []unix.PollFd{{Fd: p.fds[0].Fd, Events: unix.POLLOUT}}
+	room := []unix.PollFd{{Fd: p.set.fds[0].Fd, Events: unix.POLLOUT}}
 	for sent := 0; ; {
 		n, err := p.sockets[0].Write(batch[sent:])
 		sent += n
@@ -87,18 +74,11 @@ func (p *polledSockets) write(batch []multicast.Datagram) (int, error) {
 func (p *polledSockets) close() {
 	p.once.Do(func() {
 		close(p.done)
-		one := [8]byte{7: 1}
-		unix.Write(int(p.fds[len(p.fds)-1].Fd), one[:]) //nolint:errcheck // any value but 0 rings
+		p.set.ring()
 		p.reading.Lock()
 		defer p.reading.Unlock()
-		p.closeFDs()
+		p.set.close()
 	})
-}
-
-func (p *polledSockets) closeFDs() {
-	for _, f := range p.fds {
-		unix.Close(int(f.Fd)) //nolint:errcheck // it is a duplicate
-	}
 }
 
 // awayOr makes an error of sending one that passes (multicast.Transient) while the interface
