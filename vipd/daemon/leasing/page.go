@@ -2,16 +2,12 @@ package leasing
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
+	"vipd/host/mapped"
 	"vipd/token"
 	"vipd/vipd/node"
 )
@@ -26,8 +22,7 @@ import (
 //
 //	magic u64 | boot id 16 | rows: id u64 | epoch u64 | expiry i64 | since i64 | flags u64
 type Page struct {
-	memory []byte
-	file   bool // memory is the file's
+	file *mapped.File // private where the run directory has no room
 }
 
 const (
@@ -52,38 +47,19 @@ type Row struct {
 // works as well, but after a crash the next one adopts nothing.
 func OpenPage(path string) (p *Page, left []Row, err error) {
 	this := boot.This()
-	p = &Page{}
-	if p.memory, err = mapPage(path); err != nil {
-		p.memory, left = make([]byte, pageSize), nil
-	} else if binary.NativeEndian.Uint64(p.memory) == pageMagic && [16]byte(p.memory[8:24]) == this {
+	file, err := mapped.Open(path, pageSize)
+	if err != nil {
+		file, err = mapped.Private(pageSize), fmt.Errorf("open lease page: %w", err)
+	}
+	p = &Page{file}
+	head := file.Bytes()[:pageHeader]
+	if binary.NativeEndian.Uint64(head) == pageMagic && boot.ID(head[8:]) == this {
 		left = p.rows()
 	}
-	p.file = err == nil
-	clear(p.memory)
-	binary.NativeEndian.PutUint64(p.memory, pageMagic)
-	copy(p.memory[8:], this[:])
+	clear(file.Bytes())
+	binary.NativeEndian.PutUint64(head, pageMagic)
+	copy(head[8:], this[:])
 	return p, left, err
-}
-
-// mapPage maps the file, which has all its room on the disk then: a store to a part without
-// would end the process (SIGBUS, mmap(2)).
-func mapPage(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open lease page: %w", err)
-	}
-	defer file.Close()
-	if err := file.Truncate(pageSize); err != nil {
-		return nil, fmt.Errorf("size lease page %s: %w", path, err)
-	}
-	if err := unix.Fallocate(int(file.Fd()), 0, 0, pageSize); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-		return nil, fmt.Errorf("reserve lease page %s: %w", path, err)
-	}
-	memory, err := unix.Mmap(int(file.Fd()), 0, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("map lease page %s: %w", path, err)
-	}
-	return memory, nil
 }
 
 func (p *Page) rows() (list []Row) {
@@ -102,7 +78,7 @@ func (p *Page) rows() (list []Row) {
 // word is one field of a row: eight aligned octets, so that a reader never sees
 // half a value.
 func (p *Page) word(i, field int) *atomic.Uint64 {
-	return (*atomic.Uint64)(unsafe.Pointer(&p.memory[pageHeader+i*rowSize+field*8]))
+	return p.file.Word(pageHeader + i*rowSize + field*8)
 }
 
 // Hold writes whose lease the row is; the expiry follows by renew. A number
@@ -149,9 +125,7 @@ func (p *Page) Expiry(i int) clock.Instant {
 }
 
 func (p *Page) Close() {
-	if p.file {
-		unix.Munmap(p.memory)
-	}
+	p.file.Close() // it can fail only for memory that is not mapped
 }
 
 // Found is the row as a start finds it.
