@@ -74,7 +74,8 @@ var house = map[string]room{
 var daemonRooms = map[string]room{
 	"cluster":   {4, open},
 	"observe":   {5, open},
-	"leasing":   {5, open},
+	"groups":    {5, open},
+	"leasing":   {4, open},
 	"preflight": {5, open},
 	"sched":     {0, open},
 	"state":     {3, open},

@@ -19,7 +19,7 @@ func (d *Daemon) boot(left []leasing.Row, disk *state.Store) error {
 	if err != nil {
 		return err
 	}
-	running, err := d.musterGroups()
+	running, err := d.adoptGroups()
 	if err != nil {
 		return err
 	}
@@ -38,9 +38,9 @@ func (d *Daemon) boot(left []leasing.Row, disk *state.Store) error {
 	if err := d.leased.Clear(); err != nil { // what stays armed is expired; the next take of it arms it anew
 		d.log.Error("could not let go of leases of an earlier daemon", "err", err)
 	}
-	l.judge()
-	status := d.look()
-	l.taken.Store(&status)
+	l.updateEligibility()
+	status := d.buildStatus()
+	l.cachedStatus.Store(&status)
 	return nil
 }
 
@@ -49,7 +49,7 @@ func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, l
 	for i, w := range d.loop.workers {
 		spec := d.loop.machine.Tokens().Spec(i)
 		_, units := running[i]
-		f := node.Found{Token: i, Bits: spec.Bits, Group: d.crewOf(i) != nil, Up: units || len(held[w.name]) > 0, Record: disk.Record(w.name)}
+		f := node.Found{Token: i, Bits: spec.Bits, Group: d.runnerOf(i) != nil, Up: units || len(held[w.name]) > 0, Record: disk.Record(w.name)}
 		if r, ok := leftOf(left, spec.ID); ok {
 			f.Lease = r.Found()
 		}
@@ -72,13 +72,13 @@ func (d *Daemon) carryOut(a node.BootAction, running map[int][]bool) error {
 	l := d.loop
 	switch a := a.(type) {
 	case node.Adopt:
-		if c := d.crewOf(a.Token); c != nil {
-			d.rejoin(c, a, running[a.Token])
+		if c := d.runnerOf(a.Token); c != nil {
+			d.resume(c, a, running[a.Token])
 		} else if !d.adopt(l.workers[a.Token], a) {
 			return d.removeFound(l.workers[a.Token])
 		}
 	case node.Remove:
-		if c := d.crewOf(a.Token); c != nil {
+		if c := d.runnerOf(a.Token); c != nil {
 			return d.stopFound(c)
 		}
 		return d.removeFound(l.workers[a.Token])
@@ -121,10 +121,10 @@ func leftOf(left []leasing.Row, id uint64) (leasing.Row, bool) {
 	return leasing.Row{}, false
 }
 
-// match gives every token of the machine a worker that knows its configuration,
+// syncWorkers gives every token of the machine a worker that knows its configuration,
 // and returns the new ones. A number that has become another token's begins
 // anew; the worker it had has nothing left to do.
-func (l *loop) match(c *cluster.View, hands Hands, answer func(any)) (fresh []*worker) {
+func (l *loop) syncWorkers(c *cluster.View, hands Hands, answer func(any)) (fresh []*worker) {
 	tokens := l.machine.Tokens()
 	for i := range tokens.Tokens() {
 		name := tokens.Spec(i).Name
@@ -150,32 +150,32 @@ func (l *loop) match(c *cluster.View, hands Hands, answer func(any)) (fresh []*w
 	return fresh
 }
 
-// felt takes what the hands saw in the kernel.
-func (d *Daemon) felt(e sharedip.Event) {
+// onAddressEvent takes what the hands saw in the kernel.
+func (d *Daemon) onAddressEvent(e sharedip.Event) {
 	j := d.loop.journal
 	switch e := e.(type) {
 	case sharedip.AddressGone:
-		d.tell(noise{j.Event("address", "%s: somebody removed %s; put back", e.Token, e.Prefix.Addr())})
+		d.tell(journalEvent{j.Event("address", "%s: somebody removed %s; put back", e.Token, e.Prefix.Addr())})
 	case sharedip.AddressLost:
-		d.tell(noise{j.Event("alarm", "%s: %s is gone and can't be put back: %v", e.Token, e.Prefix.Addr(), e.Err)})
+		d.tell(journalEvent{j.Event("alarm", "%s: %s is gone and can't be put back: %v", e.Token, e.Prefix.Addr(), e.Err)})
 		d.tell(addressLost{e.Token, fmt.Errorf("%s is gone and can't be put back: %w", e.Prefix.Addr(), e.Err)})
 	case sharedip.Fought:
-		d.tell(noise{j.Event("alarm", "%s: somebody keeps removing its address; handing it over", e.Token)})
-		d.tell(fought{e.Token})
+		d.tell(journalEvent{j.Event("alarm", "%s: somebody keeps removing its address; handing it over", e.Token)})
+		d.tell(addressContested{e.Token})
 	case sharedip.AnnounceFailed:
-		d.tell(noise{j.Event("alarm", "%s: could not announce %s: %v", e.Token, e.Prefix.Addr(), e.Err)})
+		d.tell(journalEvent{j.Event("alarm", "%s: could not announce %s: %v", e.Token, e.Prefix.Addr(), e.Err)})
 	case sharedip.LinkUp:
 		select {
 		case d.linkUp <- struct{}{}: // what is put back answers at once: its heartbeats must not be a second late
 		default:
 		}
 		d.check()
-		d.tell(noise{j.Event("link", "%s: link up", e.Interface)})
-		d.tell(links{})
+		d.tell(journalEvent{j.Event("link", "%s: link up", e.Interface)})
+		d.tell(linksChanged{})
 	case sharedip.LinkDown:
 		d.check()
-		d.tell(noise{j.Event("link", "%s: link down", e.Interface)})
-		d.tell(links{})
+		d.tell(journalEvent{j.Event("link", "%s: link down", e.Interface)})
+		d.tell(linksChanged{})
 	case sharedip.Standing:
 		if err := d.leased.Standing(e); err != nil {
 			d.log.Error("could not silence an address that somebody else put on this host", "token", e.Token, "err", err)
@@ -183,8 +183,8 @@ func (d *Daemon) felt(e sharedip.Event) {
 		d.check()
 	case sharedip.SettingsChanged:
 		d.check()
-		d.tell(links{})
+		d.tell(linksChanged{})
 	default:
-		d.heard(e)
+		d.onNetworkEvent(e)
 	}
 }

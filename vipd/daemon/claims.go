@@ -73,7 +73,7 @@ func (c claims) forget(what claimed, a *claimant) {
 
 // claimed is told who else claims an address.
 func (d *Daemon) claimed(e sharedip.Claimed) {
-	d.tell(look{func() { d.judgeClaim(e) }})
+	d.tell(callOnLoop{func() { d.judgeClaim(e) }})
 }
 
 // judgeClaim says who claims an address, on the loop's goroutine. That of a node that is
@@ -142,7 +142,7 @@ func (a *claimant) about(what claimed) string {
 // watchClaim takes the alarm back when the claimant has not been seen for a while.
 func (d *Daemon) watchClaim(rest time.Duration, what claimed, a *claimant) {
 	time.AfterFunc(rest, func() {
-		d.tell(look{func() {
+		d.tell(callOnLoop{func() {
 			if rest := claimShown - time.Since(a.last); rest > 0 {
 				d.watchClaim(rest, what, a)
 				return

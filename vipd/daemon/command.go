@@ -20,7 +20,7 @@ const plannedOutage = 3
 // its reply.
 func (d *Daemon) ask(ctx context.Context, c node.Command, name string) (node.Reply, error) {
 	reply := make(chan node.Reply, 1)
-	give := look{func() {
+	give := callOnLoop{func() {
 		if name != "" {
 			if c.Token = d.loop.number(name); c.Token < 0 {
 				reply <- node.Reply{Why: token.NotHeld}

@@ -134,7 +134,7 @@ func TestCommandsToAWedgedLoop(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
 		wedge := make(chan struct{})
-		p.a.d.loop.events <- look{func() { <-wedge }}
+		p.a.d.loop.events <- callOnLoop{func() { <-wedge }}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if _, err := p.a.d.Resume(ctx, control.ResumeRequest{Node: "hist-a"}); !errors.Is(err, context.DeadlineExceeded) {

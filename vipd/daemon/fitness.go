@@ -12,8 +12,8 @@ import (
 	"vipd/token"
 )
 
-// judge tells the machine of each token what speaks against this host.
-func (l *loop) judge() {
+// updateEligibility tells the machine of each token what speaks against this host.
+func (l *loop) updateEligibility() {
 	l.doubtful = false
 	var news token.Batch
 	for i, w := range l.workers {
@@ -103,7 +103,7 @@ func (l *loop) setLeaseState(what string, err error) {
 	delete(l.open, what)
 	if err != nil {
 		l.open[what] = openLease{time.Now(), fmt.Sprintf("%s is gone and can't be put back: %v", what, err)}
-		time.AfterFunc(openFor, func() { l.tell(links{}) })
+		time.AfterFunc(openFor, func() { l.tell(linksChanged{}) })
 	}
 	l.doubtful = true
 }
@@ -139,7 +139,7 @@ func (l *loop) lost(name string, err error) {
 	}
 	v := l.machine.Tokens().Status(l.Now(), i)
 	if v.Phase == token.Taking || v.Phase == token.Holding {
-		l.handle(failure{token.Failed{Token: i, Epoch: v.Epoch}, err})
+		l.handle(acquireFailed{token.Failed{Token: i, Epoch: v.Epoch}, err})
 	}
 }
 
@@ -149,11 +149,11 @@ func (l *loop) reachable(i int, name string) error {
 	if err := l.ready(name); err != nil || l.machine.Tokens().Phase(i) != token.Idle {
 		return err
 	}
-	err := l.deaf.why(i, name)
-	if err != nil && l.deaf.again.CompareAndSwap(false, true) {
+	err := l.forwarding.why(i, name)
+	if err != nil && l.forwarding.again.CompareAndSwap(false, true) {
 		time.AfterFunc(deafEvery, func() {
-			l.deaf.again.Store(false)
-			l.tell(links{})
+			l.forwarding.again.Store(false)
+			l.tell(linksChanged{})
 		})
 	}
 	return err
@@ -165,20 +165,20 @@ const deafEvery = 50 * time.Millisecond
 // fightPause is how long a host whose address somebody keeps removing stays out.
 const fightPause = time.Minute
 
-func (l *loop) fight(name string) {
+func (l *loop) onContested(name string) {
 	for i, w := range l.workers {
 		if w != nil && w.name == name {
 			l.fights[i] = time.Now().Add(fightPause)
-			l.judge()
-			time.AfterFunc(fightPause+time.Second, func() { l.tell(links{}) })
+			l.updateEligibility()
+			time.AfterFunc(fightPause+time.Second, func() { l.tell(linksChanged{}) })
 		}
 	}
 }
 
-// deafness is for a network whose link is up but that lets nothing through yet:
+// forwardingCheck is for a network whose link is up but that lets nothing through yet:
 // a host that hears nobody must not think that it is alone. The first frame of
 // anybody ends it, or start_wait, for there may be nobody.
-type deafness struct {
+type forwardingCheck struct {
 	since map[int]time.Time
 	again atomic.Bool // somebody will look soon
 	heard func(name string) time.Time
@@ -188,7 +188,7 @@ type deafness struct {
 var errDeaf = errors.New("nothing was heard on its network since the link came up")
 
 // why returns why the token's network can't be trusted yet, nil if it can.
-func (d *deafness) why(i int, name string) error {
+func (d *forwardingCheck) why(i int, name string) error {
 	if !d.heard(name).IsZero() {
 		delete(d.since, i)
 		return nil

@@ -154,7 +154,7 @@ func TestAddressThatCantBePutBack(t *testing.T) {
 		p.settle()
 		time.Sleep(time.Second)
 		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.EACCES} })
-		p.a.d.felt(sharedip.AddressLost{Token: front, Prefix: netip.MustParsePrefix("192.0.2.10/24"), Err: unix.EACCES})
+		p.a.d.onAddressEvent(sharedip.AddressLost{Token: front, Prefix: netip.MustParsePrefix("192.0.2.10/24"), Err: unix.EACCES})
 		p.until(p.b, front)
 		time.Sleep(time.Minute)
 		if !p.b.hands.holds(front) {

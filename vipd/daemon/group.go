@@ -6,27 +6,27 @@ import (
 
 	"vipd/services"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/groups"
 )
 
-// man gives every group of the configuration a crew, and tells those that have one
+// startGroups gives every group of the configuration a runner, and tells those that have one
 // what is new. A number that has become another group's begins anew.
-func (d *Daemon) man() {
+func (d *Daemon) startGroups() {
 	l := d.loop
 	for _, g := range d.cluster().Settings.Groups {
 		number := l.machine.Groups().Number(g.Name)
-		c := l.crews[number]
-		if c == nil || c.name != g.Name {
-			c = d.crew(number, g.Name)
-			l.crews[number] = c
-			d.launch(c.run)
+		c := l.runners[number]
+		if c == nil || c.Name != g.Name {
+			c = d.newRunner(number, g.Name)
+			l.runners[number] = c
 		}
-		c.set(g)
+		c.SetConfig(g)
 	}
 }
 
-func (d *Daemon) crew(number int, name string) *crew {
-	return &crew{number: number, name: name, node: d.cluster().Self.Name, runDir: d.options.RunDir, leased: d.leased, since: d.started, tell: d.tell, log: d.log,
-		change: make(chan struct{}, 1), spawn: func(h *hand) { d.launch(h.run) }}
+func (d *Daemon) newRunner(number int, name string) *groups.GroupRunner {
+	return groups.NewGroupRunner(number, name, groups.RunnerOptions{Node: d.cluster().Self.Name, RunDir: d.options.RunDir, Leased: d.leased, Since: d.started,
+		Tell: func(ev services.Event) { d.tell(ev) }, Log: d.log, Launch: d.launch})
 }
 
 // launch runs f until the daemon ends, from when it runs on.
@@ -42,15 +42,15 @@ func (d *Daemon) launch(f func(context.Context)) {
 func (l *loop) service(a services.Action) {
 	switch a := a.(type) {
 	case services.Start:
-		l.crews[a.Group].do(a)
+		l.runners[a.Group].Do(a)
 	case services.Stop:
-		l.crews[a.Group].do(a)
+		l.runners[a.Group].Do(a)
 	case services.Probe:
-		l.crews[a.Group].do(a)
+		l.runners[a.Group].Do(a)
 	case services.Changed:
-		l.journal.Group(l.crews[a.Group].name, l.machine.Groups().Look(a.Group))
+		l.journal.Group(l.runners[a.Group].Name, l.machine.Groups().Look(a.Group))
 	case services.Failed:
-		l.journal.Add(l.journal.Event("alarm", "group %s: given up here: %s", l.crews[a.Group].name, a.Text))
+		l.journal.Add(l.journal.Event("alarm", "group %s: given up here: %s", l.runners[a.Group].Name, a.Text))
 	}
 }
 
@@ -58,13 +58,13 @@ func (l *loop) service(a services.Action) {
 func (d *Daemon) groupStatus() (list []control.GroupStatus) {
 	for _, g := range d.cluster().Settings.Groups {
 		number := d.loop.machine.Groups().Number(g.Name)
-		c := d.loop.crews[number]
+		c := d.loop.runners[number]
 		if c == nil {
 			continue
 		}
 		v := d.loop.machine.Groups().Look(number)
 		s := control.GroupStatus{Name: g.Name, Kind: g.Kind, Token: g.Token(), Run: "one", State: v.State.String(), Epoch: v.Epoch,
-			Text: v.Text, Restarts: v.Restarts, Contained: c.contained()}
+			Text: v.Text, Restarts: v.Restarts, Contained: c.Containment()}
 		if g.Both {
 			s.Run = "all"
 		}

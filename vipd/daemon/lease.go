@@ -12,7 +12,7 @@ import (
 // back within a second.
 func (d *Daemon) watchLease(ctx context.Context) error {
 	d.leased.Watch(ctx, func(e lease.Event) {
-		d.tell(noise{d.loop.journal.Event("alarm", "lease: %v", e)})
+		d.tell(journalEvent{d.loop.journal.Event("alarm", "lease: %v", e)})
 		text := ""
 		if e.Err != nil {
 			text = "the kernel's lease is not in force: " + e.String()
@@ -25,7 +25,7 @@ func (d *Daemon) watchLease(ctx context.Context) error {
 
 // buried says that the keeper has killed a group, or will not guard it.
 func (d *Daemon) buried(name string, err error) {
-	d.tell(noise{d.loop.journal.Event("alarm", "%s: %v", name, err)})
+	d.tell(journalEvent{d.loop.journal.Event("alarm", "%s: %v", name, err)})
 }
 
 // keepKeeper has a keeper run for as long as ctx lasts.

@@ -16,6 +16,7 @@ import (
 	"vipd/token"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/groups"
 	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/observe"
 	"vipd/vipd/daemon/state"
@@ -28,17 +29,17 @@ const eventsWaiting = 1024
 
 // Events of the daemon's own, beside those of node.Machine.
 type (
-	// failure is a token.Failed with what the hands said.
-	failure struct {
+	// acquireFailed is a token.Failed with what the hands said.
+	acquireFailed struct {
 		token.Failed
 		err error
 	}
-	// look runs f on the loop, between two steps.
-	look struct{ f func() }
-	// links says that carriers or interfaces have changed.
-	links struct{}
-	// fought says that somebody keeps removing the token's address.
-	fought struct{ name string }
+	// callOnLoop runs f on the loop, between two steps.
+	callOnLoop struct{ f func() }
+	// linksChanged says that carriers or interfaces have changed.
+	linksChanged struct{}
+	// addressContested says that somebody keeps removing the token's address.
+	addressContested struct{ name string }
 	// addressLost says that an address of the token is gone and can't be put back.
 	addressLost struct {
 		name string
@@ -60,58 +61,58 @@ type (
 	lacks struct{ err error }
 	// diskState says whether the disk refuses what is to be kept.
 	diskState struct{ refuses bool }
-	// noise is something for the journal that no machine needs.
-	noise struct{ event control.Event }
+	// journalEvent is something for the journal that no machine needs.
+	journalEvent struct{ event control.Event }
 )
 
 // loop owns the machine. Everything in it is its goroutine's alone but events.
 type loop struct {
 	boot.Clocks
-	events      chan any
-	source      source // of events, those in the channel among them
-	machine     *node.Machine
-	sender      *leasing.SenderLoop
-	opener      *seal.Opener
-	start       uint64            // of the session that this daemon seals with
-	peerKeys    [256][]seal.KeyID // by slot, the one that the peer seals with first
-	confirmed   [256]uint64       // the session that the opener was told of, by slot
-	writer      *state.Writer     // of the state
-	journal     *observe.Journal
-	names       func() *cluster.View
-	moves       observe.Moves
-	editions    map[uint8]uint32 // of the claims seen last, by peer
-	edition     uint32           // the same of our own
-	watched     clock.Instant    // changes of holder were looked for
-	workers     []*worker        // by the token's number
-	crews       map[int]*crew    // by the group's number
-	tell        func(any)        // an event to this loop, from elsewhere
-	ready       func(name string) error
-	forget      func()                // told that a token which the configuration has no more is off
-	asked       map[int]clock.Instant // newest question for the token's addresses
-	answerers   map[int]answerer      // by token: what blocked the take that was warned of last
-	claims      claims
-	raise       func(about, text string, lasts time.Duration) // an alarm in status for a while
-	dead        time.Duration
-	proofs      observe.Proofs
-	deaf        deafness
-	fights      map[int]time.Time  // tokens taken from us by force, until
-	takes       map[int]failedTake // by the token's number
-	doubt       func(error)        // has the rights looked at if the error speaks of them
-	diskRefuses bool
-	open        map[string]openLease // parts of what enforces the leases that are gone
-	doubtful    bool                 // what speaks against this host has changed: judge after this event
-	lacking     error                // why no address can be put on here
-	kept        []any                // events that outlived a flush
-	thawed      chan struct{}        // has what listens for foreign frames begin anew
-	replies     map[uint64]chan node.Reply
-	lastID      uint64
-	reason      []token.Reason // what was last told the machine, by number
-	failed      map[int]string // what the hands said last
-	longest     time.Duration  // that a lease can last
-	leaving     context.CancelCauseFunc
-	owns        sync.Map // numbers of held tokens by name, for the hands
-	taken       atomic.Pointer[control.Status]
-	log         *slog.Logger
+	events       chan any
+	source       source // of events, those in the channel among them
+	machine      *node.Machine
+	sender       *leasing.SenderLoop
+	opener       *seal.Opener
+	start        uint64            // of the session that this daemon seals with
+	peerKeys     [256][]seal.KeyID // by slot, the one that the peer seals with first
+	confirmed    [256]uint64       // the session that the opener was told of, by slot
+	writer       *state.Writer     // of the state
+	journal      *observe.Journal
+	names        func() *cluster.View
+	moves        observe.Moves
+	editions     map[uint8]uint32            // of the claims seen last, by peer
+	edition      uint32                      // the same of our own
+	watched      clock.Instant               // changes of holder were looked for
+	workers      []*worker                   // by the token's number
+	runners      map[int]*groups.GroupRunner // by the group's number
+	tell         func(any)                   // an event to this loop, from elsewhere
+	ready        func(name string) error
+	forget       func()                // told that a token which the configuration has no more is off
+	asked        map[int]clock.Instant // newest question for the token's addresses
+	answerers    map[int]answerer      // by token: what blocked the take that was warned of last
+	claims       claims
+	raise        func(about, text string, lasts time.Duration) // an alarm in status for a while
+	dead         time.Duration
+	proofs       observe.Proofs
+	forwarding   forwardingCheck
+	fights       map[int]time.Time  // tokens taken from us by force, until
+	takes        map[int]failedTake // by the token's number
+	doubt        func(error)        // has the rights looked at if the error speaks of them
+	diskRefuses  bool
+	open         map[string]openLease // parts of what enforces the leases that are gone
+	doubtful     bool                 // what speaks against this host has changed: judge after this event
+	lacking      error                // why no address can be put on here
+	kept         []any                // events that outlived a flush
+	thawed       chan struct{}        // has what listens for foreign frames begin anew
+	replies      map[uint64]chan node.Reply
+	lastID       uint64
+	reason       []token.Reason // what was last told the machine, by number
+	failed       map[int]string // what the hands said last
+	longest      time.Duration  // that a lease can last
+	leaving      context.CancelCauseFunc
+	owns         sync.Map // numbers of held tokens by name, for the hands
+	cachedStatus atomic.Pointer[control.Status]
+	log          *slog.Logger
 }
 
 // run steps the machine until ctx ends.
@@ -131,7 +132,7 @@ func (l *loop) run(ctx context.Context) {
 			l.handle(ev)
 		}
 		if l.doubtful {
-			l.judge()
+			l.updateEligibility()
 		}
 	}
 }
@@ -150,13 +151,13 @@ func (l *loop) post(ev any, done <-chan struct{}) bool {
 // handle takes one event, the daemon's own or the machine's.
 func (l *loop) handle(ev any) {
 	switch ev := ev.(type) {
-	case look:
+	case callOnLoop:
 		ev.f()
 		l.sender.Stepped(l.Now())
-	case links:
-		l.judge()
-	case fought:
-		l.fight(ev.name)
+	case linksChanged:
+		l.updateEligibility()
+	case addressContested:
+		l.onContested(ev.name)
 	case addressLost:
 		l.lost(ev.name, ev.err)
 	case leaseLost:
@@ -167,13 +168,13 @@ func (l *loop) handle(ev any) {
 		l.setLeaseState(ev.what, ev.err)
 	case diskState:
 		l.diskRefuses = ev.refuses
-		l.judge()
+		l.updateEligibility()
 	case lacks:
 		l.lacking = ev.err
-		l.judge()
-	case noise:
+		l.updateEligibility()
+	case journalEvent:
 		l.journal.Add(ev.event)
-	case token.Up, token.Down, failure, answered, peerAsks, proved:
+	case token.Up, token.Down, acquireFailed, answered, peerAsks, proved:
 		if list := l.gather(ev); len(list) > 0 {
 			l.step(list)
 		}
@@ -207,7 +208,7 @@ func (l *loop) handed(list token.Batch, ev any) token.Batch {
 		return append(list, ev)
 	case token.Down:
 		return append(list, ev)
-	case failure:
+	case acquireFailed:
 		l.doubt(ev.err)
 		l.distrust(ev.Token, ev.err)
 		return append(list, ev.Failed)

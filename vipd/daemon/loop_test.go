@@ -49,7 +49,7 @@ func TestWedgedLoopFallsSilent(t *testing.T) {
 		time.Sleep(time.Second)
 		wedge := make(chan struct{})
 		wedged := time.Now()
-		p.a.d.loop.events <- look{func() { <-wedge }}
+		p.a.d.loop.events <- callOnLoop{func() { <-wedge }}
 		time.Sleep(dead + interval)
 		quiet := time.Now()
 		lease := p.a.d.page.Expiry(0)
@@ -227,7 +227,7 @@ func TestOneSecondCutMovesNothing(t *testing.T) {
 // people said is not.
 func TestFlushKeepsWhatIsNoMessage(t *testing.T) {
 	l := &loop{events: make(chan any, 8)}
-	for _, ev := range []any{heartbeat.Received{}, token.Down{Token: 1}, heartbeat.Received{}, links{}} {
+	for _, ev := range []any{heartbeat.Received{}, token.Down{Token: 1}, heartbeat.Received{}, linksChanged{}} {
 		l.events <- ev
 	}
 	l.flush()
@@ -262,7 +262,7 @@ func TestHandsThatFail(t *testing.T) {
 // All that the hands have done by now is one event; what others told keeps its turn.
 func TestGather(t *testing.T) {
 	l := &loop{events: make(chan any, 8)}
-	for _, ev := range []any{token.Down{Token: 2}, links{}, token.Up{Token: 3, Epoch: 7}} {
+	for _, ev := range []any{token.Down{Token: 2}, linksChanged{}, token.Up{Token: 3, Epoch: 7}} {
 		l.events <- ev
 	}
 	got := l.gather(token.Up{Token: 1, Epoch: 5})
@@ -270,7 +270,7 @@ func TestGather(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("gathered %v, want %v", got, want)
 	}
-	if len(l.kept) != 1 || l.kept[0] != any(links{}) {
+	if len(l.kept) != 1 || l.kept[0] != any(linksChanged{}) {
 		t.Errorf("kept %v", l.kept)
 	}
 }

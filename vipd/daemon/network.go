@@ -83,8 +83,8 @@ func (l *loop) prove(ev proved) token.Event {
 	return token.Proved{Token: i, Epoch: v.Epoch}
 }
 
-// heard takes what the hands heard on the clients' network.
-func (d *Daemon) heard(e sharedip.Event) {
+// onNetworkEvent takes what the hands heard on the clients' network.
+func (d *Daemon) onNetworkEvent(e sharedip.Event) {
 	j := d.loop.journal
 	switch e := e.(type) {
 	case sharedip.Answered:
@@ -95,7 +95,7 @@ func (d *Daemon) heard(e sharedip.Event) {
 		d.tell(proved{e})
 	case sharedip.Unproved:
 		if e.Silent.IsValid() {
-			d.tell(noise{j.Event("alarm", "%s: %s does not answer %s", e.Token, e.Silent, e.Prefix.Addr())})
+			d.tell(journalEvent{j.Event("alarm", "%s: %s does not answer %s", e.Token, e.Silent, e.Prefix.Addr())})
 		}
 	case sharedip.Claimed:
 		d.claimed(e)

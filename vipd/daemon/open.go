@@ -17,6 +17,7 @@ import (
 	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/groups"
 	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/observe"
 	"vipd/vipd/daemon/preflight"
@@ -31,7 +32,7 @@ func (d *Daemon) open() error {
 	if err := d.admit(); err != nil {
 		return err
 	}
-	if err := preflight.Vet(context.Background(), d.options.Config, c.Settings, unitsDir(d.options.RunDir)); err != nil {
+	if err := preflight.Vet(context.Background(), d.options.Config, c.Settings, groups.UnitsDir(d.options.RunDir)); err != nil {
 		return err
 	}
 	ring, err := d.readKeys()
@@ -111,7 +112,7 @@ func (d *Daemon) openHands() error {
 	hands, err := sharedip.Open(sharedip.Options{
 		Own: c.Self.Addresses, Peers: c.PeerAddresses(), Lifetime: d.leased.Lifetime(),
 		Owns:  func(name string, epoch uint64) bool { return d.loop.owned(name, epoch) },
-		Event: func(e sharedip.Event) { d.felt(e) },
+		Event: func(e sharedip.Event) { d.onAddressEvent(e) },
 		Guard: d.leased.Guard,
 	})
 	if err != nil {
@@ -218,7 +219,7 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out leasing.Tran
 	}, d.clocks.Now())
 	l := &loop{
 		Clocks: d.clocks, events: make(chan any, eventsWaiting), thawed: make(chan struct{}, 1), machine: machine, opener: opener, start: stream.Start, log: d.log,
-		moves: observe.Moves{}, names: d.cluster, editions: map[uint8]uint32{}, crews: map[int]*crew{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{}, open: map[string]openLease{},
+		moves: observe.Moves{}, names: d.cluster, editions: map[uint8]uint32{}, runners: map[int]*groups.GroupRunner{}, fights: map[int]time.Time{}, failed: map[int]string{}, takes: map[int]failedTake{}, open: map[string]openLease{},
 		replies: map[uint64]chan node.Reply{}, ready: d.hands.Ready, forget: d.forget,
 		longest: max(lease, node.Grace),
 	}
@@ -229,9 +230,9 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out leasing.Tran
 		out, d.page, d.leased, d.wedged, d.hands.Glance)
 	l.answerers, l.claims, l.raise, l.dead = map[int]answerer{}, claims{}, d.alarms.RaiseFor, h.Dead()
 	l.asked, l.proofs, l.tell = map[int]clock.Instant{}, observe.Proofs{}, d.tell
-	l.deaf = deafness{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.Settings.StartWait}
+	l.forwarding = forwardingCheck{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.Settings.StartWait}
 	d.inbox = &inbox{Clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.Self.Slot, own: stream.Session, twin: d.twin}
 	l.doubt = d.doubtRights
-	l.match(c, d.hands, d.tell)
-	d.man()
+	l.syncWorkers(c, d.hands, d.tell)
+	d.startGroups()
 }

@@ -187,7 +187,7 @@ func (h *host) kill() {
 // onLoop runs f on the loop of the host's daemon, and waits until it has run.
 func (h *host) onLoop(f func()) {
 	done := make(chan struct{})
-	h.d.tell(look{func() { f(); close(done) }})
+	h.d.tell(callOnLoop{func() { f(); close(done) }})
 	<-done
 }
 
@@ -222,7 +222,7 @@ func (o *mouth) Send(s heartbeat.Send, m heartbeat.Message) {
 				other.arrived = time.Now()
 			}
 			other.mu.Unlock()
-			d.try(heartbeat.Received{From: o.stream.Sender, Session: o.stream.Session, Start: o.stream.Start, Arrived: d.clocks.Now(), Wall: d.clocks.Wall(), Message: copied})
+			d.tryPost(heartbeat.Received{From: o.stream.Sender, Session: o.stream.Session, Start: o.stream.Start, Arrived: d.clocks.Now(), Wall: d.clocks.Wall(), Message: copied})
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"vipd/vipd/config"
 	"vipd/vipd/control"
 	"vipd/vipd/daemon/cluster"
+	"vipd/vipd/daemon/groups"
 	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/node"
 )
@@ -23,7 +24,7 @@ import (
 func (d *Daemon) reread(force bool) func() error {
 	settings, err := config.Load(d.options.Config)
 	if err == nil {
-		err = preflight.Vet(context.Background(), d.options.Config, settings, unitsDir(d.options.RunDir))
+		err = preflight.Vet(context.Background(), d.options.Config, settings, groups.UnitsDir(d.options.RunDir))
 	}
 	rekey := d.rereadKeys(force)
 	return func() error {
@@ -42,7 +43,7 @@ func (d *Daemon) Reload(ctx context.Context, r control.ReloadRequest) (control.C
 		take = d.reread(r.Force)
 	}
 	done := make(chan error, 1)
-	if !d.loop.post(look{func() { done <- take() }}, ctx.Done()) {
+	if !d.loop.post(callOnLoop{func() { done <- take() }}, ctx.Done()) {
 		return control.Change{}, ctx.Err()
 	}
 	select {
@@ -87,19 +88,19 @@ func (d *Daemon) reload(settings config.Settings) error {
 	l := d.loop
 	change := node.Reload{Tokens: next.TokenSpecs(), Services: next.Services(), Digest: settings.Digest()}
 	actions := l.decide(change)
-	fresh := l.match(next, d.hands, d.tell)
+	fresh := l.syncWorkers(next, d.hands, d.tell)
 	err := d.configure() // before anything is taken or dropped by the new names
 	for _, w := range fresh {
 		d.spawn(w)
 	}
-	d.man()
+	d.startGroups()
 	l.perform(change, actions)
 	for _, w := range settings.Warnings {
 		d.log.Warn(w.String())
 	}
 	d.check()
 	d.lookAtRights()
-	l.judge()
+	l.updateEligibility()
 	return err
 }
 
@@ -147,7 +148,7 @@ func (d *Daemon) forget() {
 	if err := d.configure(); err != nil {
 		d.log.Error("configure the hands", "err", err)
 	}
-	d.loop.judge()
+	d.loop.updateEligibility()
 }
 
 // onlyByRestart names what a running daemon can't change: who the nodes are,

@@ -51,7 +51,7 @@ func TestOnlyByRestart(t *testing.T) {
 func (h *host) hup(text string) {
 	h.write(text)
 	take := h.d.reread(false)
-	h.d.tell(look{func() { take() }})
+	h.d.tell(callOnLoop{func() { take() }})
 	time.Sleep(time.Second)
 }
 
@@ -139,7 +139,7 @@ func TestReloadRenamesAHeldVIP(t *testing.T) {
 		for _, h := range []*host{p.a, p.b} {
 			h.write(renamed)
 			take := h.d.reread(false)
-			h.d.tell(look{func() { take() }})
+			h.d.tell(callOnLoop{func() { take() }})
 		}
 		p.until(p.a, "vip:main")
 		deeds := p.a.hands.after(from, "take", "drop")
@@ -202,7 +202,7 @@ func TestANumberThatIsReusedBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
-		p.a.d.tell(fought{front})
+		p.a.d.tell(addressContested{front})
 		p.until(p.b, front)
 		renamed := strings.Replace(pairConfig, "[vip.front]", "[vip.main]", 1)
 		p.a.hup(renamed)
@@ -217,7 +217,7 @@ func TestANumberThatIsReusedIsJudgedAnew(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
 		p.a.hands.change(func() { p.a.hands.unfit = errors.New("no carrier") })
-		p.a.d.tell(links{})
+		p.a.d.tell(linksChanged{})
 		p.until(p.b, front)
 		from := time.Now()
 		renamed := strings.Replace(pairConfig, "[vip.front]", "[vip.main]", 1)

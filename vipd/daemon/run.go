@@ -52,7 +52,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	parts.Go(func() { d.tendPaths(running) })
 	parts.Go(func() { d.loop.run(running) })
-	parts.Go(func() { d.obey(running, ctx, d.signals) })
+	parts.Go(func() { d.onSignals(running, ctx, d.signals) })
 	d.log.Info("running", "node", d.cluster().Self.Name, "cluster", d.cluster().Settings.Cluster, "configuration", d.cluster().Settings.DigestText())
 	<-running.Done()
 	parts.Wait()
@@ -74,8 +74,8 @@ func fail(leave context.CancelCauseFunc, what string, err error) {
 	}
 }
 
-// obey turns signals, and the end of the caller's context, into events.
-func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal) {
+// onSignals turns signals, and the end of the caller's context, into events.
+func (d *Daemon) onSignals(running, caller context.Context, signals <-chan os.Signal) {
 	ended := caller.Done()
 	for {
 		var ev any = node.Stop{}
@@ -88,7 +88,7 @@ func (d *Daemon) obey(running, caller context.Context, signals <-chan os.Signal)
 			switch s {
 			case syscall.SIGHUP:
 				take := d.reread(false)
-				ev = look{func() { take() }}
+				ev = callOnLoop{func() { take() }}
 			case syscall.SIGUSR2:
 				ev = node.Restart{}
 			}
@@ -179,7 +179,7 @@ func (d *Daemon) lookAgain(ctx context.Context) {
 			d.checkNames()
 		}
 		lacked = d.checkRights(lacked)
-		d.try(links{})
+		d.tryPost(linksChanged{})
 	}
 }
 
@@ -196,7 +196,7 @@ func (d *Daemon) checkRights(lacked bool) bool {
 		say.Text = text
 	}
 	d.alarms.Set("rights", text)
-	d.tell(noise{say})
+	d.tell(journalEvent{say})
 	d.tell(lacks{err})
 	return err != nil
 }

@@ -150,7 +150,7 @@ func TestPathsAreLookedAtWhenALinkComesUp(t *testing.T) {
 			t.Fatal("looked without news")
 		}
 		for range 3 {
-			p.a.d.felt(sharedip.LinkUp{Interface: "eth0"})
+			p.a.d.onAddressEvent(sharedip.LinkUp{Interface: "eth0"})
 		}
 		synctest.Wait()
 		if p.a.d.stationsWanted.Load() {

@@ -28,19 +28,19 @@ func (d *Daemon) Status() control.Status {
 	taken := make(chan control.Status, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), statusWait)
 	defer cancel()
-	d.loop.post(look{func() { taken <- d.look() }}, ctx.Done())
+	d.loop.post(callOnLoop{func() { taken <- d.buildStatus() }}, ctx.Done())
 	select {
 	case s := <-taken:
 		return s
 	case <-ctx.Done():
-		return d.lastLook()
+		return d.cachedStatus()
 	}
 }
 
-// lastLook is what was known when the loop last looked, and what is in trouble
+// cachedStatus is what was known when the loop last looked, and what is in trouble
 // now: a loop that does not step is.
-func (d *Daemon) lastLook() control.Status {
-	s := *d.loop.taken.Load()
+func (d *Daemon) cachedStatus() control.Status {
+	s := *d.loop.cachedStatus.Load()
 	s.Alarms = slices.Clone(s.Alarms)
 	for _, text := range d.alarms.List() {
 		if !slices.Contains(s.Alarms, text) {
@@ -50,9 +50,9 @@ func (d *Daemon) lastLook() control.Status {
 	return s
 }
 
-// look takes the status on the loop's goroutine and keeps it for when the loop
+// buildStatus takes the status on the loop's goroutine and keeps it for when the loop
 // can't be asked.
-func (d *Daemon) look() control.Status {
+func (d *Daemon) buildStatus() control.Status {
 	now := d.clocks.Now()
 	s := control.Status{
 		Node: d.cluster().Self.Name, Cluster: d.cluster().Settings.Cluster, Version: control.Version(), WireVersion: heartbeat.WireVersion,
@@ -71,7 +71,7 @@ func (d *Daemon) look() control.Status {
 	slices.SortFunc(s.Tokens, func(a, b control.TokenStatus) int { return strings.Compare(a.Name, b.Name) })
 	s.Groups = d.groupStatus()
 	s.Alarms = d.statusAlarms(s)
-	d.loop.taken.Store(&s)
+	d.loop.cachedStatus.Store(&s)
 	return s
 }
 

@@ -26,7 +26,7 @@ func (d *Daemon) diskTrouble(err error) {
 	}
 	d.alarms.Set("disk", text)
 	d.tell(diskState{err != nil})
-	d.tell(noise{e})
+	d.tell(journalEvent{e})
 }
 
 // stateLost reports that the state of earlier runs could not be used.
@@ -37,7 +37,7 @@ func (d *Daemon) stateLost(text string) {
 
 func (d *Daemon) hookTrouble(name string) func(string) {
 	return func(text string) {
-		d.try(noise{control.Event{Kind: "alarm", Token: name, Node: d.cluster().Self.Name, Text: name + ": " + text}})
+		d.tryPost(journalEvent{control.Event{Kind: "alarm", Token: name, Node: d.cluster().Self.Name, Text: name + ": " + text}})
 	}
 }
 
@@ -46,12 +46,12 @@ func (d *Daemon) hookTrouble(name string) func(string) {
 func (d *Daemon) leaseRefused(id uint64, silent bool, err error) {
 	d.doubtRights(err)
 	if silent {
-		d.try(leaseLost{id, fmt.Errorf("the kernel's lease can't be written: %w", err)})
+		d.tryPost(leaseLost{id, fmt.Errorf("the kernel's lease can't be written: %w", err)})
 	}
 }
 
-// try tells the loop something that may be lost when it is busy or gone.
-func (d *Daemon) try(ev any) {
+// tryPost tells the loop something that may be lost when it is busy or gone.
+func (d *Daemon) tryPost(ev any) {
 	select {
 	case d.loop.events <- ev:
 		d.loop.source.Ring()

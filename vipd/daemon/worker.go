@@ -92,7 +92,7 @@ func (w *worker) run(ctx context.Context) {
 func (w *worker) take(epoch uint64) {
 	if err := w.hands.Take(w.name, epoch); err != nil {
 		w.log.Error("could not put the address up", "token", w.name, "err", err)
-		w.answer(failure{token.Failed{Token: w.number, Epoch: epoch}, err})
+		w.answer(acquireFailed{token.Failed{Token: w.number, Epoch: epoch}, err})
 		return
 	}
 	w.answer(token.Up{Token: w.number, Epoch: epoch})

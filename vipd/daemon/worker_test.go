@@ -77,7 +77,7 @@ func TestATakeThatFailsSaysWhy(t *testing.T) {
 		w := newWorker(front, &fakeHands{up: map[string]bool{}, refuse: map[string]error{"take": broken}}, answers)
 		w.set(config.VIP{OnActive: []config.Hook{{Argv: []string{"/bin/true"}}}})
 		w.take(9)
-		if got, want := <-answers, any(failure{token.Failed{Token: 2, Epoch: 9}, broken}); !reflect.DeepEqual(got, want) {
+		if got, want := <-answers, any(acquireFailed{token.Failed{Token: 2, Epoch: 9}, broken}); !reflect.DeepEqual(got, want) {
 			t.Errorf("answered %v, want %v", got, want)
 		}
 		if len(w.hooks) != 0 {

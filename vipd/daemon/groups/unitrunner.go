@@ -1,4 +1,4 @@
-package daemon
+package groups
 
 import (
 	"context"
@@ -8,21 +8,21 @@ import (
 	"vipd/services/unit"
 )
 
-// hand does what is ordered of one unit of a group, one thing after another. A
+// UnitRunner does what is ordered of one unit of a group, one thing after another. A
 // stop cuts a start short; of orders that wait only the newest counts.
-type hand struct {
+type UnitRunner struct {
 	group, number int
-	tell          func(any)
+	tell          func(services.Event)
 	fresh         func(died func(string)) (unit.Unit, error) // makes the unit of the newest configuration
-	guard         func(context.Context, unit.Unit) error     // called before a start: the group's lease
-	left          func()                                     // called when nothing of the unit is left
+	applyLease    func(context.Context, unit.Unit) error     // called before a start: the group's lease
+	stopped       func()                                     // called when nothing of the unit is left
 
-	mu    sync.Mutex
-	next  *unitOrder         // waits
-	cut   context.CancelFunc // ends the start under way
-	live  unit.Unit          // what runs, or may have left something
-	lived uint64             // the order that it runs by, 0 if it was adopted
-	wake  chan struct{}
+	mu          sync.Mutex
+	next        *unitOrder         // waits
+	cancelStart context.CancelFunc // ends the start under way
+	running     unit.Unit          // what runs, or may have left something
+	order       uint64             // the order that it runs by, 0 if it was adopted
+	wake        chan struct{}
 }
 
 // unitOrder is one Start or Stop.
@@ -32,13 +32,13 @@ type unitOrder struct {
 	env   unit.Env
 }
 
-// ask gives the hand an order; it does not wait.
-func (h *hand) ask(o unitOrder) {
+// enqueue gives the hand an order; it does not wait.
+func (h *UnitRunner) enqueue(o unitOrder) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next = &o
-	if !o.start && h.cut != nil {
-		h.cut()
+	if !o.start && h.cancelStart != nil {
+		h.cancelStart()
 	}
 	select {
 	case h.wake <- struct{}{}:
@@ -47,7 +47,7 @@ func (h *hand) ask(o unitOrder) {
 }
 
 // run carries orders out until ctx ends; then what runs goes on.
-func (h *hand) run(ctx context.Context) {
+func (h *UnitRunner) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -64,7 +64,7 @@ func (h *hand) run(ctx context.Context) {
 	}
 }
 
-func (h *hand) take() *unitOrder {
+func (h *UnitRunner) take() *unitOrder {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o := h.next
@@ -72,18 +72,18 @@ func (h *hand) take() *unitOrder {
 	return o
 }
 
-func (h *hand) start(ctx context.Context, o unitOrder) {
+func (h *UnitRunner) start(ctx context.Context, o unitOrder) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	u, err := h.begin(cancel, o.order)
+	u, err := h.newUnit(cancel, o.order)
 	if err == nil {
-		err = h.guard(ctx, u)
+		err = h.applyLease(ctx, u)
 	}
 	if err == nil {
 		err = u.Start(ctx, o.env)
 	}
 	h.mu.Lock()
-	h.cut = nil
+	h.cancelStart = nil
 	h.mu.Unlock()
 	if err != nil {
 		h.tell(services.StartFailed{Group: h.group, Unit: h.number, Order: o.order, Text: err.Error()})
@@ -92,8 +92,8 @@ func (h *hand) start(ctx context.Context, o unitOrder) {
 	h.tell(services.Started{Group: h.group, Unit: h.number, Order: o.order})
 }
 
-// begin makes the unit that the order is to start.
-func (h *hand) begin(cut context.CancelFunc, order uint64) (unit.Unit, error) {
+// newUnit makes the unit that the order is to start.
+func (h *UnitRunner) newUnit(cut context.CancelFunc, order uint64) (unit.Unit, error) {
 	u, err := h.fresh(h.died)
 	if err != nil {
 		return nil, err
@@ -101,23 +101,23 @@ func (h *hand) begin(cut context.CancelFunc, order uint64) (unit.Unit, error) {
 	h.close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.live, h.lived, h.cut = u, order, cut
+	h.running, h.order, h.cancelStart = u, order, cut
 	if h.next != nil && !h.next.start {
 		cut()
 	}
 	return u, nil
 }
 
-func (h *hand) died(text string) {
+func (h *UnitRunner) died(text string) {
 	h.mu.Lock()
-	order := h.lived
+	order := h.order
 	h.mu.Unlock()
 	h.tell(services.Died{Group: h.group, Unit: h.number, Order: order, Text: text})
 }
 
-func (h *hand) stop(ctx context.Context, o unitOrder) {
+func (h *UnitRunner) stop(ctx context.Context, o unitOrder) {
 	h.mu.Lock()
-	u := h.live
+	u := h.running
 	h.mu.Unlock()
 	if u != nil {
 		if err := u.Stop(ctx); err != nil {
@@ -126,12 +126,12 @@ func (h *hand) stop(ctx context.Context, o unitOrder) {
 		}
 	}
 	h.close()
-	h.left()
+	h.stopped()
 	h.tell(services.Stopped{Group: h.group, Unit: h.number, Order: o.order})
 }
 
 // adopt finds out whether the unit runs since before this daemon did.
-func (h *hand) adopt(ctx context.Context) (bool, error) {
+func (h *UnitRunner) adopt(ctx context.Context) (bool, error) {
 	u, err := h.fresh(h.died)
 	if err != nil {
 		return false, err
@@ -143,23 +143,23 @@ func (h *hand) adopt(ctx context.Context) (bool, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.live, h.lived = u, 0
+	h.running, h.order = u, 0
 	return true, nil
 }
 
 // holds reports whether something of the unit may be here.
-func (h *hand) holds() bool {
+func (h *UnitRunner) holds() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.live != nil
+	return h.running != nil
 }
 
 // close ends the watching; what runs goes on. It waits for a death that is being
 // told, so not with the lock held.
-func (h *hand) close() {
+func (h *UnitRunner) close() {
 	h.mu.Lock()
-	u := h.live
-	h.live = nil
+	u := h.running
+	h.running = nil
 	h.mu.Unlock()
 	if u != nil {
 		u.Close()

@@ -1,4 +1,4 @@
-package daemon
+package groups
 
 import (
 	"context"
@@ -54,17 +54,17 @@ func (u *fakeUnit) Close() error {
 	return nil
 }
 
-// newTestHand is a hand whose unit is u, and what it tells.
-func newTestHand(t *testing.T, u *fakeUnit) (h *hand, told func() []any) {
+// newTestRunner is a hand whose unit is u, and what it tells.
+func newTestRunner(t *testing.T, u *fakeUnit) (h *UnitRunner, told func() []services.Event) {
 	var mu sync.Mutex
-	var list []any
-	h = &hand{group: 2, number: 1, wake: make(chan struct{}, 1), guard: func(context.Context, unit.Unit) error { return nil }, left: func() { u.did("left") },
-		tell:  func(ev any) { mu.Lock(); defer mu.Unlock(); list = append(list, ev) },
+	var list []services.Event
+	h = &UnitRunner{group: 2, number: 1, wake: make(chan struct{}, 1), applyLease: func(context.Context, unit.Unit) error { return nil }, stopped: func() { u.did("left") },
+		tell:  func(ev services.Event) { mu.Lock(); defer mu.Unlock(); list = append(list, ev) },
 		fresh: func(died func(string)) (unit.Unit, error) { u.died = died; return u, nil }}
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
 	go h.run(ctx)
-	return h, func() []any {
+	return h, func() []services.Event {
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()
@@ -73,16 +73,16 @@ func newTestHand(t *testing.T, u *fakeUnit) (h *hand, told func() []any) {
 }
 
 // A hand starts, tells of a death by the order that the unit lived by, and stops.
-func TestHand(t *testing.T) {
+func TestUnitRunner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &fakeUnit{}
-		h, told := newTestHand(t, u)
-		h.ask(unitOrder{start: true, order: 7})
+		h, told := newTestRunner(t, u)
+		h.enqueue(unitOrder{start: true, order: 7})
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		u.died("killed by signal 9")
-		h.ask(unitOrder{order: 8})
-		want := []any{services.Started{Group: 2, Unit: 1, Order: 7}, services.Died{Group: 2, Unit: 1, Order: 7, Text: "killed by signal 9"},
+		h.enqueue(unitOrder{order: 8})
+		want := []services.Event{services.Started{Group: 2, Unit: 1, Order: 7}, services.Died{Group: 2, Unit: 1, Order: 7, Text: "killed by signal 9"},
 			services.Stopped{Group: 2, Unit: 1, Order: 8}}
 		if got := told(); !slices.Equal(got, want) {
 			t.Errorf("told %v, want %v", got, want)
@@ -94,15 +94,15 @@ func TestHand(t *testing.T) {
 }
 
 // A stop cuts a start short, and of orders that wait only the newest is done.
-func TestHandStopsAStart(t *testing.T) {
+func TestStopCancelsAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &fakeUnit{takes: time.Hour}
-		h, told := newTestHand(t, u)
-		h.ask(unitOrder{start: true, order: 1})
+		h, told := newTestRunner(t, u)
+		h.enqueue(unitOrder{start: true, order: 1})
 		time.Sleep(time.Minute)
-		h.ask(unitOrder{order: 2})
-		h.ask(unitOrder{start: true, order: 3})
-		h.ask(unitOrder{order: 4})
+		h.enqueue(unitOrder{order: 2})
+		h.enqueue(unitOrder{start: true, order: 3})
+		h.enqueue(unitOrder{order: 4})
 		got := told()
 		if failed, ok := got[0].(services.StartFailed); !ok || failed.Order != 1 {
 			t.Errorf("told first %v", got[0])
@@ -117,19 +117,19 @@ func TestHandStopsAStart(t *testing.T) {
 }
 
 // What does not stop is not let go of; the same order again is another try.
-func TestHandThatCannotStop(t *testing.T) {
+func TestUnitThatCannotStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &fakeUnit{fails: errors.New("pid 12 is left")}
-		h, told := newTestHand(t, u)
+		h, told := newTestRunner(t, u)
 		if on, err := h.adopt(t.Context()); !on || err != nil {
 			t.Fatal(on, err)
 		}
-		h.ask(unitOrder{order: 5})
-		if got := told(); !slices.Equal(got, []any{services.StopFailed{Group: 2, Unit: 1, Order: 5, Text: "pid 12 is left"}}) || !h.holds() {
+		h.enqueue(unitOrder{order: 5})
+		if got := told(); !slices.Equal(got, []services.Event{services.StopFailed{Group: 2, Unit: 1, Order: 5, Text: "pid 12 is left"}}) || !h.holds() {
 			t.Fatalf("told %v", got)
 		}
 		u.fails = nil
-		h.ask(unitOrder{order: 5})
+		h.enqueue(unitOrder{order: 5})
 		if got := told(); got[len(got)-1] != (services.Stopped{Group: 2, Unit: 1, Order: 5}) || h.holds() {
 			t.Errorf("told %v", got)
 		}
@@ -137,12 +137,12 @@ func TestHandThatCannotStop(t *testing.T) {
 }
 
 // Without its lease a group starts nothing.
-func TestHandNeedsItsGuard(t *testing.T) {
+func TestStartNeedsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &fakeUnit{}
-		h, told := newTestHand(t, u)
-		h.guard = func(context.Context, unit.Unit) error { return errors.New("no lease") }
-		h.ask(unitOrder{start: true, order: 1})
+		h, told := newTestRunner(t, u)
+		h.applyLease = func(context.Context, unit.Unit) error { return errors.New("no lease") }
+		h.enqueue(unitOrder{start: true, order: 1})
 		if got := told(); len(got) != 1 || got[0] != (services.StartFailed{Group: 2, Unit: 1, Order: 1, Text: "no lease"}) {
 			t.Errorf("told %v", got)
 		}
