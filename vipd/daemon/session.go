@@ -29,5 +29,5 @@ func (l *loop) outranked(a heartbeat.SessionReplaced) {
 	l.writer.Enqueue(state.OwnStart{Above: a.Start, Begin: l.start != 0})
 }
 
-// restartNow says that the disk knows what the next start has to be above.
+// restartNow asks for a new session: the bound of its start counter is on disk, or the disk refuses it.
 type restartNow struct{}
