@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
@@ -229,7 +230,7 @@ func (h *Hands) sendOne(p *place, v *rtnl.Host, most int, now time.Time) error {
 		p.stop() // likewise
 		return fmt.Errorf("announce %s: %s has no carrier", p.Prefix.Addr(), l.Name)
 	}
-	frames, err := announcement(l, p.Prefix.Addr())
+	frames, err := neighbor.NewAnnouncement(l, p.Prefix.Addr())
 	if err != nil {
 		p.stop()
 		return err
@@ -242,7 +243,7 @@ func (h *Hands) sendOne(p *place, v *rtnl.Host, most int, now time.Time) error {
 		return nil
 	}
 	for _, f := range frames {
-		err := h.wire.send(l.Index, f)
+		err := h.wire.Send(l.Index, f)
 		if errors.Is(err, unix.ENOBUFS) {
 			p.postpone(now, crowded)
 			h.counters.postponed.Add(1)

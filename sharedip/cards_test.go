@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 
 	"github.com/vishvananda/netlink"
@@ -91,13 +92,13 @@ func TestOtherVLANIsAnotherNetwork(t *testing.T) {
 	w.run()
 	w.takeAndSettle()
 	client := w.client.Port("eth0")
-	frames, err := announcement(rtnl.Link{LinkState: rtnl.LinkState{MAC: client.MAC()}, Ethernet: true}, vip4.Addr())
+	frames, err := neighbor.NewAnnouncement(rtnl.Link{LinkState: rtnl.LinkState{MAC: client.MAC()}, Ethernet: true}, vip4.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range frames {
-		tagged := append([]byte{0, 10, byte(f.etherType >> 8), byte(f.etherType)}, f.payload...)
-		w.put(client, frame{f.to, unix.ETH_P_8021Q, tagged})
+		tagged := append([]byte{0, 10, byte(f.EtherType >> 8), byte(f.EtherType)}, f.Payload...)
+		w.put(client, neighbor.Frame{To: f.To, EtherType: unix.ETH_P_8021Q, Payload: tagged})
 	}
 	w.claims(client, vip6) // comes after them
 	w.claimed(vip6, client.MAC())
@@ -113,7 +114,7 @@ func (w *world) answers(addr netip.Addr) (macs []string) {
 	c := w.listen(unix.ETH_P_ARP)
 	port := w.client.Port("eth0")
 	l := rtnl.Link{LinkState: rtnl.LinkState{MAC: port.MAC()}, Ethernet: true}
-	f, err := question(l, netip.MustParseAddr("192.0.2.9"), addr)
+	f, err := neighbor.NewQuestion(l, netip.MustParseAddr("192.0.2.9"), addr)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -125,8 +126,8 @@ func (w *world) answers(addr netip.Addr) (macs []string) {
 			if err != nil {
 				break
 			}
-			s, ok := sight(arrival{frame: b[:n]})
-			if mac := (rtnl.LinkState{MAC: s.mac[:]}).MAC.String(); ok && s.kind == replies && s.addr == addr && !slices.Contains(macs, mac) {
+			s, ok := neighbor.Parse(neighbor.ReceivedFrame{Frame: b[:n]})
+			if mac := (rtnl.LinkState{MAC: s.MAC[:]}).MAC.String(); ok && s.Kind == neighbor.Reply && s.Addr == addr && !slices.Contains(macs, mac) {
 				macs = append(macs, mac)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 )
 
@@ -15,42 +16,42 @@ const (
 )
 
 // sighted takes in what a frame said.
-func (h *Hands) sighted(s sighting, now time.Time) []Event {
+func (h *Hands) sighted(s neighbor.Observation, now time.Time) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	v, err := h.look()
-	if err != nil || v.HasMAC(s.mac) {
+	if err != nil || v.HasMAC(s.MAC) {
 		return nil
 	}
-	if slices.Contains(h.nodes.addrs, s.addr) && s.kind <= replies {
+	if slices.Contains(h.nodes.addrs, s.Addr) && s.Kind <= neighbor.Reply {
 		h.nodes.learn(s, now)
 	}
-	switch s.kind {
-	case carries:
+	switch s.Kind {
+	case neighbor.Traffic:
 		return h.carried(s, now)
-	case probes:
+	case neighbor.Probe:
 		return h.probed(s, now)
-	case replies:
+	case neighbor.Reply:
 		return append(h.told(v, s, now), h.replied(s, now)...)
 	}
 	return h.told(v, s, now)
 }
 
 // at finds the shared address that is, or would be, on that interface.
-func (h *Hands) at(s sighting) (owner, bool) {
-	o, ok := h.owner(s.addr, s.index)
-	return o, ok && o.place.index == s.index
+func (h *Hands) at(s neighbor.Observation) (owner, bool) {
+	o, ok := h.owner(s.Addr, s.Index)
+	return o, ok && o.place.index == s.Index
 }
 
 // told is for a frame that says that a shared address is elsewhere. While a node has
 // not been met on that interface, a place that is no node's may be that node's: it is
 // asked for, and the frame is judged a little later.
-func (h *Hands) told(v *rtnl.Host, s sighting, now time.Time) []Event {
+func (h *Hands) told(v *rtnl.Host, s neighbor.Observation, now time.Time) []Event {
 	o, ok := h.at(s)
 	switch {
 	case !ok:
 		return nil
-	case !h.nodes.owner(s).IsValid() && h.expects(v, s.index):
+	case !h.nodes.owner(s).IsValid() && h.expects(v, s.Index):
 		h.doubt(v, s, now)
 		return nil
 	}
@@ -58,18 +59,18 @@ func (h *Hands) told(v *rtnl.Host, s sighting, now time.Time) []Event {
 }
 
 // judge says who has the address.
-func (h *Hands) judge(s sighting, o owner, now time.Time) (events []Event) {
+func (h *Hands) judge(s neighbor.Observation, o owner, now time.Time) (events []Event) {
 	t, p := o.token, o.place
 	by := h.nodes.owner(s)
-	mac := net.HardwareAddr(slices.Clone(s.mac[:]))
+	mac := net.HardwareAddr(slices.Clone(s.MAC[:]))
 	if n := t.wishes.asks.Load(); n != t.asked {
 		t.said, t.asked = recent{}, n
 	}
-	if t.said.first(subject{mac: s.mac}, now, answeredEvery) {
+	if t.said.first(subject{mac: s.MAC}, now, answeredEvery) {
 		events = append(events, Answered{t.name, p.Prefix, mac, by, now})
 	}
 	held := t.wanted(now)
-	if (held || !by.IsValid()) && t.alarms.first(subject{s.mac, s.addr}, now, claimedEvery) {
+	if (held || !by.IsValid()) && t.alarms.first(subject{s.MAC, s.Addr}, now, claimedEvery) {
 		events = append(events, Claimed{t.name, p.Prefix, mac, by})
 	}
 	if held && !by.IsValid() && len(h.nodes.addrs) > 0 {
@@ -80,10 +81,10 @@ func (h *Hands) judge(s sighting, o owner, now time.Time) (events []Event) {
 }
 
 // probed is for a question that only who wants the address asks.
-func (h *Hands) probed(s sighting, now time.Time) []Event {
+func (h *Hands) probed(s neighbor.Observation, now time.Time) []Event {
 	o, ok := h.at(s)
 	by := h.nodes.owner(s)
-	if !ok || !by.IsValid() || !o.token.probed.first(subject{mac: s.mac}, now, probedEvery) {
+	if !ok || !by.IsValid() || !o.token.probed.first(subject{mac: s.MAC}, now, probedEvery) {
 		return nil
 	}
 	return []Event{PeerAsks{o.token.name, by, now}}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 
 	"github.com/mdlayher/arp"
@@ -21,7 +22,7 @@ import (
 func (w *world) claims(port *rig.Port, p netip.Prefix) {
 	w.t.Helper()
 	l := rtnl.Link{LinkState: rtnl.LinkState{Index: port.Index(), MAC: port.MAC()}, Ethernet: true}
-	frames, err := announcement(l, p.Addr())
+	frames, err := neighbor.NewAnnouncement(l, p.Addr())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -29,16 +30,16 @@ func (w *world) claims(port *rig.Port, p netip.Prefix) {
 }
 
 // put sends frames from a card.
-func (w *world) put(port *rig.Port, frames ...frame) {
+func (w *world) put(port *rig.Port, frames ...neighbor.Frame) {
 	w.t.Helper()
-	var out *wire
-	err := port.Host().Do(func() (err error) { out, err = openWire(); return err })
+	var out *neighbor.Sender
+	err := port.Host().Do(func() (err error) { out, err = neighbor.OpenSender(); return err })
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer out.close()
+	defer out.Close()
 	for _, f := range frames {
-		if err := out.send(port.Index(), f); err != nil {
+		if err := out.Send(port.Index(), f); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -97,21 +98,21 @@ func TestFormsOfClaims(t *testing.T) {
 	w.take("vip:front", 1)
 	for i, form := range []struct {
 		of   netip.Prefix
-		make func(mac net.HardwareAddr) (frame, error)
+		make func(mac net.HardwareAddr) (neighbor.Frame, error)
 	}{
-		{vip4, func(mac net.HardwareAddr) (frame, error) {
-			return arpFrame(arp.OperationRequest, mac, vip4.Addr(), make(net.HardwareAddr, 6), client)
+		{vip4, func(mac net.HardwareAddr) (neighbor.Frame, error) {
+			return neighbor.ARPFrame(arp.OperationRequest, mac, vip4.Addr(), make(net.HardwareAddr, 6), client)
 		}},
-		{vip4, func(mac net.HardwareAddr) (frame, error) {
-			return arpFrame(arp.OperationReply, mac, vip4.Addr(), mac, client)
+		{vip4, func(mac net.HardwareAddr) (neighbor.Frame, error) {
+			return neighbor.ARPFrame(arp.OperationReply, mac, vip4.Addr(), mac, client)
 		}},
-		{vip6, func(mac net.HardwareAddr) (frame, error) {
-			return question(rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}}, vip6.Addr(), netip.MustParseAddr("2001:db8::9"))
+		{vip6, func(mac net.HardwareAddr) (neighbor.Frame, error) {
+			return neighbor.NewQuestion(rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}}, vip6.Addr(), netip.MustParseAddr("2001:db8::9"))
 		}},
-		{vip6, func(mac net.HardwareAddr) (frame, error) {
-			return ndpFrame(&ndp.NeighborAdvertisement{Solicited: true, TargetAddress: vip6.Addr(), Options: []ndp.Option{
+		{vip6, func(mac net.HardwareAddr) (neighbor.Frame, error) {
+			return neighbor.NDPFrame(&ndp.NeighborAdvertisement{Solicited: true, TargetAddress: vip6.Addr(), Options: []ndp.Option{
 				&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: mac},
-			}}, vip6.Addr(), allNodes)
+			}}, vip6.Addr(), neighbor.AllNodes)
 		}},
 	} {
 		mac := net.HardwareAddr{2, 0, 0, 0, 1, byte(i)}
@@ -247,11 +248,11 @@ func TestFlood(t *testing.T) {
 	w.run()
 	w.take("vip:front", 1)
 	flood := func(from, to string) {
-		f, err := arpFrame(arp.OperationRequest, rogue.MAC(), netip.MustParseAddr(from), rogue.MAC(), netip.MustParseAddr(to))
+		f, err := neighbor.ARPFrame(arp.OperationRequest, rogue.MAC(), netip.MustParseAddr(from), rogue.MAC(), netip.MustParseAddr(to))
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.put(rogue, slices.Repeat([]frame{f}, 5000)...)
+		w.put(rogue, slices.Repeat([]neighbor.Frame{f}, 5000)...)
 	}
 	before := w.hands.Counters().Seen
 	flood("192.0.2.66", "192.0.2.67")
@@ -269,22 +270,22 @@ func TestReadingHasAPace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(ends[1])
-	in := &tap{file: os.NewFile(uintptr(ends[0]), "frames")}
-	defer in.close()
-	if in.raw, err = in.file.SyscallConn(); err != nil {
+	in, err := neighbor.NewFrameReader(os.NewFile(uintptr(ends[0]), "frames"))
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer in.Close()
 	ctx, stop := context.WithCancel(context.Background())
 	begun, read := time.Now(), 0
 	done := make(chan error)
 	go func() {
-		done <- new(Hands).readTap(ctx, in, func(arrival, time.Time) { read++ })
+		done <- new(Hands).readTap(ctx, in, func(neighbor.ReceivedFrame, time.Time) { read++ })
 	}()
 	for time.Since(begun) < 4*burstTime {
 		unix.Send(ends[1], make([]byte, 60), 0)
 	}
 	stop()
-	in.file.SetReadDeadline(time.Unix(1, 0))
+	in.SetReadDeadline(time.Unix(1, 0))
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 )
 
@@ -18,7 +19,7 @@ const (
 // doubt is a frame that says that a shared address is at a place which is no node's
 // so far.
 type doubt struct {
-	sighting
+	neighbor.Observation
 	until time.Time
 }
 
@@ -30,13 +31,13 @@ func (h *Hands) expects(v *rtnl.Host, index int) bool {
 }
 
 // doubt keeps the frame, and asks for the nodes.
-func (h *Hands) doubt(v *rtnl.Host, s sighting, now time.Time) {
-	known := slices.ContainsFunc(h.doubts, func(d doubt) bool { return d.sighting == s })
+func (h *Hands) doubt(v *rtnl.Host, s neighbor.Observation, now time.Time) {
+	known := slices.ContainsFunc(h.doubts, func(d doubt) bool { return d.Observation == s })
 	if known || len(h.doubts) == maxDoubts {
 		return
 	}
 	h.doubts = append(h.doubts, doubt{s, now.Add(doubtTime)})
-	h.askNeighbours(v, s.index)
+	h.askNeighbours(v, s.Index)
 	h.rouse()
 }
 
@@ -48,11 +49,11 @@ func (h *Hands) resolve(now time.Time) (events []Event, next time.Time) {
 	waiting := h.doubts
 	h.doubts = nil
 	for _, d := range waiting {
-		o, ok := h.at(d.sighting)
+		o, ok := h.at(d.Observation)
 		switch {
 		case !ok:
-		case h.nodes.owner(d.sighting).IsValid() || !now.Before(d.until):
-			events = append(events, h.judge(d.sighting, o, now)...)
+		case h.nodes.owner(d.Observation).IsValid() || !now.Before(d.until):
+			events = append(events, h.judge(d.Observation, o, now)...)
 		default:
 			h.doubts = append(h.doubts, d)
 			next = earlier(next, d.until)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 )
 
@@ -58,12 +59,12 @@ type Options struct {
 // Hands hold shared addresses in one network namespace.
 type Hands struct {
 	options  Options
-	watch    *rtnl.Conn        // addresses and links as they change; read by Run
-	wire     *wire             // announcements and questions
-	sniffer  *tap              // what others say of the shared addresses; read by Run
-	ears     *tap              // any foreign frame at all; read by Run
-	groups   *groups           // solicited-node groups
-	forAll   *rtnl.AllSettings // that hold for every interface
+	watch    *rtnl.Conn            // addresses and links as they change; read by Run
+	wire     *neighbor.Sender      // announcements and questions
+	sniffer  *neighbor.FrameReader // what others say of the shared addresses; read by Run
+	ears     *neighbor.FrameReader // any foreign frame at all; read by Run
+	groups   *neighbor.Groups      // solicited-node groups
+	forAll   *rtnl.AllSettings     // that hold for every interface
 	wake     chan struct{}
 	glance   chan struct{}
 	signs    signs
@@ -162,10 +163,10 @@ func Open(options Options) (*Hands, error) {
 	for _, open := range []func() error{
 		func() (err error) { h.kernel, err = rtnl.Dial(0); return },
 		func() (err error) { h.watch, err = rtnl.Dial(rtnl.NoticeGroups); return },
-		func() (err error) { h.wire, err = openWire(); return },
-		func() (err error) { h.sniffer, err = openTap(); return },
-		func() (err error) { h.ears, err = openTap(); return },
-		func() (err error) { h.groups, err = openGroups(); return },
+		func() (err error) { h.wire, err = neighbor.OpenSender(); return },
+		func() (err error) { h.sniffer, err = neighbor.OpenFrameReader(); return },
+		func() (err error) { h.ears, err = neighbor.OpenFrameReader(); return },
+		func() (err error) { h.groups, err = neighbor.OpenGroups(); return },
 		func() (err error) { h.forAll, err = rtnl.OpenAllSettings(); return },
 		func() (err error) { h.routes, err = rtnl.ListRoutes(); return },
 	} {
@@ -185,16 +186,16 @@ func (h *Hands) Close() {
 			c.Close()
 		}
 	}
-	for _, t := range []*tap{h.sniffer, h.ears} {
+	for _, t := range []*neighbor.FrameReader{h.sniffer, h.ears} {
 		if t != nil {
-			t.close()
+			t.Close()
 		}
 	}
 	if h.wire != nil {
-		h.wire.close()
+		h.wire.Close()
 	}
 	if h.groups != nil {
-		h.groups.close()
+		h.groups.Close()
 	}
 	if h.forAll != nil {
 		h.forAll.Close()

@@ -5,9 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
-
-	"golang.org/x/net/bpf"
 )
 
 const (
@@ -132,52 +131,25 @@ func (h *Hands) prick(now time.Time) (next time.Time) {
 		open = append(open, index)
 	}
 	slices.Sort(open)
-	if !slices.Equal(open, h.open) && h.ears.pass(earProgram(open)) == nil {
+	if !slices.Equal(open, h.open) && h.ears.SetFilter(neighbor.ForwardedProgram(open)) == nil {
 		h.open = open
 	}
 	return next
 }
 
 // heard notes a frame that an open ear let pass.
-func (h *Hands) heard(a arrival, now time.Time) {
+func (h *Hands) heard(a neighbor.ReceivedFrame, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	e := h.hearing[a.index]
+	e := h.hearing[a.Index]
 	v, err := h.look()
-	if e == nil || err != nil || len(a.frame) < etherTypeAt || v.HasMAC(hardware(a.frame[6:12])) {
+	source, ok := a.Source()
+	if e == nil || err != nil || !ok || v.HasMAC(source) {
 		return
 	}
 	e.last.Store(&now)
 	h.prick(now)
 	h.rouse()
-}
-
-// What a switch says on a port that it doesn't forward on, or a card to itself.
-const (
-	bridgeGroups  = 0x0180c200 // 01:80:c2:00:…, IEEE 802.1Q tables 8-1 to 8-3: never forwarded
-	ciscoGroups   = 0x01000ccc // 01:00:0c:cc:…: per-VLAN spanning tree, discovery
-	loopbackFrame = 0x9000     // Ethernet configuration testing, to the sender itself
-)
-
-// earProgram is the filter that lets pass what was forwarded to one of the
-// interfaces.
-func earProgram(interfaces []int) []bpf.Instruction {
-	var indexes []uint32
-	for _, index := range interfaces {
-		indexes = append(indexes, uint32(index))
-	}
-	return concat(
-		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}},
-		when(0, concat(
-			[]bpf.Instruction{bpf.LoadAbsolute{Off: 0, Size: 4}},
-			when(bridgeGroups, refuse()),
-			when(ciscoGroups, refuse()),
-			[]bpf.Instruction{bpf.LoadAbsolute{Off: etherTypeAt, Size: 2}},
-			when(loopbackFrame, refuse()),
-			[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtInterfaceIndex}},
-			anyOf(indexes),
-			refuse())),
-		refuse())
 }
 
 // askNeighbours asks on one interface for the other nodes, the gateways and who
@@ -190,19 +162,19 @@ func (h *Hands) askNeighbours(v *rtnl.Host, index int) {
 	for _, a := range h.neighbours(v, index) {
 		f, err := h.greeting(v, l, a)
 		if err == nil {
-			h.wire.send(index, f) // one that is lost is made good by the next
+			h.wire.Send(index, f) // one that is lost is made good by the next
 		}
 	}
 }
 
 // greeting is the question for a neighbour from this node.
-func (h *Hands) greeting(v *rtnl.Host, l rtnl.Link, addr netip.Addr) (frame, error) {
+func (h *Hands) greeting(v *rtnl.Host, l rtnl.Link, addr netip.Addr) (neighbor.Frame, error) {
 	for _, a := range v.Addresses {
 		if a.Index == l.Index && a.Prefix.Contains(addr) && slices.Contains(h.options.Own, a.Prefix.Addr()) {
-			return question(l, a.Prefix.Addr(), addr)
+			return neighbor.NewQuestion(l, a.Prefix.Addr(), addr)
 		}
 	}
-	return probe(l, probeSource(v, l.Index, h.options.Own), addr)
+	return neighbor.NewProbe(l, probeSource(v, l.Index, h.options.Own), addr)
 }
 
 // neighbours lists whom an interface's networks may be asked for.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 
 	"github.com/vishvananda/netlink"
@@ -33,7 +34,7 @@ func TestHeard(t *testing.T) {
 
 // askClient makes the client's kernel ask the LAN for somebody.
 func (w *world) askClient() {
-	f, err := question(rtnl.Link{LinkState: rtnl.LinkState{MAC: w.client.Port("eth0").MAC()}}, netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("192.0.2.99"))
+	f, err := neighbor.NewQuestion(rtnl.Link{LinkState: rtnl.LinkState{MAC: w.client.Port("eth0").MAC()}}, netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("192.0.2.99"))
 	if err != nil {
 		w.t.Fatal(err)
 	}

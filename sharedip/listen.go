@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"vipd/sharedip/neighbor"
 )
 
 const (
@@ -19,10 +20,10 @@ const (
 )
 
 // readTap gives every frame of t to take until ctx ends.
-func (h *Hands) readTap(ctx context.Context, t *tap, take func(arrival, time.Time)) error {
+func (h *Hands) readTap(ctx context.Context, t *neighbor.FrameReader, take func(neighbor.ReceivedFrame, time.Time)) error {
 	var begun time.Time
 	for n := 0; ; n++ {
-		a, err := t.receive()
+		a, err := t.Receive()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -51,9 +52,9 @@ func pause(ctx context.Context, d time.Duration) {
 
 // sniff reads what others say of the shared addresses.
 func (h *Hands) sniff(ctx context.Context) error {
-	return h.readTap(ctx, h.sniffer, func(a arrival, now time.Time) {
+	return h.readTap(ctx, h.sniffer, func(a neighbor.ReceivedFrame, now time.Time) {
 		h.counters.seen.Add(1)
-		if s, ok := sight(a); ok {
+		if s, ok := neighbor.Parse(a); ok {
 			h.tell(h.sighted(s, now))
 		}
 	})
@@ -92,15 +93,15 @@ func (h *Hands) retune(now time.Time) (next time.Time) {
 // tune makes the sniffer pass what is of interest now. A filter that the kernel
 // refuses is tried again by Run.
 func (h *Hands) tune(now time.Time) {
-	i := interest{nodes: h.nodes.addrs}
+	i := neighbor.Filter{Peers: h.nodes.addrs}
 	for s, o := range h.owners {
-		i.shared = append(i.shared, s.Addr)
+		i.Shared = append(i.Shared, s.Addr)
 		if o.place.proof.passive {
-			i.passive = append(i.passive, s.Addr)
+			i.Passive = append(i.Passive, s.Addr)
 		}
 	}
 	for a := range h.listened {
-		i.provers = append(i.provers, a)
+		i.Provers = append(i.Provers, a)
 	}
-	h.untuned, h.tuned = h.sniffer.pass(i.program()) != nil, now
+	h.untuned, h.tuned = h.sniffer.SetFilter(i.Program()) != nil, now
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"vipd/sharedip/neighbor"
 )
 
 const (
@@ -26,7 +27,7 @@ type nodes struct {
 // acquaintance is one of a node's own addresses at one place.
 type acquaintance struct {
 	index int // of the interface from which it was seen
-	mac   hardware
+	mac   neighbor.MAC
 	addr  netip.Addr
 	seen  time.Time
 }
@@ -35,10 +36,10 @@ func newNodes(addrs []netip.Addr) nodes { return nodes{addrs: addrs[:min(len(add
 
 // learn notes that a node's own address is there, in place of the one that said
 // so longest ago if there are too many.
-func (n *nodes) learn(s sighting, now time.Time) {
-	here := acquaintance{s.index, s.mac, s.addr, now}
+func (n *nodes) learn(s neighbor.Observation, now time.Time) {
+	here := acquaintance{s.Index, s.MAC, s.Addr, now}
 	i := slices.IndexFunc(n.known, func(a acquaintance) bool {
-		return a.index == s.index && a.mac == s.mac && a.addr == s.addr
+		return a.index == s.Index && a.mac == s.MAC && a.addr == s.Addr
 	})
 	switch {
 	case i >= 0:
@@ -61,9 +62,9 @@ func (n *nodes) oldest() (oldest int) {
 
 // owner is the node's own address at the place of s, of its family if it has one,
 // and zero if the place is no node's.
-func (n *nodes) owner(s sighting) (found netip.Addr) {
+func (n *nodes) owner(s neighbor.Observation) (found netip.Addr) {
 	for _, a := range n.known {
-		if a.index == s.index && a.mac == s.mac && (!found.IsValid() || a.addr.Is4() == s.addr.Is4()) {
+		if a.index == s.Index && a.mac == s.MAC && (!found.IsValid() || a.addr.Is4() == s.Addr.Is4()) {
 			found = a.addr
 		}
 	}

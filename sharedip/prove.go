@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 )
 
@@ -152,7 +153,7 @@ func (h *Hands) prove(t *token, p *place, v *rtnl.Host, now time.Time) (events [
 		h.otherForm(l, p, now)
 	}
 	for _, a := range f.silent {
-		if q, err := question(l, p.Prefix.Addr(), a); err == nil && h.wire.send(l.Index, q) == nil {
+		if q, err := neighbor.NewQuestion(l, p.Prefix.Addr(), a); err == nil && h.wire.Send(l.Index, q) == nil {
 			h.counters.asked.Add(1)
 		}
 	}
@@ -166,32 +167,32 @@ func (h *Hands) prove(t *token, p *place, v *rtnl.Host, now time.Time) (events [
 
 // otherForm announces the address in one form, each time the other.
 func (h *Hands) otherForm(l rtnl.Link, p *place, now time.Time) {
-	frames, err := announcement(l, p.Prefix.Addr())
+	frames, err := neighbor.NewAnnouncement(l, p.Prefix.Addr())
 	if err != nil || !p.announce.room(now, 1, &h.total) {
 		return
 	}
-	if h.wire.send(l.Index, frames[(p.proof.step+1)%len(frames)]) == nil {
+	if h.wire.Send(l.Index, frames[(p.proof.step+1)%len(frames)]) == nil {
 		h.counters.announced.Add(1)
 	}
 }
 
 // replied is for an answer to a question: to one of ours that was asked from a
 // shared address, and sent to our card, it is the proof.
-func (h *Hands) replied(s sighting, now time.Time) []Event {
-	o, ok := h.owner(s.peer, s.index)
-	if !ok || !s.toUs || o.place.index != s.index || !o.token.wanted(now) {
+func (h *Hands) replied(s neighbor.Observation, now time.Time) []Event {
+	o, ok := h.owner(s.Peer, s.Index)
+	if !ok || !s.ToThisCard || o.place.index != s.Index || !o.token.wanted(now) {
 		return nil
 	}
 	f := &o.place.proof
 	begun := f.begun
-	if !f.answered(s.addr) {
+	if !f.answered(s.Addr) {
 		return nil
 	}
-	return []Event{Proved{o.token.name, o.place.Prefix, s.addr, now.Sub(begun)}}
+	return []Event{Proved{o.token.name, o.place.Prefix, s.Addr, now.Sub(begun)}}
 }
 
 // carried is for a packet that somebody sent to a shared address, on our card.
-func (h *Hands) carried(s sighting, now time.Time) []Event {
+func (h *Hands) carried(s neighbor.Observation, now time.Time) []Event {
 	o, ok := h.at(s)
 	if !ok || !o.token.wanted(now) || !o.place.proof.passive {
 		return nil
@@ -202,5 +203,5 @@ func (h *Hands) carried(s sighting, now time.Time) []Event {
 	if !f.succeeded(netip.Addr{}) {
 		return nil
 	}
-	return []Event{Proved{o.token.name, o.place.Prefix, s.peer, now.Sub(f.begun)}}
+	return []Event{Proved{o.token.name, o.place.Prefix, s.Peer, now.Sub(f.begun)}}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"vipd/sharedip/neighbor"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -172,7 +173,7 @@ func TestOnlyAnswersToOurCardProve(t *testing.T) {
 	w.swallow(router, map[uint32][]byte{6: w.port.MAC()})
 	w.run()
 	w.take("vip:front", 1)
-	f, err := arpFrame(arp.OperationReply, router.MAC(), router4, w.port.MAC(), vip4.Addr())
+	f, err := neighbor.ARPFrame(arp.OperationReply, router.MAC(), router4, w.port.MAC(), vip4.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestOnlyAnswersToOurCardProve(t *testing.T) {
 	if w.told(func(e Event) bool { p, ok := e.(Proved); return ok && p.Prefix == vip4 }) {
 		t.Error("proved by an answer to all")
 	}
-	f.to = w.port.MAC()
+	f.To = w.port.MAC()
 	w.put(client, f)
 	w.proved(vip4, router4)
 }

@@ -3,6 +3,7 @@ package sharedip
 import (
 	"net/netip"
 	"time"
+	"vipd/sharedip/neighbor"
 )
 
 // recentMost is how many subjects are told of in one span of time.
@@ -17,7 +18,7 @@ type recent struct {
 
 // subject is what an event is about.
 type subject struct {
-	mac  hardware
+	mac  neighbor.MAC
 	addr netip.Addr
 }
 

@@ -250,3 +250,14 @@ func (w *world) next(c *packet.Conn, wanted func([]byte) bool) []byte {
 func isNA(f []byte) bool {
 	return len(f) > 54 && f[12] == 0x86 && f[13] == 0xdd && f[20] == unix.IPPROTO_ICMPV6 && f[54] == 136
 }
+
+// Offsets in a frame, in bytes, and values there (RFC 826, RFC 4861 sections 4.3 and 4.4).
+const (
+	arpOpAt       = 20
+	arpTargetAt   = 38
+	icmpAt        = 54
+	arpRequest    = 1
+	arpReply      = 2
+	solicitation  = 135
+	advertisement = 136
+)

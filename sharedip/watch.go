@@ -76,8 +76,8 @@ func (h *Hands) readAll(ctx context.Context, notices chan<- rtnl.Notice) (ended 
 
 func (h *Hands) setReadDeadlines(at time.Time) {
 	h.watch.SetReadDeadline(at)
-	h.sniffer.file.SetReadDeadline(at)
-	h.ears.file.SetReadDeadline(at)
+	h.sniffer.SetReadDeadline(at)
+	h.ears.SetReadDeadline(at)
 }
 
 func (h *Hands) setWatching(on bool) {

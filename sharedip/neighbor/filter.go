@@ -1,4 +1,4 @@
-package sharedip
+package neighbor
 
 import (
 	"encoding/binary"
@@ -44,24 +44,24 @@ const (
 	arpReply      = 2
 )
 
-// interest is the addresses that frames may be about.
-type interest struct {
-	shared  []netip.Addr // ours, held or not
-	nodes   []netip.Addr // the other nodes' own
-	provers []netip.Addr // neighbours that are asked from a shared address
-	passive []netip.Addr // shared ones that any packet to them proves
+// Filter is the addresses that frames may be about.
+type Filter struct {
+	Shared  []netip.Addr // ours, held or not
+	Peers   []netip.Addr // the other nodes' own
+	Provers []netip.Addr // neighbours that are asked from a shared address
+	Passive []netip.Addr // shared ones that any packet to them proves
 }
 
-// program is the filter that lets pass the frames of interest: it looks for one
+// Program is the filter that lets pass the frames of interest: it looks for one
 // address in each, by halving, and for IPv6 at its last 32 bits only. Frames with
 // a VLAN tag belong to another network than that of the interface.
-func (i interest) program() []bpf.Instruction {
-	all := slices.Concat(i.shared, i.nodes)
+func (i Filter) Program() []bpf.Instruction {
+	all := slices.Concat(i.Shared, i.Peers)
 	byType := concat(
 		[]bpf.Instruction{bpf.LoadAbsolute{Off: etherTypeAt, Size: 2}},
-		when(unix.ETH_P_ARP, arpPart(all, i.provers)),
-		when(unix.ETH_P_IP, packetPart(targetAt4, words(i.passive, netip.Addr.Is4))),
-		when(unix.ETH_P_IPV6, concat(ndpPart(all, i.provers), packetPart(targetAt6+12, words(i.passive, netip.Addr.Is6)))),
+		when(unix.ETH_P_ARP, arpPart(all, i.Provers)),
+		when(unix.ETH_P_IP, packetPart(targetAt4, words(i.Passive, netip.Addr.Is4))),
+		when(unix.ETH_P_IPV6, concat(ndpPart(all, i.Provers), packetPart(targetAt6+12, words(i.Passive, netip.Addr.Is6)))),
 		refuse())
 	return concat(
 		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}},
@@ -169,4 +169,32 @@ func words(addrs []netip.Addr, family func(netip.Addr) bool) (list []uint32) {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// What a switch says on a port that it doesn't forward on, or a card to itself.
+const (
+	bridgeGroups  = 0x0180c200 // 01:80:c2:00:…, IEEE 802.1Q tables 8-1 to 8-3: never forwarded
+	ciscoGroups   = 0x01000ccc // 01:00:0c:cc:…: per-VLAN spanning tree, discovery
+	loopbackFrame = 0x9000     // Ethernet configuration testing, to the sender itself
+)
+
+// ForwardedProgram is the filter that lets pass what was forwarded to one of the
+// interfaces.
+func ForwardedProgram(interfaces []int) []bpf.Instruction {
+	var indexes []uint32
+	for _, index := range interfaces {
+		indexes = append(indexes, uint32(index))
+	}
+	return concat(
+		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}},
+		when(0, concat(
+			[]bpf.Instruction{bpf.LoadAbsolute{Off: 0, Size: 4}},
+			when(bridgeGroups, refuse()),
+			when(ciscoGroups, refuse()),
+			[]bpf.Instruction{bpf.LoadAbsolute{Off: etherTypeAt, Size: 2}},
+			when(loopbackFrame, refuse()),
+			[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtInterfaceIndex}},
+			anyOf(indexes),
+			refuse())),
+		refuse())
 }

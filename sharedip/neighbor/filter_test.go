@@ -1,4 +1,4 @@
-package sharedip
+package neighbor
 
 import (
 	"encoding/binary"
@@ -42,74 +42,74 @@ func (s *sieve) passes(t *testing.T, f []byte) bool {
 }
 
 // ether puts the Ethernet header before a frame.
-func ether(t testing.TB, f frame, err error) []byte {
+func ether(t testing.TB, f Frame, err error) []byte {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := append(append([]byte(nil), f.to...), 2, 0, 0, 0, 0, 5)
-	return append(binary.BigEndian.AppendUint16(b, f.etherType), f.payload...)
+	b := append(append([]byte(nil), f.To...), 2, 0, 0, 0, 0, 5)
+	return append(binary.BigEndian.AppendUint16(b, f.EtherType), f.Payload...)
 }
 
 func TestFilter(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 5}
 	l := rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}, Ethernet: true}
-	peer, other := peerIPs[0], netip.MustParseAddr("192.0.2.77")
-	peer6, other6 := peerIPs[1], netip.MustParseAddr("2001:db8::77")
+	peer, other := nodeAddrs[0], netip.MustParseAddr("192.0.2.77")
+	peer6, other6 := nodeAddrs[1], netip.MustParseAddr("2001:db8::77")
 	linkLocal := netip.MustParseAddr("fe80::5")
 	a := func(form arp.Operation, from, to netip.Addr) []byte {
-		f, err := arpFrame(form, mac, from, mac, to)
+		f, err := ARPFrame(form, mac, from, mac, to)
 		return ether(t, f, err)
 	}
 	na := func(target netip.Addr) []byte {
-		f, err := ndpFrame(&ndp.NeighborAdvertisement{TargetAddress: target}, linkLocal, allNodes)
+		f, err := NDPFrame(&ndp.NeighborAdvertisement{TargetAddress: target}, linkLocal, AllNodes)
 		return ether(t, f, err)
 	}
 	ns := func(source, target netip.Addr) []byte {
-		f, err := question(l, source, target)
+		f, err := NewQuestion(l, source, target)
 		return ether(t, f, err)
 	}
 	ask := func(source, target netip.Addr) []byte {
-		f, err := probe(l, source, target)
+		f, err := NewProbe(l, source, target)
 		return ether(t, f, err)
 	}
 	packet4 := append(append(make([]byte, 12), 8, 0), make([]byte, 20)...)
-	copy(packet4[targetAt4:], vip4.Addr().AsSlice())
-	packet6 := ether(t, frame{broadcast, unix.ETH_P_IPV6, append(ipv6Header(8, other6, vip6.Addr()), 128, 0, 0, 0, 0, 0, 0, 0)}, nil)
+	copy(packet4[targetAt4:], shared4.AsSlice())
+	packet6 := ether(t, Frame{broadcast, unix.ETH_P_IPV6, append(ipv6Header(8, other6, shared6), 128, 0, 0, 0, 0, 0, 0, 0)}, nil)
 
-	i := interest{
-		shared: []netip.Addr{vip4.Addr(), vip6.Addr()}, nodes: peerIPs, provers: []netip.Addr{router4, router6},
+	i := Filter{
+		Shared: []netip.Addr{shared4, shared6}, Peers: nodeAddrs, Provers: []netip.Addr{gateway4, gateway6},
 	}
 	attentive := i
-	attentive.passive = i.shared
-	usual, passive := newSieve(t, i.program()), newSieve(t, attentive.program())
+	attentive.Passive = i.Shared
+	usual, passive := newSieve(t, i.Program()), newSieve(t, attentive.Program())
 	for _, row := range []struct {
 		name           string
 		frame          []byte
 		usual, passive bool
 	}{
-		{"ARP request of a client", a(arpRequest, other, vip4.Addr()), false, false},
+		{"ARP request of a client", a(arpRequest, other, shared4), false, false},
 		{"ARP request of a node", a(arpRequest, peer, other), true, true},
-		{"ARP announcement", a(arpRequest, vip4.Addr(), vip4.Addr()), true, true},
-		{"ARP announcement, reply form", a(arpReply, vip4.Addr(), vip4.Addr()), true, true},
-		{"ARP probe", ask(netip.IPv6Unspecified(), vip4.Addr()), true, true},
+		{"ARP announcement", a(arpRequest, shared4, shared4), true, true},
+		{"ARP announcement, reply form", a(arpReply, shared4, shared4), true, true},
+		{"ARP probe", ask(netip.IPv6Unspecified(), shared4), true, true},
 		{"ARP probe for another", ask(netip.IPv6Unspecified(), other), false, false},
-		{"ARP reply of a prover", a(arpReply, router4, vip4.Addr()), true, true},
-		{"ARP request of a prover", a(arpRequest, router4, other), false, false},
-		{"ARP reply of another", a(arpReply, other, vip4.Addr()), false, false},
-		{"NA", na(vip6.Addr()), true, true},
+		{"ARP reply of a prover", a(arpReply, gateway4, shared4), true, true},
+		{"ARP request of a prover", a(arpRequest, gateway4, other), false, false},
+		{"ARP reply of another", a(arpReply, other, shared4), false, false},
+		{"NA", na(shared6), true, true},
 		{"NA of a node", na(peer6), true, true},
-		{"NA of a prover", na(router6), true, true},
+		{"NA of a prover", na(gateway6), true, true},
 		{"NA of another", na(other6), false, false},
-		{"NS of a client", ns(other6, vip6.Addr()), false, false},
-		{"NS of a claimant", ns(vip6.Addr(), other6), true, true},
+		{"NS of a client", ns(other6, shared6), false, false},
+		{"NS of a claimant", ns(shared6, other6), true, true},
 		{"NS of a node", ns(peer6, other6), true, true},
-		{"probe with a source", ask(linkLocal, vip6.Addr()), true, true},
-		{"probe without", ask(netip.IPv6Unspecified(), vip6.Addr()), true, true},
+		{"probe with a source", ask(linkLocal, shared6), true, true},
+		{"probe without", ask(netip.IPv6Unspecified(), shared6), true, true},
 		{"probe for another", ask(linkLocal, other6), false, false},
 		{"IPv4 packet", packet4, false, true},
 		{"IPv6 packet", packet6, false, true},
-		{"IPv6 packet of another", ether(t, frame{broadcast, unix.ETH_P_IPV6, append(ipv6Header(8, vip6.Addr(), other6), 128, 0, 0, 0, 0, 0, 0, 0)}, nil), false, false},
+		{"IPv6 packet of another", ether(t, Frame{broadcast, unix.ETH_P_IPV6, append(ipv6Header(8, shared6, other6), 128, 0, 0, 0, 0, 0, 0, 0)}, nil), false, false},
 		{"short", make([]byte, 13), false, false},
 		{"LLDP", append(make([]byte, 12), 0x88, 0xcc), false, false},
 	} {
@@ -124,16 +124,16 @@ func TestFilter(t *testing.T) {
 
 // Each of very many addresses is found, and no other; the kernel takes the filter.
 func TestFilterOfAThousand(t *testing.T) {
-	var i interest
+	var i Filter
 	for n := range 500 {
-		i.shared = append(i.shared, netip.AddrFrom4([4]byte{10, byte(n * 7), byte(n >> 6), byte(n)}))
-		i.shared = append(i.shared, netip.AddrFrom16([16]byte{0x20, 1, 13: byte(n), 14: byte(n >> 8), 15: 1}))
+		i.Shared = append(i.Shared, netip.AddrFrom4([4]byte{10, byte(n * 7), byte(n >> 6), byte(n)}))
+		i.Shared = append(i.Shared, netip.AddrFrom16([16]byte{0x20, 1, 13: byte(n), 14: byte(n >> 8), 15: 1}))
 	}
-	i.passive = i.shared
-	s := newSieve(t, i.program())
+	i.Passive = i.Shared
+	s := newSieve(t, i.Program())
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 5}
-	for _, a := range i.shared {
-		f, err := announcement(rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}, Ethernet: true}, a)
+	for _, a := range i.Shared {
+		f, err := NewAnnouncement(rtnl.Link{LinkState: rtnl.LinkState{MAC: mac}, Ethernet: true}, a)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package sharedip
+package neighbor
 
 import (
 	"encoding/binary"
@@ -7,35 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hardware is an Ethernet address.
-type hardware [6]byte
+// MAC is an Ethernet address.
+type MAC [6]byte
 
-// sighting is what one frame says of an address.
-type sighting struct {
-	kind  sightingKind
-	index int // of the interface it was seen on
-	addr  netip.Addr
-	mac   hardware   // whose frame it is; of tells, where addr is
-	peer  netip.Addr // of a reply, whom it answers; of a packet, who sent it
-	toUs  bool       // to this very card
+// Observation is what one frame says of an address.
+type Observation struct {
+	Kind       Kind
+	Index      int // of the interface it was seen on
+	Addr       netip.Addr
+	MAC        MAC        // whose frame it is; of tells, where addr is
+	Peer       netip.Addr // of a reply, whom it answers; of a packet, who sent it
+	ToThisCard bool       // to this very card
 }
 
-type sightingKind int
+type Kind int
 
 const (
-	tells   sightingKind = iota // mac has addr
-	replies                     // the same, in answer to a question of peer's
-	probes                      // mac asks who has addr, with no address or by our own probe
-	carries                     // a packet to addr
+	Announcement Kind = iota // mac has addr
+	Reply                    // the same, in answer to a question of peer's
+	Probe                    // mac asks who has addr, with no address or by our own probe
+	Traffic                  // a packet to addr
 )
 
-// sight reads a frame. Ethernet padding may follow what it looks at.
-func sight(a arrival) (s sighting, ok bool) {
-	f := a.frame
+// Parse reads a frame. Ethernet padding may follow what it looks at.
+func Parse(a ReceivedFrame) (s Observation, ok bool) {
+	f := a.Frame
 	if len(f) < etherTypeAt+2 {
-		return sighting{}, false
+		return Observation{}, false
 	}
-	s = sighting{index: a.index, toUs: a.toUs, mac: hardware(f[6:12])}
+	s = Observation{Index: a.Index, ToThisCard: a.ToThisCard, MAC: MAC(f[6:12])}
 	switch binary.BigEndian.Uint16(f[etherTypeAt:]) {
 	case unix.ETH_P_ARP:
 		ok = s.readARP(f)
@@ -53,20 +53,20 @@ const ethernetIPv4 = 0x0001_0800_0604
 
 // readARP takes the sender's word for it, whichever the form: it is what
 // neighbours believe, even where the Ethernet header says otherwise.
-func (s *sighting) readARP(f []byte) bool {
+func (s *Observation) readARP(f []byte) bool {
 	if len(f) < arpEnd || binary.BigEndian.Uint64(f[14:])>>16 != ethernetIPv4 {
 		return false
 	}
 	op := binary.BigEndian.Uint16(f[arpOpAt:])
 	target := netip.AddrFrom4([4]byte(f[arpTargetAt:]))
-	s.addr, s.mac, s.peer = netip.AddrFrom4([4]byte(f[arpSenderAt:])), hardware(f[arpMACAt:]), target
+	s.Addr, s.MAC, s.Peer = netip.AddrFrom4([4]byte(f[arpSenderAt:])), MAC(f[arpMACAt:]), target
 	switch {
-	case op == arpRequest && s.addr.IsUnspecified():
-		s.kind, s.addr = probes, target
+	case op == arpRequest && s.Addr.IsUnspecified():
+		s.Kind, s.Addr = Probe, target
 	case op == arpRequest:
-		s.kind = tells
+		s.Kind = Announcement
 	case op == arpReply:
-		s.kind = replies
+		s.Kind = Reply
 	default:
 		return false
 	}
@@ -75,7 +75,7 @@ func (s *sighting) readARP(f []byte) bool {
 
 // readNDP reads solicitations and advertisements (RFC 4861 sections 4.3 and 4.4).
 // The checksum is not looked at: a sender's card may fill it in after this.
-func (s *sighting) readNDP(f []byte) bool {
+func (s *Observation) readNDP(f []byte) bool {
 	if len(f) < optionsAt || f[nextAt] != unix.IPPROTO_ICMPV6 || f[hopLimitAt] != 255 || f[icmpAt+1] != 0 {
 		return false
 	}
@@ -83,16 +83,16 @@ func (s *sighting) readNDP(f []byte) bool {
 	switch {
 	case f[icmpAt] == advertisement:
 		const targetMAC = 2 // RFC 4861 section 4.6.1
-		s.kind, s.addr, s.peer = tells, target, netip.AddrFrom16([16]byte(f[targetAt6:]))
+		s.Kind, s.Addr, s.Peer = Announcement, target, netip.AddrFrom16([16]byte(f[targetAt6:]))
 		if f[icmpAt+4]&0x40 != 0 { // Solicited
-			s.kind = replies
+			s.Kind = Reply
 		}
 		s.option(f, targetMAC)
 	case f[icmpAt] == solicitation && (source.IsUnspecified() || len(f) > markAt && f[markAt] == nonceOption):
-		s.kind, s.addr = probes, target
+		s.Kind, s.Addr = Probe, target
 	case f[icmpAt] == solicitation:
 		const sourceMAC = 1
-		s.kind, s.addr, s.peer = tells, source, target
+		s.Kind, s.Addr, s.Peer = Announcement, source, target
 		s.option(f, sourceMAC)
 	default:
 		return false
@@ -102,19 +102,19 @@ func (s *sighting) readNDP(f []byte) bool {
 
 // option takes the hardware address from the first option, if it is that one.
 // Without it, neighbours go by the frame's own sender.
-func (s *sighting) option(f []byte, kind byte) {
+func (s *Observation) option(f []byte, kind byte) {
 	if len(f) >= markAt && f[optionsAt] == kind && f[optionsAt+1] == 1 {
-		s.mac = hardware(f[optionsAt+2:])
+		s.MAC = MAC(f[optionsAt+2:])
 	}
 }
 
 // readPacket reads an IP packet's two addresses.
-func (s *sighting) readPacket(f []byte, source, target, end int) bool {
+func (s *Observation) readPacket(f []byte, source, target, end int) bool {
 	if len(f) < end {
 		return false
 	}
-	s.kind = carries
-	s.peer, _ = netip.AddrFromSlice(f[source:target])
-	s.addr, _ = netip.AddrFromSlice(f[target:end])
+	s.Kind = Traffic
+	s.Peer, _ = netip.AddrFromSlice(f[source:target])
+	s.Addr, _ = netip.AddrFromSlice(f[target:end])
 	return true
 }

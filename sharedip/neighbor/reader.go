@@ -1,4 +1,4 @@
-package sharedip
+package neighbor
 
 import (
 	"encoding/binary"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -15,37 +16,47 @@ import (
 // advertisement that tells something fits.
 const snapLength = 128
 
-// tap reads frames from all interfaces of its namespace, those that its filter
+// FrameReader reads frames from all interfaces of its namespace, those that its filter
 // lets pass. It taps every protocol: frames that a filter at tc ingress drops are
 // still shown here, while a socket for ARP alone would not see them.
-type tap struct {
+type FrameReader struct {
 	file *os.File
 	raw  syscall.RawConn
 	buf  [snapLength]byte
 }
 
-// arrival is one frame.
-type arrival struct {
-	frame []byte // valid until the next one is read
-	index int    // of the interface
-	toUs  bool   // to this very card's address
+// ReceivedFrame is one frame.
+type ReceivedFrame struct {
+	Frame      []byte // valid until the next one is read
+	Index      int    // of the interface
+	ToThisCard bool   // to this very card's address
 }
 
-// openTap opens a tap that lets nothing pass.
-func openTap() (*tap, error) {
+// NewFrameReader reads frames from an open socket.
+func NewFrameReader(file *os.File) (*FrameReader, error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("set up a packet socket: %w", err)
+	}
+	return &FrameReader{file: file, raw: raw}, nil
+}
+
+// OpenFrameReader opens a tap that lets nothing pass.
+func OpenFrameReader() (*FrameReader, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
-	t := &tap{file: os.NewFile(uintptr(fd), "packet")}
+	t, err := NewFrameReader(os.NewFile(uintptr(fd), "packet"))
+	if err != nil {
+		return nil, err
+	}
 	// Protocol 0 made it deaf so far: no frame comes before the filter.
 	err = errors.Join(
 		attach(fd, []bpf.Instruction{bpf.RetConstant{}}),
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: network(unix.ETH_P_ALL)}))
-	if err == nil {
-		t.raw, err = t.file.SyscallConn()
-	}
 	if err != nil {
 		t.file.Close()
 		return nil, fmt.Errorf("set up a packet socket: %w", err)
@@ -53,10 +64,22 @@ func openTap() (*tap, error) {
 	return t, nil
 }
 
-func (t *tap) close() { t.file.Close() }
+// Close closes the socket.
+func (t *FrameReader) Close() { t.file.Close() }
 
-// pass makes program decide which frames pass from now on.
-func (t *tap) pass(program []bpf.Instruction) error {
+// SetReadDeadline makes receive return os.ErrDeadlineExceeded after at; the zero time never.
+func (t *FrameReader) SetReadDeadline(at time.Time) error { return t.file.SetReadDeadline(at) }
+
+// Source returns the hardware address that the frame came from.
+func (a ReceivedFrame) Source() (mac MAC, ok bool) {
+	if len(a.Frame) < etherTypeAt {
+		return mac, false
+	}
+	return MAC(a.Frame[6:12]), true
+}
+
+// SetFilter makes program decide which frames pass from now on.
+func (t *FrameReader) SetFilter(program []bpf.Instruction) error {
 	var failed error
 	err := t.raw.Control(func(fd uintptr) { failed = attach(int(fd), program) })
 	return errors.Join(err, failed)
@@ -75,8 +98,8 @@ func attach(fd int, program []bpf.Instruction) error {
 		&unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]})
 }
 
-// receive returns the next frame.
-func (t *tap) receive() (arrival, error) {
+// Receive returns the next frame.
+func (t *FrameReader) Receive() (ReceivedFrame, error) {
 	var n int
 	var from unix.Sockaddr
 	var failed error
@@ -85,11 +108,11 @@ func (t *tap) receive() (arrival, error) {
 		return failed != unix.EAGAIN
 	})
 	if err := errors.Join(err, failed); err != nil {
-		return arrival{}, err
+		return ReceivedFrame{}, err
 	}
-	a := arrival{frame: t.buf[:n]}
+	a := ReceivedFrame{Frame: t.buf[:n]}
 	if link, ok := from.(*unix.SockaddrLinklayer); ok {
-		a.index, a.toUs = link.Ifindex, link.Pkttype == unix.PACKET_HOST
+		a.Index, a.ToThisCard = link.Ifindex, link.Pkttype == unix.PACKET_HOST
 	}
 	return a, nil
 }
