@@ -47,7 +47,7 @@ var house = map[string]room{
 	"sharedip/rtnl":     {0, open},
 	"services/unit":     {3, open},
 	"services/probe":    {3, open},
-	"services/keeper":   {3, open},
+	"services/watchdog": {3, open},
 	"services/proxy":    {3, open},
 	"replica/store":     {3, open},
 	"client":            {3, plain},

@@ -6,14 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"vipd/host/cgroup"
-	"vipd/services/keeper"
 	"vipd/services/unit"
+	"vipd/services/watchdog"
 )
 
 // keeperCommand is what the daemon starts beside itself; nobody else has a use for
 // it.
 func keeperCommand() *cobra.Command {
-	var o keeper.Options
+	var o watchdog.Options
 	cmd := &cobra.Command{
 		Use:   "keeper",
 		Short: "Kill groups whose lease has ended (started by the daemon)",
@@ -30,7 +30,7 @@ control group of its own, and it ends a minute after nothing is guarded.`,
 			}
 			o.Root, o.Only = root, unit.Homes()
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), logOptions(cmd.ErrOrStderr())))
-			return keeper.Run(cmd.Context(), o)
+			return watchdog.Run(cmd.Context(), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.RunDir, "run-dir", defaultRunDir, "`DIR` of the daemon")

@@ -3,7 +3,6 @@ package boot
 import (
 	"testing"
 	"time"
-
 )
 
 // The timer is on time, and ends when it is stopped.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"vipd/services"
-	guard "vipd/services/keeper"
+	"vipd/services/watchdog"
 	"vipd/sharedip"
 	"vipd/token"
 	"vipd/vipd/config"
@@ -121,7 +121,7 @@ func (c *View) network(v config.VIP) uint64 {
 
 // linger is how long processes of a group may live after their lease: until the
 // keeper has killed them.
-const linger = guard.Grace + 100*time.Millisecond
+const linger = watchdog.Grace + 100*time.Millisecond
 
 func (c *View) members(priority func(config.Node) int) (list []token.Member) {
 	for place, n := range c.Settings.Nodes {

@@ -16,7 +16,7 @@ import (
 	"vipd/host/boot"
 	"vipd/host/cgroup"
 	"vipd/lease"
-	guard "vipd/services/keeper"
+	"vipd/services/watchdog"
 	"vipd/token"
 )
 
@@ -24,7 +24,7 @@ import (
 // has ended: their packets are dropped by the kernel, and a keeper outside our own
 // control group kills them a second later.
 type GroupLeases struct {
-	page     *guard.Page
+	page     *watchdog.Page
 	turn     sync.Mutex             // a lease is put in force or let go of
 	leaving  map[uint64]*time.Timer // until a lease is let go of, by the token's ID
 	cgroups  map[string]cgroupLease // control groups with a lease, by path
@@ -36,7 +36,7 @@ type GroupLeases struct {
 }
 
 func OpenGroupLeases(runDir string, report func(string, error)) (*GroupLeases, error) {
-	page, err := guard.OpenPage(runDir)
+	page, err := watchdog.OpenPage(runDir)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func RunKeeper(ctx context.Context, runDir string, needed func() bool, report fu
 	defer tick.Stop()
 	for {
 		if needed() {
-			_, err := guard.Ensure(ctx, guard.Options{RunDir: runDir, Args: []string{"keeper", "--run-dir", runDir}, Output: os.Stderr})
+			_, err := watchdog.Ensure(ctx, watchdog.Options{RunDir: runDir, Args: []string{"keeper", "--run-dir", runDir}, Output: os.Stderr})
 			text := ""
 			if err != nil && !errors.Is(err, context.Canceled) {
 				text = fmt.Sprintf("nothing would kill a group whose lease has ended: %v", err)

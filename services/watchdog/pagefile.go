@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 	"vipd/host/mapped"
 )
 
-// MaxGroups is the most groups that one keeper guards.
+// MaxGroups is the most groups that one watchdog guards.
 const MaxGroups = 256
 
 // pageFile is the page file mapped into memory, as both sides see it. All words have
 // eight aligned octets in this host's order:
 //
-//	magic | keeper's process id | when it looked last | boot id, 36 octets | 0
+//	magic | watchdog's process id | when it looked last | boot id, 36 octets | 0
 //	MaxGroups rows: state | expiry | device | inode | length of the path | path
 //
 // The boot id guards against a run directory that a reboot does not empty.
@@ -69,7 +69,7 @@ func (s *pageFile) valid(this boot.ID) bool {
 	return s.Word(atMagic).Load() == pageMagic && string(s.Bytes()[atBoot:atBoot+boot.TextSize]) == this.String()
 }
 
-// layOut empties the page for this boot. What the keeper says of itself stays.
+// layOut empties the page for this boot. What the watchdog says of itself stays.
 func (s *pageFile) layOut(this boot.ID) {
 	s.Word(atMagic).Store(0)
 	clear(s.Bytes()[headSize:])

@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"vipd/host/cgroup"
 )
 
-// TestEnsure starts a keeper, finds it, and starts another when it has been killed,
+// TestEnsure starts a watchdog, finds it, and starts another when it has been killed,
 // which guards what the first one did.
 func TestEnsure(t *testing.T) {
 	p := newPlace(t)
@@ -52,7 +52,7 @@ func TestEnsure(t *testing.T) {
 	await(t, "the end of the group", func() bool { return !service.alive() })
 }
 
-// A keeper survives the daemon that started it and the group the daemon is in.
+// A watchdog survives the daemon that started it and the group the daemon is in.
 func TestKeeperOutlivesTheDaemon(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
@@ -77,7 +77,7 @@ func TestKeeperOutlivesTheDaemon(t *testing.T) {
 	}
 }
 
-// beStarter is a daemon that starts a keeper beside its control group, and ends.
+// beStarter is a daemon that starts a watchdog beside its control group, and ends.
 func beStarter(runDir, root string) int {
 	_, err := Ensure(context.Background(), Options{RunDir: runDir, Args: []string{"keeper", runDir, root}, Output: os.Stderr})
 	if err != nil {
@@ -86,7 +86,7 @@ func beStarter(runDir, root string) int {
 	return 0
 }
 
-// TestEnsureFails has a keeper that can't run, and one that hangs.
+// TestEnsureFails has a watchdog that can't run, and one that hangs.
 func TestEnsureFails(t *testing.T) {
 	p := newPlace(t)
 	o := p.options()
@@ -124,7 +124,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// TestRunEnds ends a keeper by its context, and by taking its page away: at once
+// TestRunEnds ends a watchdog by its context, and by taking its page away: at once
 // when nothing is guarded, else when that is over.
 func TestRunEnds(t *testing.T) {
 	p := newPlace(t)

@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"log/slog"
@@ -13,7 +13,7 @@ import (
 	"vipd/host/boot"
 )
 
-// looker is a keeper that the test makes look, at instants of its own.
+// looker is a watchdog that the test makes look, at instants of its own.
 func (p *place) looker() *watchdog {
 	p.t.Helper()
 	k, err := newWatchdog(Options{RunDir: p.runDir, Root: p.root, Log: slog.New(slog.DiscardHandler)})
@@ -157,7 +157,7 @@ func TestRowOfAnotherGroup(t *testing.T) {
 	}
 }
 
-// A keeper that comes after a kill takes what is gone for dead, and a guard of a
+// A watchdog that comes after a kill takes what is gone for dead, and a guard of a
 // group that is gone for one it can't keep.
 func TestGroupIsGone(t *testing.T) {
 	p := newPlace(t)

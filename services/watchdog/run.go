@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"context"
@@ -16,26 +16,26 @@ import (
 	"vipd/host/boot"
 )
 
-// ErrRunning says that another keeper guards the groups of the run directory.
+// ErrRunning says that another watchdog guards the groups of the run directory.
 var ErrRunning = errors.New("another keeper runs with this run directory")
 
-// Options are those of the keeper and of who starts it.
+// Options are those of the watchdog and of who starts it.
 type Options struct {
-	// RunDir is the daemon's: the page lies there, and the lock of the one keeper.
+	// RunDir is the daemon's: the page lies there, and the lock of the one watchdog.
 	RunDir string
-	// Root is the folder of a cgroup2 file system below which the keeper may kill.
+	// Root is the folder of a cgroup2 file system below which the watchdog may kill.
 	// For Run alone.
 	Root string
 	// Only are the names of folders in Root: below these alone may it kill. None:
 	// below all. For Run alone.
 	Only []string
-	// Args make this program a keeper that calls Run, its own name left out. For
+	// Args make this program a watchdog that calls Run, its own name left out. For
 	// Ensure alone, like the following.
 	Args []string
-	// Cgroup is the path of a control group for the keeper. Empty: vipd-keeper,
+	// Cgroup is the path of a control group for the watchdog. Empty: vipd-keeper,
 	// beside that of this process.
 	Cgroup string
-	// Output is where the keeper writes its log; nil: nowhere.
+	// Output is where the watchdog writes its log; nil: nowhere.
 	Output *os.File
 	// Log is where Run says what it does; nil: nowhere.
 	Log *slog.Logger
@@ -48,7 +48,7 @@ const (
 	idleEvery = 500 * time.Millisecond
 )
 
-// linger is how long a keeper stays that has nothing to guard.
+// linger is how long a watchdog stays that has nothing to guard.
 const linger = 60 * time.Second
 
 // Run guards the groups on the page until ctx ends, nothing has been guarded for a

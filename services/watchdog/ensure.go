@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"context"
@@ -13,24 +13,24 @@ import (
 	children "vipd/host/child"
 )
 
-// Process is the keeper that runs.
+// Process is the watchdog that runs.
 type Process struct {
 	PID     int
 	Started bool // by this call; else it was found
 	Apart   bool // in another control group than this process, so that it is not frozen or killed with it
 }
 
-// Limits of waiting for a keeper.
+// Limits of waiting for a watchdog.
 const (
 	startLimit  = 5 * time.Second
 	awaitEvery  = 2 * time.Millisecond
 	stalledTime = 2 * time.Second // without a look: several have been left out
 )
 
-// Ensure makes sure that a keeper guards the groups of the run directory: one that
+// Ensure makes sure that a watchdog guards the groups of the run directory: one that
 // runs is taken over, else this program is started as one, detached, so that it
-// outlives this process. It returns when the keeper has looked at the page. Call it
-// again now and then: the error says when the keeper hangs or can't be started.
+// outlives this process. It returns when the watchdog has looked at the page. Call it
+// again now and then: the error says when the watchdog hangs or can't be started.
 func Ensure(ctx context.Context, o Options) (Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -66,7 +66,7 @@ func ensure(ctx context.Context, o Options) (p Process, err error) {
 	return p, nil
 }
 
-// child is a keeper that this process started.
+// child is a watchdog that this process started.
 type child struct {
 	pid   int
 	kill  func() error
@@ -74,7 +74,7 @@ type child struct {
 	err   error // of its end; read after ended
 }
 
-// start starts this program as a keeper, in a session of its own: no signal from
+// start starts this program as a watchdog, in a session of its own: no signal from
 // the terminal, and no end of this process, reaches it.
 func start(o Options) (*child, error) {
 	cgroup := o.Cgroup
@@ -103,7 +103,7 @@ func start(o Options) (*child, error) {
 	return c, nil
 }
 
-// wait is a wait for a keeper's look at the page.
+// wait is a wait for a watchdog's look at the page.
 type wait struct {
 	page   *pageFile
 	runDir string
@@ -111,7 +111,7 @@ type wait struct {
 	child  *child // nil: somebody else's
 }
 
-// untilScan returns the process id of the keeper that has looked.
+// untilScan returns the process id of the watchdog that has looked.
 func (w *wait) untilScan(ctx context.Context) (int, error) {
 	tick := time.NewTicker(awaitEvery)
 	defer tick.Stop()

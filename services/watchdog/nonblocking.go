@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 )
 
 // nonBlockingHandler hands records to a goroutine of its own: a reader of the log that stops
-// reading, or is gone, must neither delay a kill nor end the keeper.
+// reading, or is gone, must neither delay a kill nor end the watchdog.
 type nonBlockingHandler struct {
 	slog.Handler
 	records chan slog.Record

@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import "time"
 
@@ -20,7 +20,7 @@ const (
 	Armed          // guarded: killed Grace after the expiry
 	Killing        // about to be killed, or the kernel refuses, which is tried again
 	Killed         // killed; what enters the group later is killed too
-	Refused        // not guarded: the keeper will not act on the row, and has logged why
+	Refused        // not guarded: the watchdog will not act on the row, and has logged why
 )
 
 func (s Status) String() string {

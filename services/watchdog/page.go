@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"vipd/host/cgroup"
 )
 
-// ErrKilled says that the keeper has killed the group, or is about to: its lease
+// ErrKilled says that the watchdog has killed the group, or is about to: its lease
 // had been out for longer than Grace.
 var ErrKilled = errors.New("killed by the keeper")
 
@@ -55,7 +55,7 @@ func OpenPage(runDir string) (*Page, error) {
 	return p, nil
 }
 
-// Guard has the keeper kill the control group at path, an absolute one in a cgroup2
+// Guard has the watchdog kill the control group at path, an absolute one in a cgroup2
 // file system, Grace after until, unless it is renewed before. Call it when the
 // group is there and before a process is in it. A guard that holds already is
 // renewed; one that was killed or refused, or was of a group that has been made
@@ -141,7 +141,7 @@ func (p *Page) move(path string, until clock.Instant) error {
 		return fmt.Errorf("renew %s: not guarded", path)
 	}
 	p.file.field(i, rowExpiry).Store(uint64(until))
-	// The keeper marks the row before it kills, so this store came in time if the
+	// The watchdog marks the row before it kills, so this store came in time if the
 	// row is still armed after it; or the next renewal tells.
 	switch state(p.file.state(i).Load()).status() {
 	case Armed:
@@ -176,7 +176,7 @@ func (p *Page) Guards() (list []Guarded) {
 	return list
 }
 
-// Looked is when the keeper looked at the page last, at least every half second; 0
+// Looked is when the watchdog looked at the page last, at least every half second; 0
 // if none has yet.
 func (p *Page) Looked() clock.Instant { return clock.Instant(p.file.Word(atLooked).Load()) }
 

@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 	"vipd/host/cgroup"
 )
 
-// cgroupVariable tells a keeper that Ensure starts which control group to enter.
+// cgroupVariable tells a watchdog that Ensure starts which control group to enter.
 const cgroupVariable = "VIPD_KEEPER_CGROUP"
 
 // enterChosenCgroup moves this process into the control group that Ensure chose, if Ensure
 // started it. It comes before the first look, so that no group is guarded that the
-// keeper is about to leave or enter.
+// watchdog is about to leave or enter.
 func enterChosenCgroup() error {
 	path := os.Getenv(cgroupVariable)
 	os.Unsetenv(cgroupVariable)

@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ type watchdog struct {
 	needed  clock.Instant // when something was guarded last, or the start
 }
 
-// rowTarget is what the keeper holds ready for a row.
+// rowTarget is what the watchdog holds ready for a row.
 type rowTarget struct {
 	generation, inode uint64
 	path              string
@@ -59,7 +59,7 @@ func (w *rowTarget) close() {
 	*w = rowTarget{}
 }
 
-// done says why the keeper is no longer needed; empty while it is.
+// done says why the watchdog is no longer needed; empty while it is.
 func (k *watchdog) done(now clock.Instant) string {
 	switch {
 	case k.needed == now:

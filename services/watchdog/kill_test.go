@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 	"vipd/host/cgroup"
 )
 
-// watched is a place with a keeper, a page and a group.
+// watched is a place with a watchdog, a page and a group.
 func watched(t *testing.T) (p *place, page *Page, group string) {
 	t.Helper()
 	p = newPlace(t)
@@ -63,7 +63,7 @@ func TestSilentDaemon(t *testing.T) {
 	}
 }
 
-// TestWhatIsLeftAlone has a keeper meet groups that it must not kill, beside one that
+// TestWhatIsLeftAlone has a watchdog meet groups that it must not kill, beside one that
 // it must, and which shows that it has come that far.
 func TestWhatIsLeftAlone(t *testing.T) {
 	p := newPlace(t)
@@ -168,7 +168,7 @@ func TestKilledStaysDead(t *testing.T) {
 	late := join()
 	await(t, "the end of one that came late", func() bool { return !late.alive() })
 	page.Release(group)
-	time.Sleep(2 * busyEvery) // the keeper may be in the middle of a look
+	time.Sleep(2 * busyEvery) // the watchdog may be in the middle of a look
 	next := join()
 	time.Sleep(2 * idleEvery)
 	if !next.alive() {

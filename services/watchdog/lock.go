@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ const lockName = "keeper.lock"
 // oneWriter is the lock of the whole file.
 func oneWriter() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK} }
 
-// lock makes this process the one keeper of the run directory for as long as the
+// lock makes this process the one watchdog of the run directory for as long as the
 // file is open. The lock belongs to the open file, so no child and no close of
 // another descriptor ends it, and whether it is held can be asked without taking it.
 func lock(runDir string) (*os.File, error) {
@@ -41,7 +41,7 @@ func openLock(runDir string) (*os.File, error) {
 	return file, nil
 }
 
-// locked says whether a keeper runs.
+// locked says whether a watchdog runs.
 func locked(runDir string) (bool, error) {
 	file, err := openLock(runDir)
 	if err != nil {

@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"vipd/host/cgroup"
 )
 
-// root is the folder below which the keeper may kill.
+// root is the folder below which the watchdog may kill.
 type root struct {
 	path string
 	fd   int

@@ -1,4 +1,4 @@
-package keeper
+package watchdog
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"vipd/testlab/rig"
 )
 
-// This program is a keeper, a daemon or a service when its first argument says so.
+// This program is a watchdog, a daemon or a service when its first argument says so.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -48,7 +48,7 @@ func beKeeper(runDir, root string) int {
 const (
 	daemonLease   = 200 * time.Millisecond
 	daemonRenews  = daemonLease / 10
-	exitKilled    = 10 // the keeper has killed the group
+	exitKilled    = 10 // the watchdog has killed the group
 	exitOtherwise = 1
 )
 
@@ -129,7 +129,7 @@ func (p *place) page() *Page {
 	return page
 }
 
-// options are those of a keeper that ends with the test.
+// options are those of a watchdog that ends with the test.
 func (p *place) options() Options {
 	return Options{
 		RunDir: p.runDir, Root: p.root, Args: []string{"keeper", p.runDir, p.root}, Output: os.Stderr,
@@ -137,7 +137,7 @@ func (p *place) options() Options {
 	}
 }
 
-// ensure makes sure of the keeper.
+// ensure makes sure of the watchdog.
 func (p *place) ensure() Process {
 	p.t.Helper()
 	k, err := Ensure(p.t.Context(), p.options())
