@@ -73,6 +73,7 @@ var house = map[string]room{
 
 // daemonRooms are the packages below vipd/daemon.
 var daemonRooms = map[string]room{
+	"addresses": {5, open},
 	"cluster":   {4, open},
 	"observe":   {5, open},
 	"groups":    {5, open},

@@ -6,6 +6,7 @@ import (
 
 	"vipd/sharedip"
 	"vipd/token"
+	"vipd/vipd/daemon/addresses"
 	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/state"
@@ -49,7 +50,7 @@ func (d *Daemon) found(held map[string][]netip.Prefix, running map[int][]bool, l
 	for i, w := range d.loop.workers {
 		spec := d.loop.machine.Tokens().Spec(i)
 		_, units := running[i]
-		f := node.Found{Token: i, Bits: spec.Bits, Group: d.runnerOf(i) != nil, Up: units || len(held[w.name]) > 0, Record: disk.Record(w.name)}
+		f := node.Found{Token: i, Bits: spec.Bits, Group: d.runnerOf(i) != nil, Up: units || len(held[w.Name()]) > 0, Record: disk.Record(w.Name())}
 		if r, ok := leftOf(left, spec.ID); ok {
 			f.Lease = r.Found()
 		}
@@ -89,25 +90,25 @@ func (d *Daemon) carryOut(a node.BootAction, running map[int][]bool) error {
 }
 
 // removeFound removes an address that may not stay.
-func (d *Daemon) removeFound(w *worker) error {
-	if err := d.hands.Drop(w.name); err != nil {
+func (d *Daemon) removeFound(w *addresses.Worker) error {
+	if err := d.hands.Drop(w.Name()); err != nil {
 		return err
 	}
-	d.log.Info("removed an address whose lease had ended", "token", w.name)
+	d.log.Info("removed an address whose lease had ended", "token", w.Name())
 	return nil
 }
 
 // adopt takes over a token that the daemon before held.
-func (d *Daemon) adopt(w *worker, a node.Adopt) bool {
+func (d *Daemon) adopt(w *addresses.Worker, a node.Adopt) bool {
 	l := d.loop
-	r := leasing.Row{ID: token.ID(w.name), Epoch: a.Lease.Epoch, Expiry: a.Lease.Expiry, Since: a.Lease.Since, Pinned: a.Lease.Pinned}
+	r := leasing.Row{ID: token.ID(w.Name()), Epoch: a.Lease.Epoch, Expiry: a.Lease.Expiry, Since: a.Lease.Since, Pinned: a.Lease.Pinned}
 	l.sender.SetLease(token.Lease{Token: a.Token, Limit: r.Expiry, Epoch: r.Epoch}, r)
-	if err := d.hands.Take(w.name, r.Epoch); err != nil {
-		d.log.Error("could not adopt an address", "token", w.name, "err", err)
+	if err := d.hands.Take(w.Name(), r.Epoch); err != nil {
+		d.log.Error("could not adopt an address", "token", w.Name(), "err", err)
 		l.sender.SetLease(token.Lease{Token: a.Token}, r)
 		return false
 	}
-	l.owns.Store(w.name, a.Token)
+	l.owns.Store(w.Name(), a.Token)
 	l.step(a.Event(d.clocks.Now()))
 	return true
 }
@@ -121,30 +122,34 @@ func leftOf(left []leasing.Row, id uint64) (leasing.Row, bool) {
 	return leasing.Row{}, false
 }
 
+// workerOptions are the surroundings of every worker.
+func (d *Daemon) workerOptions() addresses.WorkerOptions {
+	return addresses.WorkerOptions{Node: d.cluster().Self.Name, Hands: d.hands, Answer: func(ev token.Event) { d.tell(ev) }, Log: d.log}
+}
+
 // syncWorkers gives every token of the machine a worker that knows its configuration,
 // and returns the new ones. A number that has become another token's begins
 // anew; the worker it had has nothing left to do.
-func (l *loop) syncWorkers(c *cluster.View, hands Hands, answer func(any)) (fresh []*worker) {
+func (l *loop) syncWorkers(c *cluster.View, o addresses.WorkerOptions) (fresh []*addresses.Worker) {
 	tokens := l.machine.Tokens()
 	for i := range tokens.Tokens() {
 		name := tokens.Spec(i).Name
 		if i == len(l.workers) {
 			l.workers, l.reason = append(l.workers, nil), append(l.reason, 0)
 		}
-		if old := l.workers[i]; old == nil || old.name != name {
+		if old := l.workers[i]; old == nil || old.Name() != name {
 			if old != nil {
-				close(old.jobs)
+				old.Close()
 			}
 			l.reason[i] = 0
 			delete(l.failed, i)
 			delete(l.fights, i)
 			delete(l.takes, i)
-			l.workers[i] = &worker{number: i, name: name, node: c.Self.Name, hands: hands, answer: answer, log: l.log,
-				jobs: make(chan job, jobsWaiting), hooks: make(chan hookRun, hooksWaiting)}
+			l.workers[i] = addresses.NewWorker(i, name, o)
 			fresh = append(fresh, l.workers[i])
 		}
 		if vip, ok := c.VIP(name); ok {
-			l.workers[i].set(vip)
+			l.workers[i].SetVIP(vip)
 		}
 	}
 	return fresh

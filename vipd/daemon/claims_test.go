@@ -28,7 +28,7 @@ func (h *host) claim(while time.Duration, froms ...sender) {
 func (h *host) takes() {
 	h.pair.t.Helper()
 	for range 5000 {
-		if h.hands.holds(front) {
+		if h.hands.Holds(front) {
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -36,7 +36,7 @@ func (h *host) takes() {
 	h.pair.t.Errorf("%s does not take", h.name)
 }
 
-func (h *host) defences() int { return len(h.hands.after(time.Time{}, "defend")) }
+func (h *host) defences() int { return len(h.hands.After(time.Time{}, "defend")) }
 
 // A stranger's claim that goes on is said at once and then once a minute, with how often
 // it was seen; in status it stays as long as it goes on, and a minute more.

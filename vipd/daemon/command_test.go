@@ -31,30 +31,30 @@ func TestCommands(t *testing.T) {
 			ctx := t.Context()
 			from := time.Now()
 			dry, err := at.d.Move(ctx, control.MoveRequest{Token: front, To: "hist-b", DryRun: true})
-			if err != nil || dry.From != "hist-a" || dry.ExpectedOutageMS <= 0 || dry.Epoch != 0 || len(p.a.hands.after(from, "drop")) != 0 {
+			if err != nil || dry.From != "hist-a" || dry.ExpectedOutageMS <= 0 || dry.Epoch != 0 || len(p.a.hands.After(from, "drop")) != 0 {
 				t.Fatalf("dry run: %+v, %v", dry, err)
 			}
 			epoch := tokenOf(at.d.Status(), front).Epoch
 			m, err := at.d.Move(ctx, control.MoveRequest{Token: front, To: "hist-b"})
-			if err != nil || !p.b.hands.holds(front) || p.a.hands.holds(front) || m.Epoch <= epoch || m.TookMS <= 0 {
+			if err != nil || !p.b.hands.Holds(front) || p.a.hands.Holds(front) || m.Epoch <= epoch || m.TookMS <= 0 {
 				t.Fatalf("move: %+v, %v", m, err)
 			}
 			if s := tokenOf(at.d.Status(), front); s.PinnedTo != "hist-b" {
 				t.Errorf("pinned to %q", s.PinnedTo)
 			}
 			time.Sleep(3 * time.Second)
-			if !p.b.hands.holds(front) {
+			if !p.b.hands.Holds(front) {
 				t.Error("did not stay where it was moved")
 			}
 			back, err := at.d.Release(ctx, control.ReleaseRequest{Token: front})
-			if err != nil || len(back.Moves) != 1 || back.Moves[0].To != "hist-a" || back.Moves[0].Epoch <= m.Epoch || !p.a.hands.holds(front) {
+			if err != nil || len(back.Moves) != 1 || back.Moves[0].To != "hist-a" || back.Moves[0].Epoch <= m.Epoch || !p.a.hands.Holds(front) {
 				t.Fatalf("release: %+v, %v", back, err)
 			}
 			if again, err := at.d.Release(ctx, control.ReleaseRequest{Token: front}); err != nil || !strings.Contains(again.Text, "already") {
 				t.Errorf("second release: %+v, %v", again, err)
 			}
 			out, err := at.d.Suspend(ctx, control.SuspendRequest{Node: "hist-a"})
-			if err != nil || len(out.Moves) != 1 || out.Moves[0].To != "hist-b" || out.Moves[0].Epoch <= back.Moves[0].Epoch || !p.b.hands.holds(front) {
+			if err != nil || len(out.Moves) != 1 || out.Moves[0].To != "hist-b" || out.Moves[0].Epoch <= back.Moves[0].Epoch || !p.b.hands.Holds(front) {
 				t.Fatalf("suspend: %+v, %v", out, err)
 			}
 			if _, err := at.d.Suspend(ctx, control.SuspendRequest{Node: "hist-b"}); code(err) != control.CodeUnsafe || !strings.Contains(err.Error(), "--force") {
@@ -63,7 +63,7 @@ func TestCommands(t *testing.T) {
 			if _, err := at.d.Suspend(ctx, control.SuspendRequest{Node: "hist-b", DryRun: true}); code(err) != control.CodeUnsafe {
 				t.Errorf("dry run of it: %v", err)
 			}
-			if _, err := at.d.Move(ctx, control.MoveRequest{Token: front, To: "hist-a"}); code(err) != control.CodeFailed || !p.b.hands.holds(front) {
+			if _, err := at.d.Move(ctx, control.MoveRequest{Token: front, To: "hist-a"}); code(err) != control.CodeFailed || !p.b.hands.Holds(front) {
 				t.Errorf("a move to a node that is out: %v", err)
 			}
 			if _, err := at.d.Move(ctx, control.MoveRequest{Token: front, To: "hist-a", DryRun: true}); code(err) != control.CodeFailed {
@@ -114,7 +114,7 @@ func TestSuspendOutlivesADaemon(t *testing.T) {
 		p.b.kill()
 		time.Sleep(time.Second)
 		c, err := p.a.d.Suspend(t.Context(), control.SuspendRequest{Node: "hist-a", Force: true})
-		if err != nil || p.a.hands.holds(front) || len(c.Moves) != 0 {
+		if err != nil || p.a.hands.Holds(front) || len(c.Moves) != 0 {
 			t.Fatalf("%+v, %v", c, err)
 		}
 		p.a.kill()

@@ -21,6 +21,7 @@ import (
 	"vipd/sharedip"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/addresses"
 	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/daemon/leasing"
 	"vipd/vipd/daemon/observe"
@@ -76,9 +77,9 @@ type Daemon struct {
 	copies         *copyWatch // nil: none
 	inlet          *inlet
 	parts          []part
-	spawn          func(*worker)   // starts a token's worker; set by Run
-	ended          <-chan struct{} // nobody takes events any more; set by Run
-	askedLast      asked           // by toSay; of the loop's goroutine
+	spawn          func(*addresses.Worker) // starts a token's worker; set by Run
+	ended          <-chan struct{}         // nobody takes events any more; set by Run
+	askedLast      asked                   // by toSay; of the loop's goroutine
 
 	alarms *observe.Alarms
 	mu     sync.Mutex
@@ -88,7 +89,7 @@ type Daemon struct {
 
 // allHands are what the daemon asks of sharedip.Hands.
 type allHands interface {
-	Hands
+	addresses.Hands
 	Configure([]sharedip.Set) error
 	Check() []error
 	Held() (map[string][]netip.Prefix, error)

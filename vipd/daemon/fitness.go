@@ -10,6 +10,7 @@ import (
 	"vipd/lease"
 	"vipd/sharedip"
 	"vipd/token"
+	"vipd/vipd/daemon/addresses"
 )
 
 // updateEligibility tells the machine of each token what speaks against this host.
@@ -44,7 +45,7 @@ func reasonOf(err error) token.Reason {
 
 // against returns what speaks against this host for one token, and the first of it in
 // words.
-func (l *loop) against(i int, w *worker) (r token.Reason, why string) {
+func (l *loop) against(i int, w *addresses.Worker) (r token.Reason, why string) {
 	note := func(reason token.Reason, text string) {
 		if r |= reason; why == "" {
 			why = text
@@ -53,13 +54,13 @@ func (l *loop) against(i int, w *worker) (r token.Reason, why string) {
 	if l.diskRefuses && l.needsRecord(i) {
 		note(token.NoEpoch, "")
 	}
-	if w.group() {
+	if w.IsGroup() {
 		return r, why
 	}
 	if l.lacking != nil {
 		note(token.Unable, l.lacking.Error())
 	}
-	if err := l.reachable(i, w.name); err != nil {
+	if err := l.reachable(i, w.Name()); err != nil {
 		note(reasonOf(err), err.Error())
 	}
 	now := time.Now()
@@ -139,7 +140,7 @@ func (l *loop) lost(name string, err error) {
 	}
 	v := l.machine.Tokens().Status(l.Now(), i)
 	if v.Phase == token.Taking || v.Phase == token.Holding {
-		l.handle(acquireFailed{token.Failed{Token: i, Epoch: v.Epoch}, err})
+		l.handle(addresses.Failed{Failed: token.Failed{Token: i, Epoch: v.Epoch}, Err: err})
 	}
 }
 
@@ -167,7 +168,7 @@ const fightPause = time.Minute
 
 func (l *loop) onContested(name string) {
 	for i, w := range l.workers {
-		if w != nil && w.name == name {
+		if w != nil && w.Name() == name {
 			l.fights[i] = time.Now().Add(fightPause)
 			l.updateEligibility()
 			time.AfterFunc(fightPause+time.Second, func() { l.tell(linksChanged{}) })

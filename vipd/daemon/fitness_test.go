@@ -26,10 +26,10 @@ func TestFailedTakeEndsWhereItCanBeServed(t *testing.T) {
 				p := newPair(t, pairConfig)
 				p.settle()
 				p.a.kill()
-				p.a.hands.set(front, false)
+				p.a.hands.Set(front, false)
 				p.until(p.b, front)
-				p.a.hands.change(func() {
-					p.a.hands.refuse = map[string]error{"take": fmt.Errorf("add 192.0.2.10, interface eth0: %w", refused)}
+				p.a.hands.Change(func() {
+					p.a.hands.Refuse = map[string]error{"take": fmt.Errorf("add 192.0.2.10, interface eth0: %w", refused)}
 				})
 				began := time.Now()
 				p.a.boot()
@@ -38,11 +38,11 @@ func TestFailedTakeEndsWhereItCanBeServed(t *testing.T) {
 				down := time.Duration(0)
 				for range watched / (10 * time.Millisecond) {
 					time.Sleep(10 * time.Millisecond)
-					if !p.b.hands.holds(front) {
+					if !p.b.hands.Holds(front) {
 						down += 10 * time.Millisecond
 					}
 				}
-				takes := len(p.a.hands.after(began, "take"))
+				takes := len(p.a.hands.After(began, "take"))
 				if takes == 0 || takes > 8 {
 					t.Errorf("a tried %d times in %v, want from 1 to 8", takes, watched)
 				}
@@ -57,9 +57,9 @@ func TestFailedTakeEndsWhereItCanBeServed(t *testing.T) {
 				if text := fmt.Sprint(p.a.d.Status().Tokens[0].Eligible); !strings.Contains(text, refused.Error()) {
 					t.Errorf("status does not say why: %s", text)
 				}
-				p.a.hands.change(func() { p.a.hands.refuse = nil })
+				p.a.hands.Change(func() { p.a.hands.Refuse = nil })
 				for range 2 * distrustMost / time.Second {
-					if p.a.hands.holds(front) {
+					if p.a.hands.Holds(front) {
 						break
 					}
 					time.Sleep(time.Second)
@@ -80,22 +80,22 @@ func TestFailedTakeOfTheOnlyHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
-		p.b.hands.change(func() { p.b.hands.refuse = map[string]error{"take": unix.ENOBUFS} })
+		p.b.hands.Change(func() { p.b.hands.Refuse = map[string]error{"take": unix.ENOBUFS} })
 		p.a.kill()
-		p.a.hands.set(front, false)
+		p.a.hands.Set(front, false)
 		time.Sleep(20 * time.Minute)
-		p.b.hands.change(func() { p.b.hands.refuse = nil })
+		p.b.hands.Change(func() { p.b.hands.Refuse = nil })
 		for range 31 {
 			time.Sleep(time.Second)
 		}
-		if !p.b.hands.holds(front) {
+		if !p.b.hands.Holds(front) {
 			t.Fatal("it does not try again")
 		}
-		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.EPERM} })
+		p.a.hands.Change(func() { p.a.hands.Refuse = map[string]error{"take": unix.EPERM} })
 		p.a.boot()
 		p.a.d.tell(token.NetworkForwarding{})
 		time.Sleep(5 * time.Minute)
-		if !p.b.hands.holds(front) {
+		if !p.b.hands.Holds(front) {
 			t.Error("it was taken from the host that can")
 		}
 		if e := p.b.d.Status().Tokens[0].Eligible; !e[1].Fit {
@@ -117,7 +117,7 @@ func TestRightsLostWhileRunning(t *testing.T) {
 				other = p.a
 			}
 			loses.deny(unix.EPERM)
-			loses.hands.change(func() { loses.hands.refuse = map[string]error{"take": unix.EPERM, "renew": unix.EPERM} })
+			loses.hands.Change(func() { loses.hands.Refuse = map[string]error{"take": unix.EPERM, "renew": unix.EPERM} })
 			time.Sleep(2 * againEvery)
 			p.until(other, front)
 			for _, h := range []*host{p.a, p.b} {
@@ -130,11 +130,11 @@ func TestRightsLostWhileRunning(t *testing.T) {
 			}
 			tried := time.Now()
 			time.Sleep(10 * time.Minute)
-			if n := len(loses.hands.after(tried, "take")); n != 0 {
+			if n := len(loses.hands.After(tried, "take")); n != 0 {
 				t.Errorf("%s has no right and tried %d times", loses.name, n)
 			}
 			loses.deny(nil)
-			loses.hands.change(func() { loses.hands.refuse = nil })
+			loses.hands.Change(func() { loses.hands.Refuse = nil })
 			time.Sleep(2 * againEvery)
 			p.until(p.a, front)
 			if text := alarms(p.a) + alarms(p.b); text != "" {
@@ -153,11 +153,11 @@ func TestAddressThatCantBePutBack(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
 		time.Sleep(time.Second)
-		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.EACCES} })
+		p.a.hands.Change(func() { p.a.hands.Refuse = map[string]error{"take": unix.EACCES} })
 		p.a.d.onAddressEvent(sharedip.AddressLost{Token: front, Prefix: netip.MustParsePrefix("192.0.2.10/24"), Err: unix.EACCES})
 		p.until(p.b, front)
 		time.Sleep(time.Minute)
-		if !p.b.hands.holds(front) {
+		if !p.b.hands.Holds(front) {
 			t.Error("it does not stay where it can be")
 		}
 	})
@@ -172,14 +172,14 @@ func TestLeaseThatCantBeWritten(t *testing.T) {
 		p.a.d.leaseRefused(token.ID(front), false, unix.ENOBUFS) // the lease goes on
 		p.a.d.leaseRefused(token.ID("vip:other"), true, unix.ENOBUFS)
 		time.Sleep(time.Second)
-		if !p.a.hands.holds(front) {
+		if !p.a.hands.Holds(front) {
 			t.Fatal("it let go while its lease lasts")
 		}
 		p.a.d.leaseRefused(token.ID(front), true, unix.ENOBUFS)
 		p.until(p.b, front)
-		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": unix.ENOBUFS} })
+		p.a.hands.Change(func() { p.a.hands.Refuse = map[string]error{"take": unix.ENOBUFS} })
 		time.Sleep(time.Minute)
-		if !p.b.hands.holds(front) {
+		if !p.b.hands.Holds(front) {
 			t.Error("it does not stay where its lease can be written")
 		}
 	})
@@ -198,7 +198,7 @@ func TestLeaseThatIsNotInForce(t *testing.T) {
 		time.Sleep(openFor / 2)
 		p.a.d.tell(leaseState{"filter out of eth0", nil})
 		time.Sleep(time.Minute)
-		if !p.a.hands.holds(front) {
+		if !p.a.hands.Holds(front) {
 			t.Fatal("a short gap moved it")
 		}
 		p.a.d.tell(leaseState{"filter out of eth0", unix.EPERM})
@@ -208,10 +208,10 @@ func TestLeaseThatIsNotInForce(t *testing.T) {
 			t.Errorf("status does not say why: %v", e)
 		}
 		p.b.kill()
-		p.b.hands.set(front, false)
+		p.b.hands.Set(front, false)
 		p.until(p.a, front)
 		time.Sleep(time.Minute)
-		if !p.a.hands.holds(front) {
+		if !p.a.hands.Holds(front) {
 			t.Error("alone it let go")
 		}
 		p.b.boot()
@@ -233,7 +233,7 @@ func TestDiskThatRefusesAndTokensWithARecord(t *testing.T) {
 			h.d.tell(diskState{true})
 		}
 		time.Sleep(time.Minute)
-		if !p.a.hands.holds(front) {
+		if !p.a.hands.Holds(front) {
 			t.Error("what was held was dropped")
 		}
 		for _, e := range p.b.d.Status().Tokens[0].Eligible {

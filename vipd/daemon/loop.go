@@ -15,6 +15,7 @@ import (
 	"vipd/services"
 	"vipd/token"
 	"vipd/vipd/control"
+	"vipd/vipd/daemon/addresses"
 	"vipd/vipd/daemon/cluster"
 	"vipd/vipd/daemon/groups"
 	"vipd/vipd/daemon/leasing"
@@ -29,11 +30,6 @@ const eventsWaiting = 1024
 
 // Events of the daemon's own, beside those of node.Machine.
 type (
-	// acquireFailed is a token.Failed with what the hands said.
-	acquireFailed struct {
-		token.Failed
-		err error
-	}
 	// callOnLoop runs f on the loop, between two steps.
 	callOnLoop struct{ f func() }
 	// linksChanged says that carriers or interfaces have changed.
@@ -83,7 +79,7 @@ type loop struct {
 	editions     map[uint8]uint32            // of the claims seen last, by peer
 	edition      uint32                      // the same of our own
 	watched      clock.Instant               // changes of holder were looked for
-	workers      []*worker                   // by the token's number
+	workers      []*addresses.Worker         // by the token's number
 	runners      map[int]*groups.GroupRunner // by the group's number
 	tell         func(any)                   // an event to this loop, from elsewhere
 	ready        func(name string) error
@@ -161,8 +157,8 @@ func (l *loop) handle(ev any) {
 	case addressLost:
 		l.lost(ev.name, ev.err)
 	case leaseLost:
-		if i := slices.IndexFunc(l.workers, func(w *worker) bool { return w != nil && token.ID(w.name) == ev.id }); i >= 0 {
-			l.lost(l.workers[i].name, ev.err)
+		if i := slices.IndexFunc(l.workers, func(w *addresses.Worker) bool { return w != nil && token.ID(w.Name()) == ev.id }); i >= 0 {
+			l.lost(l.workers[i].Name(), ev.err)
 		}
 	case leaseState:
 		l.setLeaseState(ev.what, ev.err)
@@ -174,7 +170,7 @@ func (l *loop) handle(ev any) {
 		l.updateEligibility()
 	case journalEvent:
 		l.journal.Add(ev.event)
-	case token.Up, token.Down, acquireFailed, answered, peerAsks, proved:
+	case token.Up, token.Down, addresses.Failed, answered, peerAsks, proved:
 		if list := l.gather(ev); len(list) > 0 {
 			l.step(list)
 		}
@@ -208,9 +204,9 @@ func (l *loop) handed(list token.Batch, ev any) token.Batch {
 		return append(list, ev)
 	case token.Down:
 		return append(list, ev)
-	case acquireFailed:
-		l.doubt(ev.err)
-		l.distrust(ev.Token, ev.err)
+	case addresses.Failed:
+		l.doubt(ev.Err)
+		l.distrust(ev.Token, ev.Err)
 		return append(list, ev.Failed)
 	case answered, peerAsks, proved:
 		if e := l.network(ev); e != nil {
@@ -293,14 +289,14 @@ func (l *loop) watch(ev node.Event) {
 	l.edition, l.watched = own, now
 	for i, w := range l.workers {
 		if w != nil {
-			l.moves.Seen(w.name, l.machine.Tokens().Active(now, i))
+			l.moves.Seen(w.Name(), l.machine.Tokens().Active(now, i))
 		}
 	}
 }
 
 // number finds a token by its name, −1 if there is none.
 func (l *loop) number(name string) int {
-	return slices.IndexFunc(l.workers, func(w *worker) bool { return w != nil && w.name == name })
+	return slices.IndexFunc(l.workers, func(w *addresses.Worker) bool { return w != nil && w.Name() == name })
 }
 
 // confirm tells the seal which session of a peer is the live one, and the disk of
@@ -337,24 +333,24 @@ func (l *loop) do(a node.Action) {
 	case *token.Leases:
 		l.sender.SetLeases(a.List, l.machine.Tokens().Pinned)
 	case token.Acquire:
-		l.owns.Store(l.workers[a.Token].name, a.Token)
+		l.owns.Store(l.workers[a.Token].Name(), a.Token)
 		l.journal.Acquire(a)
 		l.warnOfTake(a)
-		if !l.workers[a.Token].group() {
-			l.workers[a.Token].ask(job{take: true, epoch: a.Epoch})
+		if !l.workers[a.Token].IsGroup() {
+			l.workers[a.Token].Take(a.Epoch)
 		}
 	case token.Drop:
-		l.owns.Delete(l.workers[a.Token].name)
+		l.owns.Delete(l.workers[a.Token].Name())
 		l.journal.Drop(a)
-		if !l.workers[a.Token].group() {
-			l.workers[a.Token].ask(job{epoch: a.Epoch})
+		if !l.workers[a.Token].IsGroup() {
+			l.workers[a.Token].Drop(a.Epoch)
 		}
 	case services.Action:
 		l.service(a)
 	case token.Probe:
 		l.ask(a.Token)
 	case token.Announce:
-		l.workers[a.Token].hands.Announce(l.workers[a.Token].name)
+		l.workers[a.Token].Announce()
 	case token.PersistRecord:
 		l.writer.Enqueue(state.Record{Name: l.machine.Tokens().Spec(a.Token).Name, PersistRecord: a})
 	case token.ReserveEpochs:

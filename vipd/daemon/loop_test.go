@@ -27,11 +27,11 @@ func TestTakesAfterOneDeadTime(t *testing.T) {
 		killed := time.Now()
 		p.a.kill()
 		time.Sleep(time.Second)
-		takes := p.b.hands.after(killed, "take")
+		takes := p.b.hands.After(killed, "take")
 		if len(takes) != 1 {
 			t.Fatalf("took %d times, want once", len(takes))
 		}
-		if silence := takes[0].at.Sub(p.b.arrived); silence != dead {
+		if silence := takes[0].At.Sub(p.b.arrived); silence != dead {
 			t.Errorf("took %v after the last message, want exactly %v", silence, dead)
 		}
 		if !slices.Contains(p.b.texts(), "vip:front taking from hist-a (peer-silent)") {
@@ -60,10 +60,10 @@ func TestWedgedLoopFallsSilent(t *testing.T) {
 		if p.a.d.page.Expiry(0) != lease {
 			t.Error("the lease was renewed without the loop")
 		}
-		if n := len(p.a.hands.after(quiet, "renew")); n != 0 {
+		if n := len(p.a.hands.After(quiet, "renew")); n != 0 {
 			t.Errorf("the kernel's lifetime was renewed %d times without the loop", n)
 		}
-		if !p.b.hands.holds(front) {
+		if !p.b.hands.Holds(front) {
 			t.Error("the other host did not take")
 		}
 		status := p.a.d.Status()
@@ -79,7 +79,7 @@ func TestWedgedLoopFallsSilent(t *testing.T) {
 		freed := time.Now()
 		close(wedge)
 		time.Sleep(10 * time.Millisecond)
-		if deeds := p.a.hands.after(freed, "take", "drop", "announce", "renew"); len(deeds) == 0 || deeds[0].what != "drop" {
+		if deeds := p.a.hands.After(freed, "take", "drop", "announce", "renew"); len(deeds) == 0 || deeds[0].What != "drop" {
 			t.Errorf("did %v first, want to drop", deeds)
 		}
 		p.settle() // the higher priority, by an agreed move
@@ -100,7 +100,7 @@ func TestStopResignsInOrder(t *testing.T) {
 		}
 		p.a.end <- nil
 		time.Sleep(time.Second)
-		dropped, taken := p.a.hands.after(asked, "drop"), p.b.hands.after(asked, "take")
+		dropped, taken := p.a.hands.After(asked, "drop"), p.b.hands.After(asked, "take")
 		if len(dropped) != 1 || len(taken) != 1 {
 			t.Fatalf("dropped %d, taken %d times", len(dropped), len(taken))
 		}
@@ -111,10 +111,10 @@ func TestStopResignsInOrder(t *testing.T) {
 				break
 			}
 		}
-		if told.Before(dropped[0].at) || taken[0].at.Before(told) {
-			t.Errorf("dropped at %v, told at %v, taken at %v", dropped[0].at.Sub(asked), told.Sub(asked), taken[0].at.Sub(asked))
+		if told.Before(dropped[0].At) || taken[0].At.Before(told) {
+			t.Errorf("dropped at %v, told at %v, taken at %v", dropped[0].At.Sub(asked), told.Sub(asked), taken[0].At.Sub(asked))
 		}
-		if took := taken[0].at.Sub(asked); took > interval {
+		if took := taken[0].At.Sub(asked); took > interval {
 			t.Errorf("the peer took after %v; it must not wait for silence", took)
 		}
 	})
@@ -156,10 +156,10 @@ func TestRestartAdopts(t *testing.T) {
 				if grown := *after.SinceMS - *before.SinceMS; grown < 1000 {
 					t.Errorf("the tenure grew by %v ms only: it was broken", grown)
 				}
-				if deeds := p.a.hands.after(from, "drop"); len(deeds) != 0 {
+				if deeds := p.a.hands.After(from, "drop"); len(deeds) != 0 {
 					t.Errorf("dropped %v", deeds)
 				}
-				if deeds := p.b.hands.after(from, "take"); len(deeds) != 0 {
+				if deeds := p.b.hands.After(from, "take"); len(deeds) != 0 {
 					t.Errorf("the peer took %v", deeds)
 				}
 			})
@@ -179,7 +179,7 @@ func TestLateRestartRejoins(t *testing.T) {
 		time.Sleep(time.Second)
 		p.a.boot()
 		time.Sleep(2 * time.Second)
-		if deeds := p.a.hands.after(from, "take", "drop", "announce"); len(deeds) != 1 || deeds[0].what != "drop" {
+		if deeds := p.a.hands.After(from, "take", "drop", "announce"); len(deeds) != 1 || deeds[0].What != "drop" {
 			t.Errorf("did %v, want one drop", deeds)
 		}
 		for _, s := range p.a.messages(from) {
@@ -188,7 +188,7 @@ func TestLateRestartRejoins(t *testing.T) {
 				break
 			}
 		}
-		if !p.b.hands.holds(front) {
+		if !p.b.hands.Holds(front) {
 			t.Error("the other host lost it")
 		}
 	})
@@ -204,20 +204,20 @@ func TestOneSecondCutMovesNothing(t *testing.T) {
 		from := time.Now()
 		p.setCut(true)
 		time.Sleep(time.Second)
-		if !p.a.hands.holds(front) || !p.b.hands.holds(front) {
+		if !p.a.hands.Holds(front) || !p.b.hands.Holds(front) {
 			t.Error("both are to hold during a total cut")
 		}
 		p.setCut(false)
 		p.settle()
 		time.Sleep(time.Second)
-		if deeds := p.a.hands.after(from, "drop"); len(deeds) != 0 {
+		if deeds := p.a.hands.After(from, "drop"); len(deeds) != 0 {
 			t.Errorf("the holder dropped: %v", deeds)
 		}
-		if deeds := p.b.hands.after(from, "take", "drop"); len(deeds) != 2 {
+		if deeds := p.b.hands.After(from, "take", "drop"); len(deeds) != 2 {
 			t.Errorf("the other did %v, want a take and a drop", deeds)
 		}
-		a := p.a.hands.after(from, "announce")
-		if b := p.b.hands.after(from, "announce"); len(a) == 0 || len(b) > 0 && !b[len(b)-1].at.Before(a[len(a)-1].at) {
+		a := p.a.hands.After(from, "announce")
+		if b := p.b.hands.After(from, "announce"); len(a) == 0 || len(b) > 0 && !b[len(b)-1].At.Before(a[len(a)-1].At) {
 			t.Error("the last announcement is not the holder's")
 		}
 	})
@@ -241,13 +241,13 @@ func TestHandsThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
-		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"take": errors.New("no room")} })
+		p.a.hands.Change(func() { p.a.hands.Refuse = map[string]error{"take": errors.New("no room")} })
 		p.a.kill()
-		p.a.hands.set(front, false) // its lifetime ends
+		p.a.hands.Set(front, false) // its lifetime ends
 		time.Sleep(time.Second)
 		p.a.boot()
 		time.Sleep(time.Second)
-		if !p.b.hands.holds(front) {
+		if !p.b.hands.Holds(front) {
 			t.Fatal("nobody holds")
 		}
 		status := tokenOf(p.a.d.Status(), front)

@@ -38,7 +38,7 @@ const answerTime = 20 * time.Millisecond
 // ask asks the network who has the token's addresses.
 func (l *loop) ask(i int) {
 	now := l.Now()
-	if _, err := l.workers[i].hands.Ask(l.workers[i].name); err == nil {
+	if l.workers[i].Ask() == nil {
 		l.asked[i] = now
 	}
 }
@@ -140,7 +140,7 @@ func (l *loop) warnOfAnswerer(i int) {
 	if known {
 		return
 	}
-	l.journal.Add(l.journal.Event("alarm", "%s: %s", l.workers[i].name, blockedText(l.Clocks, *b)))
+	l.journal.Add(l.journal.Event("alarm", "%s: %s", l.workers[i].Name(), blockedText(l.Clocks, *b)))
 }
 
 // blockedText says what a take waits for.
@@ -156,7 +156,7 @@ func (l *loop) warnOfTake(a token.Acquire) {
 	if !answered || a.Cause != token.PeerSilent || l.Now().Sub(b.last) >= l.dead {
 		return
 	}
-	name, from := l.workers[a.Token].name, l.names().NodeName(a.From)
+	name, from := l.workers[a.Token].Name(), l.names().NodeName(a.From)
 	if from == "" {
 		from = "the last holder"
 	}

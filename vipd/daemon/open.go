@@ -233,6 +233,6 @@ func (d *Daemon) build(stream seal.Stream, opener *seal.Opener, out leasing.Tran
 	l.forwarding = forwardingCheck{since: map[int]time.Time{}, heard: d.hands.Heard, most: c.Settings.StartWait}
 	d.inbox = &inbox{Clocks: d.clocks, opener: l.opener, refuse: d.refused, bad: d.malformed, self: c.Self.Slot, own: stream.Session, twin: d.twin}
 	l.doubt = d.doubtRights
-	l.syncWorkers(c, d.hands, d.tell)
+	l.syncWorkers(c, d.workerOptions())
 	d.startGroups()
 }

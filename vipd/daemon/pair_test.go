@@ -3,12 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,7 +16,7 @@ import (
 	"vipd/heartbeat/clock"
 	"vipd/host/boot"
 	"vipd/seal"
-	"vipd/sharedip"
+	"vipd/testlab/standin"
 	"vipd/token"
 	"vipd/vipd/config"
 	"vipd/vipd/control"
@@ -61,7 +58,7 @@ type host struct {
 	pair  *pair
 	name  string
 	dir   string
-	hands *fakeHands
+	hands *standin.Addresses
 
 	d       *Daemon
 	live    atomic.Pointer[Daemon] // the same, for the wire
@@ -99,7 +96,7 @@ func (p *pair) close() {
 }
 
 func (p *pair) host(name, text string) *host {
-	h := &host{pair: p, name: name, dir: p.t.TempDir(), hands: &fakeHands{up: map[string]bool{}}}
+	h := &host{pair: p, name: name, dir: p.t.TempDir(), hands: &standin.Addresses{Up: map[string]bool{}}}
 	h.write(text)
 	return h
 }
@@ -245,147 +242,6 @@ func (p *pair) setCut(on bool) {
 	p.cut = on
 }
 
-// deed is one thing that the hands did.
-type deed struct {
-	at    time.Time
-	what  string // take, drop, announce, renew
-	token string
-	epoch uint64
-}
-
-// fakeHands are a kernel that does at once what it is asked, unless told otherwise.
-type fakeHands struct {
-	mu       sync.Mutex
-	deeds    []deed
-	up       map[string]bool
-	sets     []sharedip.Set
-	refuse   map[string]error // by verb
-	hold     chan struct{}    // take and drop wait for it
-	unfit    error            // Ready's answer
-	stations []sharedip.Station
-}
-
-func (f *fakeHands) did(what, name string, epoch uint64) error {
-	f.mu.Lock()
-	hold := f.hold
-	f.mu.Unlock()
-	if hold != nil && (what == "take" || what == "drop") {
-		<-hold
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.deeds = append(f.deeds, deed{time.Now(), what, name, epoch})
-	return f.refuse[what]
-}
-
-func (f *fakeHands) Take(name string, epoch uint64) error {
-	err := f.did("take", name, epoch)
-	f.set(name, err == nil)
-	return err
-}
-
-func (f *fakeHands) Drop(name string) error {
-	err := f.did("drop", name, 0)
-	if err == nil {
-		f.set(name, false)
-	}
-	return err
-}
-
-func (f *fakeHands) set(name string, up bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.up[name] = up
-}
-
-// Ask finds nobody: no answer ever comes.
-func (f *fakeHands) Ask(name string) (time.Time, error) { return time.Now(), f.did("ask", name, 0) }
-func (f *fakeHands) Heard(string) time.Time             { return time.Now() }
-
-func (f *fakeHands) Announce(name string) { f.did("announce", name, 0) }
-func (f *fakeHands) Renew() error         { return f.did("renew", "", 0) }
-func (f *fakeHands) Check() []error       { return nil }
-func (f *fakeHands) Close()               {}
-
-func (f *fakeHands) Configure(sets []sharedip.Set) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.sets = slices.Clone(sets)
-	owner := map[netip.Addr]string{}
-	for _, s := range sets {
-		for _, a := range s.Addresses {
-			if other := owner[a.Prefix.Addr()]; other != "" {
-				return fmt.Errorf("%s belongs to %s and %s", a.Prefix.Addr(), other, s.Token)
-			}
-			owner[a.Prefix.Addr()] = s.Token
-		}
-	}
-	return nil
-}
-
-func (f *fakeHands) Ready(name string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !slices.ContainsFunc(f.sets, func(s sharedip.Set) bool { return s.Token == name }) {
-		return fmt.Errorf("%s: no such token", name)
-	}
-	return f.unfit
-}
-
-func (f *fakeHands) Glance()     {}
-func (f *fakeHands) Carried(int) {}
-
-func (f *fakeHands) Defend(name string, _ netip.Addr) { f.did("defend", name, 0) }
-
-func (f *fakeHands) Stations() []sharedip.Station {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stations
-}
-
-func (f *fakeHands) Held() (map[string][]netip.Prefix, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	held := map[string][]netip.Prefix{}
-	for name, up := range f.up {
-		if up {
-			held[name] = make([]netip.Prefix, 1)
-		}
-	}
-	return held, nil
-}
-
-// configured are the sets that the hands were given last.
-func (f *fakeHands) configured() []sharedip.Set {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.sets)
-}
-
-func (f *fakeHands) holds(name string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.up[name]
-}
-
-// after returns what was done since, but for renewals.
-func (f *fakeHands) after(since time.Time, what ...string) (list []deed) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, d := range f.deeds {
-		if !d.at.Before(since) && slices.Contains(what, d.what) {
-			list = append(list, d)
-		}
-	}
-	return list
-}
-
-func (f *fakeHands) change(how func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	how()
-}
-
 // settle lets the pair run until the first host holds.
 func (p *pair) settle() {
 	p.t.Helper()
@@ -400,7 +256,7 @@ func (p *pair) until(h *host, name string) {
 		other = p.b
 	}
 	for range 5000 {
-		if h.hands.holds(name) && !other.hands.holds(name) {
+		if h.hands.Holds(name) && !other.hands.Holds(name) {
 			return
 		}
 		time.Sleep(time.Millisecond)

@@ -88,7 +88,7 @@ func (d *Daemon) reload(settings config.Settings) error {
 	l := d.loop
 	change := node.Reload{Tokens: next.TokenSpecs(), Services: next.Services(), Digest: settings.Digest()}
 	actions := l.decide(change)
-	fresh := l.syncWorkers(next, d.hands, d.tell)
+	fresh := l.syncWorkers(next, d.workerOptions())
 	err := d.configure() // before anything is taken or dropped by the new names
 	for _, w := range fresh {
 		d.spawn(w)

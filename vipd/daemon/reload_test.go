@@ -82,7 +82,7 @@ func TestReloadOfABadFile(t *testing.T) {
 		if strings.Contains(alarms(p.a), "taken over") {
 			t.Errorf("the alarm stays: %s", alarms(p.a))
 		}
-		if deeds := append(p.a.hands.after(from, "take", "drop"), p.b.hands.after(from, "take", "drop")...); len(deeds) != 0 {
+		if deeds := append(p.a.hands.After(from, "take", "drop"), p.b.hands.After(from, "take", "drop")...); len(deeds) != 0 {
 			t.Errorf("something moved: %v", deeds)
 		}
 	})
@@ -103,24 +103,24 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 		for _, h := range []*host{p.a, p.b} {
 			h.hup(moved)
 		}
-		if !slices.ContainsFunc(p.a.hands.configured(), func(s sharedip.Set) bool {
+		if !slices.ContainsFunc(p.a.hands.Configured(), func(s sharedip.Set) bool {
 			return s.Token == back && s.Addresses[0].Prefix.Addr().String() == "192.0.2.21"
 		}) {
-			t.Errorf("the hands have %v", p.a.hands.configured())
+			t.Errorf("the hands have %v", p.a.hands.Configured())
 		}
 		for _, h := range []*host{p.a, p.b} {
 			h.hup(pairConfig)
 		}
-		if p.a.hands.holds(back) || len(p.a.hands.configured()) != 1 {
-			t.Errorf("removed, but held %v, known to the hands %v", p.a.hands.holds(back), p.a.hands.configured())
+		if p.a.hands.Holds(back) || len(p.a.hands.Configured()) != 1 {
+			t.Errorf("removed, but held %v, known to the hands %v", p.a.hands.Holds(back), p.a.hands.Configured())
 		}
 		if s := p.a.d.Status(); len(s.Tokens) != 1 {
 			t.Errorf("status has %d tokens", len(s.Tokens))
 		}
 		for _, h := range []*host{p.a, p.b} {
-			for _, d := range h.hands.after(from, "take", "drop") {
-				if d.token == front {
-					t.Errorf("%s: %s of a vip that did not change", h.name, d.what)
+			for _, d := range h.hands.After(from, "take", "drop") {
+				if d.Token == front {
+					t.Errorf("%s: %s of a vip that did not change", h.name, d.What)
 				}
 			}
 		}
@@ -142,8 +142,8 @@ func TestReloadRenamesAHeldVIP(t *testing.T) {
 			h.d.tell(callOnLoop{func() { take() }})
 		}
 		p.until(p.a, "vip:main")
-		deeds := p.a.hands.after(from, "take", "drop")
-		if len(deeds) != 2 || deeds[0].what != "drop" || deeds[0].token != front || deeds[1].what != "take" {
+		deeds := p.a.hands.After(from, "take", "drop")
+		if len(deeds) != 2 || deeds[0].What != "drop" || deeds[0].Token != front || deeds[1].What != "take" {
 			t.Errorf("did %v, want a drop of the old and a take of the new", deeds)
 		}
 		if text := alarms(p.a); strings.Contains(text, "belongs to") {
@@ -159,24 +159,24 @@ func TestReloadHandsAnAddressOver(t *testing.T) {
 		p.settle()
 		p.until(p.a, back)
 		time.Sleep(time.Second)
-		p.a.hands.change(func() { p.a.hands.refuse = map[string]error{"drop": errors.New("busy")} })
+		p.a.hands.Change(func() { p.a.hands.Refuse = map[string]error{"drop": errors.New("busy")} })
 		from := time.Now()
 		p.a.hup(strings.Replace(pairConfig, "[vip.front]", "[vip.back]", 1))
 		address := func(name string) string {
-			i := slices.IndexFunc(p.a.hands.configured(), func(s sharedip.Set) bool { return s.Token == name })
-			return p.a.hands.configured()[i].Addresses[0].Prefix.Addr().String()
+			i := slices.IndexFunc(p.a.hands.Configured(), func(s sharedip.Set) bool { return s.Token == name })
+			return p.a.hands.Configured()[i].Addresses[0].Prefix.Addr().String()
 		}
 		if address(front) != "192.0.2.10" || address(back) != "192.0.2.20" {
-			t.Errorf("the hands have %v while the old name can't be dropped", p.a.hands.configured())
+			t.Errorf("the hands have %v while the old name can't be dropped", p.a.hands.Configured())
 		}
-		p.a.hands.change(func() { p.a.hands.refuse = nil })
+		p.a.hands.Change(func() { p.a.hands.Refuse = nil })
 		time.Sleep(time.Second)
-		if len(p.a.hands.configured()) != 1 || address(back) != "192.0.2.10" {
-			t.Errorf("the hands have %v in the end", p.a.hands.configured())
+		if len(p.a.hands.Configured()) != 1 || address(back) != "192.0.2.10" {
+			t.Errorf("the hands have %v in the end", p.a.hands.Configured())
 		}
-		for _, d := range p.a.hands.after(from, "take", "drop") {
-			if d.token == back {
-				t.Errorf("%s of %s, which stays", d.what, back)
+		for _, d := range p.a.hands.After(from, "take", "drop") {
+			if d.Token == back {
+				t.Errorf("%s of %s, which stays", d.What, back)
 			}
 		}
 	})
@@ -188,10 +188,10 @@ func TestReloadAddsAVIPThatIsTakenAtOnce(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
 		p.a.hup(twoConfig + "allow_multiple = true\n")
-		if !p.a.hands.holds(back) {
+		if !p.a.hands.Holds(back) {
 			t.Error("not taken")
 		}
-		if deeds := p.a.hands.after(time.Time{}, "take"); len(deeds) != 2 {
+		if deeds := p.a.hands.After(time.Time{}, "take"); len(deeds) != 2 {
 			t.Errorf("took %v", deeds)
 		}
 	})
@@ -216,7 +216,7 @@ func TestANumberThatIsReusedIsJudgedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, pairConfig)
 		p.settle()
-		p.a.hands.change(func() { p.a.hands.unfit = errors.New("no carrier") })
+		p.a.hands.Change(func() { p.a.hands.Unfit = errors.New("no carrier") })
 		p.a.d.tell(linksChanged{})
 		p.until(p.b, front)
 		from := time.Now()
@@ -224,7 +224,7 @@ func TestANumberThatIsReusedIsJudgedAnew(t *testing.T) {
 		p.a.hup(renamed)
 		p.b.hup(renamed)
 		p.until(p.b, "vip:main")
-		if deeds := p.a.hands.after(from, "take"); len(deeds) != 0 {
+		if deeds := p.a.hands.After(from, "take"); len(deeds) != 0 {
 			t.Errorf("took %v without a cable", deeds)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"vipd/host/boot"
 	"vipd/sharedip"
 	"vipd/token"
+	"vipd/vipd/daemon/addresses"
 	"vipd/vipd/daemon/preflight"
 	"vipd/vipd/node"
 )
@@ -25,9 +26,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.loop.leaving = leave
 	d.ended = running.Done()
 	var parts, hooks sync.WaitGroup
-	d.spawn = func(w *worker) {
-		parts.Go(func() { w.run(running) })
-		hooks.Go(func() { runHooks(w.hooks, d.hookTrouble(w.name)) })
+	d.spawn = func(w *addresses.Worker) {
+		parts.Go(func() { w.Run(running) })
+		hooks.Go(func() { w.RunHooks(d.hookTrouble(w.Name())) })
 	}
 	d.start = func(f func(context.Context)) { parts.Go(func() { f(running) }) }
 	for _, f := range d.waiting {

@@ -28,8 +28,8 @@ func newFramePair(t *testing.T) *pair {
 	p.b.onLoop(func() {
 		p.b.d.loop.step(node.Local{MACs: []heartbeat.MAC{{Kind: heartbeat.ClientMAC, Address: frameFrom(toldMAC).mac}}})
 	})
-	p.a.hands.change(func() {
-		p.a.hands.stations = []sharedip.Station{{Index: 1, MAC: frameFrom(knownMAC).mac, Addr: p.b.d.cluster().Self.Addresses[0]}}
+	p.a.hands.Change(func() {
+		p.a.hands.Neighbours = []sharedip.Station{{Index: 1, MAC: frameFrom(knownMAC).mac, Addr: p.b.d.cluster().Self.Addresses[0]}}
 	})
 	time.Sleep(time.Second)
 	return p

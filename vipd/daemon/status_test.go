@@ -58,7 +58,7 @@ func TestAlarms(t *testing.T) {
 		if e := tokenOf(s, front).Eligible[0]; e.Fit || !slices.Equal(e.Reasons, []string{"not heard"}) {
 			t.Errorf("hist-a: %+v", e)
 		}
-		p.a.hands.set(front, false)
+		p.a.hands.Set(front, false)
 		p.a.write(strings.Replace(pairConfig, "priority = 200", "priority = 201", 1))
 		p.a.boot()
 		time.Sleep(time.Second)

@@ -1,4 +1,4 @@
-package daemon
+package addresses
 
 import (
 	"context"
@@ -34,15 +34,15 @@ type job struct {
 // the next thing only when the one before is answered.
 const jobsWaiting = 4
 
-// worker does one token's address work, so that no token waits for another,
+// Worker does one token's address work, so that no token waits for another,
 // and runs its hooks after it, so that no address waits for a hook.
-type worker struct {
+type Worker struct {
 	number int
 	name   string
 	hands  Hands
 	jobs   chan job
 	hooks  chan hookRun
-	answer func(any)
+	answer func(token.Event)
 	log    *slog.Logger
 
 	mu   sync.Mutex
@@ -50,18 +50,63 @@ type worker struct {
 	node string
 }
 
-// group reports whether a crew does the token's work, which has no address.
-func (w *worker) group() bool { return strings.HasPrefix(w.name, cluster.GroupPrefix) }
+// WorkerOptions are the surroundings of a worker.
+type WorkerOptions struct {
+	Node   string // this node's name
+	Hands  Hands
+	Answer func(token.Event) // Up, Down or Failed of this package
+	Log    *slog.Logger
+}
 
-// set replaces the token's configuration.
-func (w *worker) set(vip config.VIP) {
+// Failed is a token.Failed with the error of the kernel.
+type Failed struct {
+	token.Failed
+	Err error
+}
+
+// NewWorker returns the worker of the token with that number; it works while run does.
+func NewWorker(number int, name string, o WorkerOptions) *Worker {
+	return &Worker{number: number, name: name, node: o.Node, hands: o.Hands, answer: o.Answer, log: o.Log,
+		jobs: make(chan job, jobsWaiting), hooks: make(chan hookRun, hooksWaiting)}
+}
+
+// Name is the token's name.
+func (w *Worker) Name() string { return w.name }
+
+// Take puts the addresses on, in time; it does not wait.
+func (w *Worker) Take(epoch uint64) { w.enqueue(job{take: true, epoch: epoch}) }
+
+// Drop removes the addresses, in time; it does not wait.
+func (w *Worker) Drop(epoch uint64) { w.enqueue(job{epoch: epoch}) }
+
+// Announce announces the addresses again.
+func (w *Worker) Announce() { w.hands.Announce(w.name) }
+
+// Ask asks the network which host has the addresses. An error means that it was not asked.
+func (w *Worker) Ask() error {
+	_, err := w.hands.Ask(w.name)
+	return err
+}
+
+// Close ends the worker of a token that its number no longer belongs to.
+func (w *Worker) Close() { close(w.jobs) }
+
+// RunHooks runs the hooks that the worker wants run, until the worker has ended and no hook
+// waits. report gets each failure.
+func (w *Worker) RunHooks(report func(string)) { runHooks(w.hooks, report) }
+
+// IsGroup reports whether the token is a group's, and has no address.
+func (w *Worker) IsGroup() bool { return strings.HasPrefix(w.name, cluster.GroupPrefix) }
+
+// SetVIP replaces the token's configuration.
+func (w *Worker) SetVIP(vip config.VIP) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.vip = vip
 }
 
-// ask hands over one job; it does not wait.
-func (w *worker) ask(j job) {
+// enqueue hands over one job; it does not wait.
+func (w *Worker) enqueue(j job) {
 	select {
 	case w.jobs <- j:
 	default:
@@ -69,8 +114,8 @@ func (w *worker) ask(j job) {
 	}
 }
 
-// run works until ctx ends or the token's number is another's.
-func (w *worker) run(ctx context.Context) {
+// Run works until ctx ends or the token's number is another's.
+func (w *Worker) Run(ctx context.Context) {
 	defer close(w.hooks)
 	for {
 		select {
@@ -89,10 +134,10 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-func (w *worker) take(epoch uint64) {
+func (w *Worker) take(epoch uint64) {
 	if err := w.hands.Take(w.name, epoch); err != nil {
 		w.log.Error("could not put the address up", "token", w.name, "err", err)
-		w.answer(acquireFailed{token.Failed{Token: w.number, Epoch: epoch}, err})
+		w.answer(Failed{token.Failed{Token: w.number, Epoch: epoch}, err})
 		return
 	}
 	w.answer(token.Up{Token: w.number, Epoch: epoch})
@@ -101,7 +146,7 @@ func (w *worker) take(epoch uint64) {
 
 // drop removes, and tries until it is done: an address that may still be on is
 // never reported gone.
-func (w *worker) drop(ctx context.Context, epoch uint64) {
+func (w *Worker) drop(ctx context.Context, epoch uint64) {
 	for said := false; ; said = true {
 		err := w.hands.Drop(w.name)
 		if err == nil {
@@ -121,7 +166,7 @@ func (w *worker) drop(ctx context.Context, epoch uint64) {
 }
 
 // hook has the commands for the new role run.
-func (w *worker) hook(role string, epoch uint64) {
+func (w *Worker) hook(role string, epoch uint64) {
 	w.mu.Lock()
 	vip, node := w.vip, w.node
 	w.mu.Unlock()

@@ -1,4 +1,4 @@
-package daemon
+package addresses
 
 import (
 	"fmt"
@@ -18,9 +18,9 @@ import (
 // logVariable has the test's own program be logToNobody.
 const logVariable = "VIPD_TEST_LOG"
 
-// logToNobody is a daemon whose log can't be written. It goes on, and writes what a hook
+// logWithoutReader is a daemon whose log can't be written. It goes on, and writes what a hook
 // then finds of signals and open files to the file named by the environment.
-func logToNobody() int {
+func logWithoutReader() int {
 	preflight.SettleProcess()
 	log := observe.NewAsyncHandler(slog.NewTextHandler(os.Stderr, nil))
 	for range 3 {
