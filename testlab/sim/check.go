@@ -181,18 +181,20 @@ func (c *checker) answering(h *Host, i int) {
 	}
 }
 
-// lateAndKilled reports whether what is known to be left befell the pair: the peer's daemon
-// was late, so that the holder thought itself alone, and the holder's was killed before it
-// could hear that it is not. What it holds lasts for less than two intervals then.
+// lateAndKilled reports whether a known residue befell the pair: the peer's daemon was late,
+// or a datagram of it was lost, so that the holder thought itself alone, and the holder's was
+// killed before it could hear that it is not. Its lease lasts for less than two intervals then.
 func (c *checker) lateAndKilled(holder, peer *Host, i int) bool {
 	k := &holder.kernel[i]
 	return holder.machine == nil && k.alone>>peer.Slot&1 != 0 && !c.lasting(i) && k.expiry.Sub(holder.now()) < 2*c.w.Plan.Interval
 }
 
-// latePeers are those that were late within the last dead time, one bit each.
+// latePeers are those that were late within the last dead time, or whose datagrams may be
+// lost, one bit each.
 func (h *Host) latePeers() (slots uint8) {
 	for _, o := range h.world.Hosts {
-		if o != h && o.lateAt != 0 && h.world.Now-o.lateAt < int64(h.world.Plan.Dead()) {
+		late := o.lateAt != 0 && h.world.Now-o.lateAt < int64(h.world.Plan.Dead())
+		if o != h && (late || h.world.losesFrom(o, h)) {
 			slots |= 1 << o.Slot
 		}
 	}

@@ -172,6 +172,11 @@ func (w *World) send(from *Host, s heartbeat.Send, d *datagram) {
 	}
 }
 
+// losesFrom reports whether any path from one host to the other loses some datagrams now.
+func (w *World) losesFrom(from, to *Host) bool {
+	return slices.ContainsFunc(w.links[from.Slot-1][to.Slot-1], func(l link) bool { return l.loss > 0 })
+}
+
 func (w *World) transmit(d *datagram, to *Host, path int) {
 	from := d.from
 	l := &w.links[from.Slot-1][to.Slot-1][path]
