@@ -2,7 +2,7 @@ package services
 
 import "vipd/heartbeat/clock"
 
-// check is what is known of one check since it was turned on.
+// check is the state of one check since it was turned on.
 type check struct {
 	healthy bool
 	ok      bool   // the newest result
@@ -60,7 +60,7 @@ func (g *group) firstUnhealthy() int {
 	return -1
 }
 
-// startChecks turns the checks on, with nothing known of them.
+// startChecks turns the checks on, without any result yet.
 func (m *Machine) startChecks(i int) {
 	g := &m.groups[i]
 	clear(g.checks)

@@ -7,7 +7,7 @@ import (
 	"vipd/heartbeat/clock"
 )
 
-// crash is what a group remembers of its failures. It ends a crash loop that
+// crash is the record of a group's failures. It ends a crash loop that
 // goes from node to node: a node that has given the group up gives it one
 // start more when the token comes back, and none after that. To stay Running
 // for Within wipes that out, and so does an operator or a changed group.
@@ -15,7 +15,7 @@ type crash struct {
 	spent  []clock.Instant // local restarts that are not forgiven, oldest first
 	gaveUp clock.Instant   // 0: never
 	last   bool            // the present grant has no restarts
-	locked bool            // given up twice: nothing starts
+	locked bool            // given up twice: no unit starts
 }
 
 // beginGrant is for a new grant.
@@ -47,7 +47,7 @@ func (m *Machine) resetFailures(now clock.Instant, g *group) {
 	}
 }
 
-// unitFailed notes that a unit died or could not start, whatever it left.
+// unitFailed notes that a unit died or could not start; it may have left processes.
 func (m *Machine) unitFailed(now clock.Instant, i, n int, order uint64, text string) {
 	g, u := m.unit(i, n, order)
 	if u == nil || u.state != Starting && u.state != Running {
@@ -62,7 +62,7 @@ func (m *Machine) unitFailed(now clock.Instant, i, n int, order uint64, text str
 // unitText returns the unit's text with its name.
 func (g *group) unitText(u int) string { return g.spec.Units[u] + ": " + g.units[u].text }
 
-// fail begins to take down what is left of the group.
+// fail begins to stop the rest of the group.
 func (m *Machine) fail(now clock.Instant, i int, text string) {
 	g := &m.groups[i]
 	if g.state == Running {

@@ -62,7 +62,7 @@ func (m *Machine) adopt(now clock.Instant, e Adopt) {
 	m.groupRunning(now, e.Group)
 }
 
-// revoke takes the group down; decide answers as soon as nothing is left.
+// revoke takes the group down; decide answers as soon as the group has stopped.
 func (m *Machine) revoke(i int) {
 	g := m.group(i)
 	if g == nil {
@@ -72,7 +72,7 @@ func (m *Machine) revoke(i int) {
 	m.takeDown(i)
 }
 
-// answerRevoke is for a group of which nothing is here: it owes the token an answer.
+// answerRevoke tells the token that a stopped group is down, if that is owed.
 func (m *Machine) answerRevoke(i int) {
 	if g := &m.groups[i]; g.leaves {
 		g.leaves, g.paused = false, false

@@ -2,10 +2,10 @@ package services
 
 import "vipd/heartbeat/clock"
 
-// Machine is one node's mind about all its groups.
+// Machine is one node's state machine of all its groups.
 type Machine struct {
 	groups  []group
-	orders  uint64        // given so far; 0 is nobody's
+	orders  uint64        // given so far; 0 is none
 	moved   bool          // a group changed its state: others may have waited for it
 	next    clock.Instant // earliest instant consulted that lies ahead
 	actions []Action
@@ -14,7 +14,7 @@ type Machine struct {
 // group is one group on this node.
 type group struct {
 	spec  Spec
-	next  *Spec // takes over as soon as nothing of the group is left
+	next  *Spec // takes over as soon as the group has stopped
 	after []int // numbers of spec.After
 	gone  bool  // from the configuration
 
@@ -28,7 +28,7 @@ type group struct {
 	spent  bool          // Failed was said under it
 	leaves bool          // Down is owed
 	given  clock.Instant // when it was granted
-	paused bool          // the grant can't be relied on for now: nothing is started
+	paused bool          // the grant can't be relied on for now: no unit starts
 
 	units   []unit
 	checks  []check
@@ -49,7 +49,7 @@ type unit struct {
 	text  string
 }
 
-// New returns a machine that knows of nothing running.
+// New returns a machine without a running group.
 func New(specs []Spec, now clock.Instant) *Machine {
 	m := &Machine{next: now}
 	m.reconfigure(specs)
@@ -120,7 +120,7 @@ func (m *Machine) handle(now clock.Instant, ev Event) {
 	}
 }
 
-// decide does what the group's state asks for.
+// decide takes the next step of the group's state.
 func (m *Machine) decide(now clock.Instant, i int) {
 	switch m.groups[i].state {
 	case Idle, Broken:

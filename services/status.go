@@ -1,13 +1,13 @@
 package services
 
-// View is what this node knows of one group, for status.
+// View is this node's knowledge of one group, for status.
 type View struct {
 	State    State
 	Epoch    uint64 // of the newest grant
 	Units    []UnitView
 	Checks   []CheckView
 	Restarts int    // local ones that are not forgiven yet
-	Text     string // what it waits for, what does not stop, or the last failure
+	Text     string // the group it waits for, the unit that does not stop, or the last failure
 }
 
 // UnitView is one unit of a View.
@@ -42,13 +42,13 @@ func (m *Machine) Ready(i int) bool {
 	return g != nil && g.state == Running
 }
 
-// GivenUp reports whether nothing of the group will start before a Reset.
+// GivenUp reports whether no unit of the group will start before a Reset.
 func (m *Machine) GivenUp(i int) bool {
 	g := m.group(i)
 	return g != nil && g.crash.locked
 }
 
-// Look returns what is known of the group; the zero View if there is none.
+// Look returns the View of the group; the zero View if there is none.
 func (m *Machine) Look(i int) View {
 	g := m.group(i)
 	if g == nil {

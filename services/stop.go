@@ -5,15 +5,15 @@ import "vipd/heartbeat/clock"
 // The way down: the same for a revoked group, a failed one and one that is to
 // be restarted. What comes after differs.
 
-// takeDown stops whatever of the group is here, on somebody's order.
+// takeDown stops the units of the group that may run here, by an order.
 func (m *Machine) takeDown(i int) {
 	if s := m.groups[i].state; s != Idle && s != Broken {
 		m.beginStop(i, false)
 	}
 }
 
-// beginStop turns the group round. The newest reason counts: what is taken down on
-// an order has not failed.
+// beginStop turns the group round. The newest reason counts: a group that stops by an
+// order has not failed.
 func (m *Machine) beginStop(i int, broken bool) {
 	g := &m.groups[i]
 	m.stopChecks(i)
@@ -70,7 +70,7 @@ func (m *Machine) block(g *group, u *unit, text string) {
 	m.set(g, Blocked)
 }
 
-// unitStopped notes that nothing of the unit is left.
+// unitStopped notes that no process of the unit is left.
 func (m *Machine) unitStopped(e Stopped) {
 	g, u := m.unit(e.Group, e.Unit, e.Order)
 	if u == nil || u.state != Stopping && u.state != Blocked {
@@ -90,7 +90,7 @@ func (g *group) stopState() State {
 	return Stopping
 }
 
-// unitStopFailed notes that something of the unit is left.
+// unitStopFailed notes that processes of the unit are left.
 func (m *Machine) unitStopFailed(now clock.Instant, e StopFailed) {
 	g, u := m.unit(e.Group, e.Unit, e.Order)
 	if u == nil || u.state != Stopping && u.state != Blocked {
@@ -100,7 +100,7 @@ func (m *Machine) unitStopFailed(now clock.Instant, e StopFailed) {
 	g.due = now.Add(StopAgain)
 }
 
-// groupStopped is for a group of which nothing is left.
+// groupStopped is for a group without any process left: it becomes idle, or starts again.
 func (m *Machine) groupStopped(now clock.Instant, i int) {
 	g := &m.groups[i]
 	if g.next != nil {

@@ -52,7 +52,7 @@ func locked() int {
 	return 0
 }
 
-// told is what a process says of itself in its first instructions.
+// told is the report of a process about itself, from its first instructions.
 type told struct {
 	Status                 map[string]string // of /proc/self/status
 	OOM                    string
@@ -66,7 +66,7 @@ type told struct {
 	Files2                 string // why stderr can't be opened by its name
 }
 
-// tell writes what this process is to the standard output, which may be a file that
+// tell writes the report of this process to the standard output, which may be a file that
 // its user could not open.
 func tell(string) {
 	var t told

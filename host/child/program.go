@@ -33,7 +33,7 @@ func (r Rights) CheckProgram(path string) error {
 }
 
 // mayRun asks the kernel, as the user of the command. access(2) judges by the real user
-// and group, so that the thread keeps the effective ones and what it needs of its rights.
+// and group, so that the thread keeps the effective ones and the rights that it needs.
 func (r Rights) mayRun(path string) error {
 	id, err := r.identity()
 	if err != nil || id.possible() != nil {

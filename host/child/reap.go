@@ -40,7 +40,7 @@ func Expect(pid int) {
 	awaited.pids[pid] = true
 }
 
-// Done says that a child has been waited for, or that nothing waits for it any more.
+// Done says that a child has been waited for, or that no part waits for it any more.
 func Done(pid int) {
 	awaited.mu.Lock()
 	defer awaited.mu.Unlock()
@@ -83,7 +83,7 @@ func Reap(ctx context.Context) {
 	}
 }
 
-// anyEnded reports whether a child, of whatever part, is to be reaped.
+// anyEnded reports whether a child of any part is to be reaped.
 func anyEnded() bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)

@@ -16,7 +16,7 @@ import (
 // the daemon may become it.
 const DefaultUser = "vipd"
 
-// Rights are what a command runs with. The zero Rights are the default user, or the
+// Rights are the user, group and capabilities of a command. The zero Rights are the default user, or the
 // daemon's own, with its groups and no capability.
 type Rights struct {
 	User         string   // name or number; empty: DefaultUser
@@ -37,7 +37,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Key + ": " + e.Reason }
 
-// identity is what Rights mean on this host.
+// identity holds the numbers that Rights mean on this host.
 type identity struct {
 	uid, gid     uint32
 	groups       []uint32
@@ -105,7 +105,7 @@ func (r Rights) lookupUser() (identity, error) {
 	}
 	own := identity{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}
 	if id, err := userID(strconv.Itoa(os.Geteuid())); err == nil && id.gid != noID && id.possible() == nil {
-		own.groups, own.regroup = id.groups, true // not those of who started the daemon
+		own.groups, own.regroup = id.groups, true // not those of the shell that started the daemon
 	}
 	return own, nil
 }

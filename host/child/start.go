@@ -32,7 +32,7 @@ func (r Rights) fork(start func(attr *syscall.SysProcAttr) (pid int, err error))
 }
 
 // start forks on the calling thread. The process is held at its first instruction until
-// what belongs to it as a whole is set; where the host forbids to hold it, it is set at
+// its limits and OOM score are set; where the host forbids to hold it, they are set at
 // once after the start.
 func (id identity) start(start func(*syscall.SysProcAttr) (int, error)) error {
 	attr := id.attributes()
@@ -70,7 +70,7 @@ func (id identity) attributes() *syscall.SysProcAttr {
 	return attr
 }
 
-// ambient is what a command that is not root needs to have capabilities.
+// ambient lists the capabilities that a command which is not root keeps across its exec.
 func (id identity) ambient() []uintptr {
 	if !id.all {
 		return id.capabilities
@@ -117,7 +117,7 @@ func release(pid int) {
 // lockedMemory is the kernel's own limit of locked memory, in octets.
 const lockedMemory = 8 << 20
 
-// resetProcess takes from a process what belongs to it as a whole, and gives it the pipes that
+// resetProcess takes the limits and the OOM score from a process, and gives it the pipes that
 // its output goes to, so that it may open them again by /dev/stderr. It may have ended.
 func (id identity) resetProcess(pid int) {
 	if id.all {
@@ -142,7 +142,7 @@ func (id identity) resetProcess(pid int) {
 	}
 }
 
-// resetOOMScore takes from a process what the daemon has against being killed when memory is
+// resetOOMScore takes from a process the daemon's protection from being killed when memory is
 // short.
 func resetOOMScore(pid int) {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0) // raising it is allowed to everybody

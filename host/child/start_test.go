@@ -83,7 +83,7 @@ func hurried(t *testing.T) {
 	}
 }
 
-// ordinary says what is wrong with a command that got nothing.
+// ordinary checks a command that was given no right.
 func (got told) ordinary(t *testing.T, capabilities string) {
 	t.Helper()
 	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
@@ -113,7 +113,7 @@ func (got told) ordinary(t *testing.T, capabilities string) {
 
 const noCapabilities = "0000000000000000"
 
-// A command has nothing of the daemon's, from its first instruction on, though the
+// A command has no right of the daemon's, from its first instruction on, though the
 // daemon has priority, protection and every capability.
 func TestNothingIsInherited(t *testing.T) {
 	path := here(t)
@@ -127,7 +127,7 @@ func TestNothingIsInherited(t *testing.T) {
 	}
 }
 
-// The daemon's own threads keep what they have.
+// The daemon's own threads keep their rights.
 func TestDaemonKeepsItsRights(t *testing.T) {
 	path := here(t)
 	before, err := ownCapabilities()
@@ -199,7 +199,7 @@ func hex(s capabilitySet) string {
 	return strings.Repeat("0", 16-len(text)) + text
 }
 
-// Rights that mean nothing here, or can't be given, are named by their key.
+// Rights that mean no user here, or can't be given, are named by their key.
 func TestRightsThatCantBe(t *testing.T) {
 	for _, c := range []struct {
 		rights Rights

@@ -31,7 +31,7 @@ func onThread(f func()) {
 // defaultSlack is the kernel's timer slack of an ordinary process, in nanoseconds.
 const defaultSlack = 50_000
 
-// dropRights takes from the calling thread what a command must not inherit from it. The
+// dropRights takes from the calling thread all that a command must not inherit. The
 // user's change is left to the new process, whose parent must be able to put it into a
 // control group.
 func (id identity) dropRights() error {
@@ -54,7 +54,7 @@ func (id identity) dropRights() error {
 }
 
 // dropCapabilities leaves the thread those that the command gets and, where it is to
-// become another user, what it needs for that, which the change takes from it.
+// become another user, the capabilities for that, which the change takes from it.
 func (id identity) dropCapabilities() error {
 	have, err := ownCapabilities()
 	if err != nil {
@@ -64,8 +64,8 @@ func (id identity) dropCapabilities() error {
 	for _, number := range id.capabilities {
 		given |= 1 << number
 	}
-	// Without CAP_SETPCAP the two below are refused; then root's commands keep what this
-	// thread keeps: no_new_privs lets them gain nothing.
+	// Without CAP_SETPCAP the two below are refused; then root's commands keep those of this
+	// thread: no_new_privs lets them gain none.
 	_ = unix.Prctl(unix.PR_SET_SECUREBITS, 0, 0, 0, 0)
 	for number := range uintptr(64) {
 		if !given.has(int(number)) && unix.Prctl(unix.PR_CAPBSET_DROP, number, 0, 0, 0) == unix.EINVAL {

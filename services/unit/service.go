@@ -23,7 +23,7 @@ type service struct {
 	current *serviceWatch // while it should be up; nil: nobody watches
 
 	mu   sync.Mutex
-	link *link // the last connection; the vigil uses it too
+	link *link // the last connection; serviceWatch uses it too
 }
 
 // Bounds of talking to systemd.

@@ -38,7 +38,7 @@ func TestServiceBusGone(t *testing.T) {
 	for range 3 {
 		o.close()
 		o.open()
-		o.await("connection", func() bool { // of the vigil: two
+		o.await("connection", func() bool { // of the service watch: two
 			o.mu.Lock()
 			defer o.mu.Unlock()
 			return len(o.conns) == 2

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// serviceWatch is the watching over one life of a systemd service.
+// serviceWatch watches one life of a systemd service.
 type serviceWatch struct {
 	cancel context.CancelFunc
 	over   atomic.Bool   // the life has ended
-	ended  chan struct{} // closed when nothing will be told any more
+	ended  chan struct{} // closed when no death will be reported any more
 }
 
 // active says whether the service was up when last heard of.
@@ -32,7 +32,7 @@ func (s *service) watch(invocation string) {
 	}()
 }
 
-// unwatch ends the watching; nothing is told any more when it returns.
+// unwatch ends the watch; no death is reported after it returns.
 func (s *service) unwatch() {
 	if s.current != nil {
 		s.current.cancel()
@@ -47,8 +47,8 @@ const (
 	retryMost  = 5 * time.Second
 )
 
-// await waits until the life has ended and says how; nothing, when ctx ends first.
-// While systemd can't be asked, the service may well be up: it looks again.
+// await waits until the life has ended and returns how; the text is empty when ctx ends
+// first. While systemd does not answer, the service may be up, so it asks again.
 func (s *service) await(ctx context.Context, invocation string) string {
 	pause := retryFirst
 	for ctx.Err() == nil {

@@ -108,7 +108,7 @@ type wait struct {
 	page   *pageFile
 	runDir string
 	since  clock.Instant
-	child  *child // nil: somebody else's
+	child  *child // nil: another process started it
 }
 
 // untilScan returns the process id of the watchdog that has looked.

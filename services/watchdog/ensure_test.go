@@ -16,7 +16,7 @@ import (
 )
 
 // TestEnsure starts a watchdog, finds it, and starts another when it has been killed,
-// which guards what the first one did.
+// which guards the groups of the first one.
 func TestEnsure(t *testing.T) {
 	p := newPlace(t)
 	page := p.page()
@@ -125,7 +125,7 @@ func TestRunRefuses(t *testing.T) {
 }
 
 // TestRunEnds ends a watchdog by its context, and by taking its page away: at once
-// when nothing is guarded, else when that is over.
+// when no group is guarded, else when that is over.
 func TestRunEnds(t *testing.T) {
 	p := newPlace(t)
 	ctx, cancel := context.WithCancel(t.Context())

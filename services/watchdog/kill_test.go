@@ -150,7 +150,7 @@ func remake(t *testing.T, path string) {
 	}
 }
 
-// What comes into a group that was killed is killed too, until the daemon releases
+// A process that enters a group which was killed is killed too, until the daemon releases
 // it: a daemon that thaws may be in the middle of a start.
 func TestKilledStaysDead(t *testing.T) {
 	p, page, group := watched(t)

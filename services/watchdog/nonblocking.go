@@ -14,17 +14,17 @@ type nonBlockingHandler struct {
 	records chan slog.Record
 }
 
-// recordsWaiting bounds what waits to be written; more is dropped.
+// recordsWaiting is the most records that wait for the writer; more are dropped.
 const recordsWaiting = 64
 
-// nonBlocking makes the log one that nobody waits for. From here on, writing to a pipe
+// nonBlocking makes a log that never delays its caller. From here on, writing to a pipe
 // without a reader is an error and no signal, which would end the process.
 func nonBlocking(log *slog.Logger) *slog.Logger {
 	signal.Ignore(syscall.SIGPIPE)
 	u := nonBlockingHandler{log.Handler(), make(chan slog.Record, recordsWaiting)}
 	go func() {
 		for r := range u.records {
-			_ = u.Handler.Handle(context.Background(), r) // there is nobody to be told
+			_ = u.Handler.Handle(context.Background(), r) // no other place takes the error
 		}
 	}()
 	return slog.New(u)

@@ -32,8 +32,8 @@ type Guarded struct {
 	Status Status
 }
 
-// OpenPage opens the page of a run directory. What an earlier daemon of this boot
-// guarded stays guarded: see Guards, and Guard or Release each.
+// OpenPage opens the page of a run directory. Guards of an earlier
+// daemon of this boot stay: see Guards, and Guard or Release each.
 func OpenPage(runDir string) (*Page, error) {
 	this, err := boot.ReadID()
 	if err != nil {
@@ -122,7 +122,7 @@ func (p *Page) Renew(path string, until clock.Instant) error {
 	return p.move(path, until)
 }
 
-// End has a guard expire now, unless it has expired already: who waits for the end of
+// End has a guard expire now, unless it has expired already: a wait for the end of
 // the group counts from there. The error is as of Renew.
 func (p *Page) End(path string) error {
 	p.mu.Lock()
@@ -152,8 +152,8 @@ func (p *Page) move(path string, until clock.Instant) error {
 	return fmt.Errorf("renew %s: %w", path, ErrKilled)
 }
 
-// Release ends the guard: nothing happens at its expiry. Call it when nothing is
-// left in the group.
+// Release ends the guard without a kill. Call it when no process is left in the
+// group.
 func (p *Page) Release(path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +166,7 @@ func (p *Page) Release(path string) {
 	delete(p.rows, path)
 }
 
-// Guards lists what is not free, in no order.
+// Guards lists the rows that are not free, in no order.
 func (p *Page) Guards() (list []Guarded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +180,7 @@ func (p *Page) Guards() (list []Guarded) {
 // if none has yet.
 func (p *Page) Looked() clock.Instant { return clock.Instant(p.file.Word(atLooked).Load()) }
 
-// Close lets go of the page. What is guarded stays guarded.
+// Close unmaps the page. Guards stay in force.
 func (p *Page) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

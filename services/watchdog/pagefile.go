@@ -69,7 +69,7 @@ func (s *pageFile) valid(this boot.ID) bool {
 	return s.Word(atMagic).Load() == pageMagic && string(s.Bytes()[atBoot:atBoot+boot.TextSize]) == this.String()
 }
 
-// layOut empties the page for this boot. What the watchdog says of itself stays.
+// layOut empties the page for this boot. The words of the watchdog about itself stay.
 func (s *pageFile) layOut(this boot.ID) {
 	s.Word(atMagic).Store(0)
 	clear(s.Bytes()[headSize:])
@@ -77,7 +77,7 @@ func (s *pageFile) layOut(this boot.ID) {
 	s.Word(atMagic).Store(pageMagic)
 }
 
-// row is what a row says.
+// row is the content of one row.
 type row struct {
 	state  state
 	expiry clock.Instant

@@ -19,7 +19,7 @@ import (
 // ErrRunning says that another watchdog guards the groups of the run directory.
 var ErrRunning = errors.New("another keeper runs with this run directory")
 
-// Options are those of the watchdog and of who starts it.
+// Options are those of the watchdog and of its starter.
 type Options struct {
 	// RunDir is the daemon's: the page lies there, and the lock of the one watchdog.
 	RunDir string
@@ -37,7 +37,7 @@ type Options struct {
 	Cgroup string
 	// Output is where the watchdog writes its log; nil: nowhere.
 	Output *os.File
-	// Log is where Run says what it does; nil: nowhere.
+	// Log takes the messages of Run; nil: none.
 	Log *slog.Logger
 }
 
@@ -48,11 +48,11 @@ const (
 	idleEvery = 500 * time.Millisecond
 )
 
-// linger is how long a watchdog stays that has nothing to guard.
+// linger is how long a watchdog stays without a group to guard.
 const linger = 60 * time.Second
 
-// Run guards the groups on the page until ctx ends, nothing has been guarded for a
-// minute, or the page is gone from the run directory and nothing on it is guarded.
+// Run guards the groups on the page until ctx ends, no group has been guarded for a
+// minute, or the page is gone from the run directory and guards no group.
 // It gives its thread the highest ordinary priority, where it may.
 func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
@@ -92,11 +92,11 @@ func Run(ctx context.Context, o Options) error {
 // sleepUntil sleeps on the clock of the expiries, or shorter when a signal comes.
 func sleepUntil(t clock.Instant) {
 	at := unix.NsecToTimespec(int64(t))
-	_ = unix.ClockNanosleep(unix.CLOCK_BOOTTIME, unix.TIMER_ABSTIME, &at, nil) // who wakes early looks once more
+	_ = unix.ClockNanosleep(unix.CLOCK_BOOTTIME, unix.TIMER_ABSTIME, &at, nil) // an early wake costs one more scan
 }
 
 // raisePriority gives this thread, which alone does the work, the highest ordinary
-// priority, and keeps the process in memory. It returns what was refused.
+// priority, and keeps the process in memory. The error names each refusal.
 func raisePriority() error {
 	const highest = -20 // nice
 	var refused []string

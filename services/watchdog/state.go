@@ -11,7 +11,7 @@ const (
 	MaxAhead = time.Hour
 )
 
-// Status is what has become of a guard.
+// Status is the state of a guard.
 type Status uint8
 
 // Statuses. A row that is none of these is free.
@@ -19,7 +19,7 @@ const (
 	free    Status = iota
 	Armed          // guarded: killed Grace after the expiry
 	Killing        // about to be killed, or the kernel refuses, which is tried again
-	Killed         // killed; what enters the group later is killed too
+	Killed         // killed; a process that enters the group later is killed too
 	Refused        // not guarded: the watchdog will not act on the row, and has logged why
 )
 

@@ -39,7 +39,7 @@ func (r *root) close() { unix.Close(r.fd) }
 // killTarget is a control group that can be killed by one write.
 type killTarget struct{ fd int }
 
-// find opens what the row means: below the root, not through links, and the very
+// find opens the group of a row: below the root, not through links, and the very
 // directory that was meant when the row was written.
 func (r *root) find(what row) (*killTarget, error) {
 	below, ok := strings.CutPrefix(what.path, strings.TrimSuffix(r.path, "/")+"/")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Below the root only what is in the named folders may be killed, and not these
+// Below the root only groups in the named folders may be killed, and not these
 // themselves.
 func TestOnly(t *testing.T) {
 	p := newPlace(t)

@@ -19,7 +19,7 @@ type watchdog struct {
 	needed  clock.Instant // when something was guarded last, or the start
 }
 
-// rowTarget is what the watchdog holds ready for a row.
+// rowTarget is the open group of a row, ready for the kill.
 type rowTarget struct {
 	generation, inode uint64
 	path              string
@@ -72,7 +72,8 @@ func (k *watchdog) done(now clock.Instant) string {
 	return ""
 }
 
-// scan looks at every row, kills what has run out, and says when to look again.
+// scan reads every row, kills each group whose time is over, and returns when the next
+// scan is due.
 func (k *watchdog) scan(now clock.Instant) (next clock.Instant) {
 	k.page.Word(atKeeper).Store(uint64(os.Getpid()))
 	k.page.Word(atLooked).Store(uint64(now))
@@ -92,8 +93,8 @@ func (k *watchdog) scan(now clock.Instant) (next clock.Instant) {
 	return next
 }
 
-// row does what is due for one row, and returns when it will be and what the row
-// is now.
+// row takes the step that is due for one row, and returns when the next one is due and
+// the status of the row now.
 func (k *watchdog) row(i int, now clock.Instant) (due clock.Instant, is Status) {
 	s := state(k.page.state(i).Load())
 	w := &k.targets[i]
@@ -156,8 +157,8 @@ func (k *watchdog) refuse(i int, s state, w *rowTarget, why error) {
 	}
 }
 
-// kill kills, again for as long as the row stands: who thaws later may still put a
-// process there.
+// kill kills, again for as long as the row stands: a daemon that thaws later may still
+// put a process there.
 func (k *watchdog) kill(i int, s state, w *rowTarget) Status {
 	if err := w.target.kill(); err != nil {
 		k.logOnce(w, "can't kill a group", err)

@@ -89,7 +89,7 @@ func TestWhenItEnds(t *testing.T) {
 	}
 }
 
-// A page that no daemon of this boot has laid out guards nothing.
+// A page that no daemon of this boot has laid out guards no group.
 func TestPageOfAnotherBootGuardsNothing(t *testing.T) {
 	p := newPlace(t)
 	page, k := p.page(), p.looker()
@@ -157,7 +157,7 @@ func TestRowOfAnotherGroup(t *testing.T) {
 	}
 }
 
-// A watchdog that comes after a kill takes what is gone for dead, and a guard of a
+// A watchdog that comes after a kill takes a group that is gone for dead, and a guard of a
 // group that is gone for one it can't keep.
 func TestGroupIsGone(t *testing.T) {
 	p := newPlace(t)
@@ -187,7 +187,7 @@ func TestGroupIsGone(t *testing.T) {
 	}
 }
 
-// Whatever stands in a row, no descriptor is kept for a group that was not found,
+// For any content of a row, no descriptor is kept for a group that was not found,
 // and the daemon reads the page without harm.
 func FuzzRow(f *testing.F) {
 	f.Add([]byte{})
