@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 
@@ -34,7 +35,7 @@ func (h *Hands) Defend(name string, addr netip.Addr) {
 func (t *token) defend(addr netip.Addr, now time.Time) {
 	for _, p := range t.places {
 		if p.Prefix.Addr() == addr {
-			p.defence.claimed(now)
+			p.announcer.Claimed(now)
 		}
 	}
 }
@@ -42,26 +43,8 @@ func (t *token) defend(addr netip.Addr, now time.Time) {
 // begin wants all addresses of t announced.
 func (t *token) begin(now time.Time) {
 	for _, p := range t.places {
-		p.begin(now)
+		p.announcer.Begin(now)
 	}
-}
-
-// begin announces and proves p anew.
-func (p *place) begin(now time.Time) {
-	p.announce.begin(now)
-	p.proof.begin(now)
-}
-
-// stop ends all that was to be sent.
-func (p *place) stop() {
-	p.announce.stop()
-	p.defence.stop()
-	p.proof.stop()
-}
-
-// due is when there is something to be sent next (zero: nothing).
-func (p *place) due() time.Time {
-	return earlier(p.announce.due, earlier(p.defence.due, p.proof.due))
 }
 
 // rouse makes Run look at the schedules.
@@ -131,7 +114,7 @@ func (h *Hands) nextDue(now time.Time) (next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.tokens {
-		next = earlier(next, t.nextDue(now))
+		next = announce.Earlier(next, t.nextDue(now))
 	}
 	return next
 }
@@ -143,38 +126,21 @@ func (t *token) nextDue(now time.Time) (next time.Time) {
 		return time.Time{}
 	}
 	for _, p := range t.places {
-		next = earlier(next, p.due())
+		next = announce.Earlier(next, p.announcer.Due())
 	}
 	return next
 }
 
-// earlier is the earlier of two times, of which zero means never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
 func (t *token) stop() {
 	for _, p := range t.places {
-		p.stop()
+		p.announcer.Stop()
 	}
 }
 
 // postpone is for when the host could not be looked at.
 func (t *token) postpone(now time.Time) {
 	for _, p := range t.places {
-		p.postpone(now, postponed)
-	}
-}
-
-// postpone puts off what is due.
-func (p *place) postpone(now time.Time, by time.Duration) {
-	for _, due := range []*time.Time{&p.announce.due, &p.defence.due, &p.proof.due} {
-		if !due.IsZero() && !now.Before(*due) {
-			*due = now.Add(by)
-		}
+		p.announcer.Postpone(now, announce.RateDelay)
 	}
 }
 
@@ -183,10 +149,10 @@ func (p *place) postpone(now time.Time, by time.Duration) {
 func (h *Hands) announce(t *token, v *rtnl.Host, now time.Time) (events []Event) {
 	h.addressees(t, v, now)
 	for _, p := range t.places {
-		if p.announce.wanted(now) || p.defence.wanted(now) {
+		if p.announcer.AnnouncementDue(now) {
 			events = append(events, h.announcePlace(t, p, v, allForms, now)...)
 		}
-		if p.proof.wanted(now) {
+		if p.announcer.ProofDue(now) {
 			events = append(events, h.prove(t, p, v, now)...)
 		}
 	}
@@ -198,7 +164,7 @@ func (h *Hands) announce(t *token, v *rtnl.Host, now time.Time) (events []Event)
 // first.
 func (h *Hands) announceFirst(t *token, v *rtnl.Host, now time.Time) (events []Event) {
 	for _, p := range t.places {
-		if p.announce.wanted(now) {
+		if p.announcer.SeriesDue(now) {
 			events = append(events, h.announcePlace(t, p, v, 1, now)...)
 		}
 	}
@@ -223,53 +189,38 @@ const allForms = 8
 func (h *Hands) sendOne(p *place, v *rtnl.Host, most int, now time.Time) error {
 	l, ok := v.LinkByIndex(p.index)
 	if !ok {
-		p.stop() // begun again when the interface is there
+		p.announcer.Stop() // begun again when the interface is there
 		return fmt.Errorf("announce %s: its interface is gone", p.Prefix.Addr())
 	}
 	if !l.Carrier {
-		p.stop() // likewise
+		p.announcer.Stop() // likewise
 		return fmt.Errorf("announce %s: %s has no carrier", p.Prefix.Addr(), l.Name)
 	}
 	frames, err := neighbor.NewAnnouncement(l, p.Prefix.Addr())
 	if err != nil {
-		p.stop()
+		p.announcer.Stop()
 		return err
 	}
-	rest := frames[min(p.announce.forms, len(frames)):]
-	frames = rest[:min(most, len(rest))]
-	if !p.announce.room(now, len(frames), &h.total) {
-		p.postpone(now, postponed)
+	first, n, ok := p.announcer.Forms(now, len(frames), most, &h.limits)
+	if !ok {
 		h.counters.postponed.Add(1)
 		return nil
 	}
-	for _, f := range frames {
+	for _, f := range frames[first : first+n] {
 		err := h.wire.Send(l.Index, f)
 		if errors.Is(err, unix.ENOBUFS) {
-			p.postpone(now, crowded)
+			p.announcer.Postpone(now, announce.QueueDelay)
 			h.counters.postponed.Add(1)
 			return nil
 		}
 		if err != nil {
-			p.postpone(now, postponed)
+			p.announcer.Postpone(now, announce.RateDelay)
 			return fmt.Errorf("announce %s on %s: %w", p.Prefix.Addr(), l.Name, err)
 		}
 		h.counters.announced.Add(1)
 	}
-	if p.announce.forms += len(frames); len(frames) == len(rest) {
-		h.announced(p, now)
-	}
-	return nil
-}
-
-// announced sets what follows an announcement.
-func (h *Hands) announced(p *place, now time.Time) {
-	p.announce.forms = 0
-	if p.announce.wanted(now) && p.announce.advance(now) {
-		p.proof.refresh(now)
-	}
-	if p.defence.wanted(now) {
-		p.defence.done(now)
-		p.proof.begin(now)
+	if p.announcer.Sent(now, len(frames), n) {
 		h.counters.defended.Add(1)
 	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 
@@ -147,7 +148,7 @@ func TestDefenceHasAnEnd(t *testing.T) {
 				w.claims(rogue, row.of)
 			}
 			c := w.hands.Counters()
-			if c.Defended != defences || c.Announced != before.Announced+row.forms*defences || c.Asked > before.Asked+defences {
+			if c.Defended != announce.Defences || c.Announced != before.Announced+row.forms*announce.Defences || c.Asked > before.Asked+announce.Defences {
 				t.Errorf("defended %d times, announced %d, asked %d", c.Defended, c.Announced-before.Announced, c.Asked-before.Asked)
 			}
 			if told := w.count(func(e Event) bool { _, ok := e.(Claimed); return ok }); told > 7 {
@@ -291,23 +292,5 @@ func TestReadingHasAPace(t *testing.T) {
 	}
 	if most := burstMost * (2 + int(time.Since(begun)/burstTime)); read == 0 || read > most {
 		t.Errorf("%d frames read, want %d at most", read, most)
-	}
-}
-
-func TestDefenceSchedule(t *testing.T) {
-	start := time.Unix(1000, 0)
-	var d defence
-	var made []time.Duration
-	for at := time.Duration(0); at < 25*time.Second; at += 100 * time.Millisecond {
-		now := start.Add(at)
-		d.claimed(now)
-		if d.wanted(now) {
-			d.done(now)
-			made = append(made, at/time.Second)
-		}
-	}
-	want := []time.Duration{0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24}
-	if !slices.Equal(made, want) {
-		t.Errorf("defended at %d s, want %d", made, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 )
@@ -56,7 +57,7 @@ func (h *Hands) resolve(now time.Time) (events []Event, next time.Time) {
 			events = append(events, h.judge(d.Observation, o, now)...)
 		default:
 			h.doubts = append(h.doubts, d)
-			next = earlier(next, d.until)
+			next = announce.Earlier(next, d.until)
 		}
 	}
 	return events, next

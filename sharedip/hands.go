@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 )
@@ -74,26 +75,25 @@ type Hands struct {
 
 	// mu guards all below. Nothing but the kernel's answer to a request is ever
 	// waited for while it is held, so no token waits for another's trouble.
-	mu        sync.Mutex
-	kernel    *rtnl.Conn
-	tokens    map[string]*token
-	owners    map[Spot]owner
-	stood     map[string][]Spot   // as told last
-	routes    map[rtnl.Route]bool // that are there for held addresses, or were left
-	seen      *rtnl.Host          // nil: look again
-	watching  bool                // Run is here to say when seen is out of date
-	states    map[string]rtnl.LinkState
-	ruled     map[string]rtnl.Settings // of those, as told last; "": those of all
-	ways      map[netip.Prefix]int
-	total     bucket
-	nodes     nodes
-	doubts    []doubt
-	questions bucket              // those that prove
-	listened  map[netip.Addr]bool // neighbours whose answers pass the sniffer
-	untuned   bool                // the sniffer's filter is out of date
-	tuned     time.Time
-	hearing   map[int]*ear // by interface
-	open      []int        // interfaces that the ears let pass
+	mu       sync.Mutex
+	kernel   *rtnl.Conn
+	tokens   map[string]*token
+	owners   map[Spot]owner
+	stood    map[string][]Spot   // as told last
+	routes   map[rtnl.Route]bool // that are there for held addresses, or were left
+	seen     *rtnl.Host          // nil: look again
+	watching bool                // Run is here to say when seen is out of date
+	states   map[string]rtnl.LinkState
+	ruled    map[string]rtnl.Settings // of those, as told last; "": those of all
+	ways     map[netip.Prefix]int
+	limits   announce.Limits
+	nodes    nodes
+	doubts   []doubt
+	listened map[netip.Addr]bool // neighbours whose answers pass the sniffer
+	untuned  bool                // the sniffer's filter is out of date
+	tuned    time.Time
+	hearing  map[int]*ear // by interface
+	open     []int        // interfaces that the ears let pass
 }
 
 // token is one configured Set and whether it is held.
@@ -115,13 +115,11 @@ type token struct {
 // place is one address of a token where it is, or would be, and what is to be sent for it.
 type place struct {
 	spot
-	label    string // of an IPv4 address on that interface
-	announce schedule
-	defence  defence
-	proof    proof
-	failing  bool        // AnnounceFailed has been told
-	gone     bool        // with its interface, which is not back yet
-	removals []time.Time // by others, within fightTime
+	label     string // of an IPv4 address on that interface
+	announcer announce.Announcer
+	failing   bool        // AnnounceFailed has been told
+	gone      bool        // with its interface, which is not back yet
+	removals  []time.Time // by others, within fightTime
 }
 
 func (p *place) change() rtnl.Change {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/neighbor"
 	"vipd/sharedip/rtnl"
 )
@@ -103,7 +104,7 @@ func (h *Hands) hear(now time.Time) (next time.Time) {
 			e.around = now
 			due = now.Add(quiet)
 		}
-		next = earlier(next, due)
+		next = announce.Earlier(next, due)
 	}
 	return next
 }
@@ -125,7 +126,7 @@ func (h *Hands) prick(now time.Time) (next time.Time) {
 	for index, e := range h.hearing {
 		rested := e.heard().Add(earRest)
 		if now.Before(rested) {
-			next = earlier(next, rested)
+			next = announce.Earlier(next, rested)
 			continue
 		}
 		open = append(open, index)

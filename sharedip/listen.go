@@ -96,7 +96,7 @@ func (h *Hands) tune(now time.Time) {
 	i := neighbor.Filter{Peers: h.nodes.addrs}
 	for s, o := range h.owners {
 		i.Shared = append(i.Shared, s.Addr)
-		if o.place.proof.passive {
+		if o.place.announcer.Passive() {
 			i.Passive = append(i.Passive, s.Addr)
 		}
 	}

@@ -3,6 +3,7 @@ package sharedip
 import (
 	"testing"
 	"time"
+	"vipd/sharedip/announce"
 )
 
 // What the owner's loop asks for is there at once, whatever is being done for a token.
@@ -13,7 +14,7 @@ func TestNoQuestionWaits(t *testing.T) {
 	w.await("something to be heard", func() bool { return !w.hands.Heard("vip:front").IsZero() })
 	w.await("Run to keep the outlook", func() bool { return w.hands.outlook.Load() != nil })
 	w.take("vip:front", 1)
-	series := uint64(len(repeats) * 3) // both forms of one address, the only one of the other
+	series := uint64(announce.Repeats * 3) // both forms of one address, the only one of the other
 	w.await("the series of the take", func() bool { return w.hands.Counters().Announced == series })
 	w.hands.mu.Lock()
 	answered := make(chan error)

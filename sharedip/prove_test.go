@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/neighbor"
 
 	"github.com/google/nftables"
@@ -200,11 +200,11 @@ func TestUnproved(t *testing.T) {
 	w.take("vip:front", 1)
 	w.is(Unproved{"vip:front", vip4, router4})
 	w.is(Unproved{"vip:front", vip6, router6})
-	if took := time.Since(begun); took < proveTime {
+	if took := time.Since(begun); took < announce.ProofTime {
 		t.Errorf("given up after %v", took)
 	}
 	c := w.hands.Counters()
-	if most := uint64(2 * len(questions)); c.Asked > most || c.Announced > 9+2*uint64(len(questions)-announcedWith) {
+	if most := uint64(2 * announce.Questions); c.Asked > most || c.Announced > 9+2*uint64(announce.Questions-announce.FirstWithAnnouncement) {
 		t.Errorf("%d questions, %d announcements", c.Asked, c.Announced)
 	}
 	if c.Announced <= 9 {
@@ -239,33 +239,5 @@ func TestNobodyToAsk(t *testing.T) {
 	w.is(Unproved{"vip:front", vip4, netip.Addr{}})
 	if w.hands.Counters().Asked != 0 {
 		t.Error("somebody was asked")
-	}
-}
-
-// A refresh is silent about what has been proved, and tells what is new.
-func TestProofTellsOnlyNews(t *testing.T) {
-	now, a, b := time.Unix(1000, 0), router4, router6
-	var p proof
-	begin := func(begin func(time.Time)) { begin(now); p.silent = []netip.Addr{a, b} }
-	begin(p.begin)
-	if !p.answered(a) || p.answered(a) {
-		t.Error("a first answer is told once")
-	}
-	if news := p.giveUp(); !slices.Equal(news, []netip.Addr{b}) {
-		t.Errorf("failed: %v", news)
-	}
-	begin(p.refresh)
-	if p.answered(a) {
-		t.Error("a neighbour that goes on answering was told again")
-	}
-	if news := p.giveUp(); news != nil {
-		t.Errorf("failed once more: %v", news)
-	}
-	begin(p.refresh)
-	if !p.answered(b) {
-		t.Error("a neighbour that had failed was not told")
-	}
-	if p.answered(a); !p.due.IsZero() {
-		t.Error("goes on asking when all have answered")
 	}
 }

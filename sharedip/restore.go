@@ -71,7 +71,7 @@ func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*p
 		case e == nil:
 			h.counters.putBack.Add(1)
 			restored = append(restored, p)
-			p.begin(now)
+			p.announcer.Begin(now)
 		case !errors.Is(e, unix.EEXIST):
 			events = append(events, AddressLost{t.name, p.Prefix, fmt.Errorf("put back: %w", e)})
 		}
@@ -149,7 +149,7 @@ func (h *Hands) mend(t *token, v *rtnl.Host, again []*place, lost bool, now time
 		p.gone = false
 	}
 	for _, p := range again {
-		p.begin(now)
+		p.announcer.Begin(now)
 	}
 	return events
 }

@@ -136,8 +136,7 @@ func (h *Hands) putOn(t *token, v *rtnl.Host, places []*place, now time.Time) er
 	}
 	for _, p := range places {
 		p.removals, p.gone = nil, false
-		p.announce.take(now)
-		p.proof.begin(now)
+		p.announcer.Take(now)
 	}
 	return h.connect(v, places)
 }
@@ -146,7 +145,7 @@ func (h *Hands) putOn(t *token, v *rtnl.Host, places []*place, now time.Time) er
 // nothing needs then.
 func (h *Hands) takeOff(places []*place) error {
 	for _, p := range places {
-		p.stop()
+		p.announcer.Stop()
 	}
 	said, err := h.kernel.Remove(changes(places))
 	if err := h.firstError("remove", places, said, err); err != nil || len(h.routes) == 0 {

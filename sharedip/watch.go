@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
@@ -173,14 +174,14 @@ func (w *watcher) work() (next time.Time) {
 		h.tell(events)
 	}
 	if w.stale {
-		next = earlier(next, w.fresh.Add(refreshGap))
+		next = announce.Earlier(next, w.fresh.Add(refreshGap))
 	}
 	events, doubtful := h.resolve(now)
 	h.tell(events)
-	next = earlier(next, doubtful)
-	next = earlier(next, h.hear(now))
-	next = earlier(next, h.announceDue(now))
-	return earlier(next, h.retune(now))
+	next = announce.Earlier(next, doubtful)
+	next = announce.Earlier(next, h.hear(now))
+	next = announce.Earlier(next, h.announceDue(now))
+	return announce.Earlier(next, h.retune(now))
 }
 
 // poll looks at the carriers themselves, and now and then at what else is told by no news.
@@ -195,7 +196,7 @@ func (w *watcher) poll(now time.Time) {
 	}
 	w.pollAt = w.rules.Add(rulesEvery) // Glance is earlier where it is needed
 	if now.Before(w.hotUntil) {
-		w.pollAt = earlier(w.pollAt, now.Add(hotInterval))
+		w.pollAt = announce.Earlier(w.pollAt, now.Add(hotInterval))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+	"vipd/sharedip/announce"
 	"vipd/sharedip/rtnl"
 
 	"golang.org/x/sys/unix"
@@ -254,7 +255,7 @@ func TestOwnerIsAskedBeforeEachRepeat(t *testing.T) {
 	w.mu.Unlock()
 	w.hands.Announce("vip:front")
 	w.await("one more question", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.asked) >= 4 })
-	time.Sleep(repeats[len(repeats)-1]) // when the repeats would have come
+	time.Sleep(announce.SeriesTime) // when the repeats would have come
 	if n := w.hands.Counters().Announced; n != all {
 		t.Errorf("%d frames sent for a token that its owner has no more", n-all)
 	}

@@ -43,6 +43,7 @@ var house = map[string]room{
 	"vipd/web":          {3, open},
 	"redundancy":        {3, open},
 	"sharedip":          {3, open},
+	"sharedip/announce": {0, pure},
 	"sharedip/neighbor": {1, open},
 	"sharedip/rtnl":     {0, open},
 	"services/unit":     {3, open},

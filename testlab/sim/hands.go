@@ -6,6 +6,7 @@ import (
 	"vipd/heartbeat"
 	"vipd/heartbeat/clock"
 	"vipd/services"
+	"vipd/sharedip/announce"
 	"vipd/token"
 	"vipd/vipd/node"
 )
@@ -135,15 +136,20 @@ func (h *Host) acquire(a token.Acquire) {
 	})
 }
 
-// announce tells the LAN at once and after 50 and 150 ms, asking each time
-// whether the token is still held.
+// announce tells the LAN when the product's Announcer says so, up to the refresh. Each time
+// it asks whether the token is still held.
 func (h *Host) announce(i int, epoch uint64) {
-	for _, d := range [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond} {
-		h.after(d, func() {
+	begin, announcer := time.Time{}.Add(time.Second), announce.Announcer{}
+	announcer.Begin(begin)
+	announcer.StopProof()
+	for range announce.Repeats {
+		due := announcer.Due()
+		h.after(due.Sub(begin), func() {
 			if h.machine.Tokens().Owns(i, epoch) && h.kernel[i].up && !h.linkOff[i] {
 				h.world.check.announced(h, i)
 			}
 		})
+		announcer.Sent(due, 1, 1)
 	}
 }
 

@@ -1,4 +1,4 @@
-package sharedip
+package announce
 
 import (
 	"testing"

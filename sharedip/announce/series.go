@@ -1,4 +1,4 @@
-package sharedip
+package announce
 
 import "time"
 
@@ -10,16 +10,22 @@ const (
 	totalRate = 1000
 	// spared is the number of frames after a take that totalRate never holds back.
 	spared = 2
-	// postponed is how long an announcement waits that a rate held back.
-	postponed = 100 * time.Millisecond
-	// crowded is how long one waits for which a queue on the way had no room.
-	crowded = 2 * time.Millisecond
+	// RateDelay is how long an announcement waits that a rate held back.
+	RateDelay = 100 * time.Millisecond
+	// QueueDelay is how long one waits for which a queue on the way had no room.
+	QueueDelay = 2 * time.Millisecond
 	// refreshEvery is how often a held address is announced without cause.
 	refreshEvery = time.Minute
 )
 
+// A series has Repeats announcements and takes SeriesTime.
+const (
+	Repeats    = 3
+	SeriesTime = 150 * time.Millisecond
+)
+
 // repeats are the times of the announcements, counted from the first.
-var repeats = [...]time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond}
+var repeats = [Repeats]time.Duration{0, 50 * time.Millisecond, SeriesTime}
 
 // schedule says when one address is announced. The zero value says never.
 type schedule struct {
@@ -68,19 +74,4 @@ func (s *schedule) advance(now time.Time) (refresh bool) {
 	}
 	s.due = now.Add(refreshEvery)
 	return s.step > len(repeats)
-}
-
-// bucket lets totalRate frames out each second. The zero value is full.
-type bucket struct {
-	frames float64
-	filled time.Time
-}
-
-// take takes n frames, or what is left of them: false when there were fewer.
-func (b *bucket) take(now time.Time, n int) bool {
-	b.frames = min(totalRate, b.frames+now.Sub(b.filled).Seconds()*totalRate)
-	b.filled = now
-	enough := b.frames >= float64(n)
-	b.frames = max(0, b.frames-float64(n))
-	return enough
 }
