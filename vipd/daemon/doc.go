@@ -1,17 +1,18 @@
-// Package daemon is the running program: events in, actions out.
+// Package daemon is the running program: events in, actions out. It builds the rooms below
+// it in order, and its loop steps the machine.
 //
-//	sockets ─────────────────────────────┐       ┌─► sender ──► sockets
-//	deadline ──────────────────────────┐ │       │       └─► lease page
-//	kernel  ──► hands ───┐   events    ▼ ▼       │
-//	disk    ──► store ───┼──────────► │ loop │ ──┼─► workers, one a token ──► hands, hooks
-//	operator──► control ─┤  bounded              ├─► store
-//	signals ─────────────┘          node.Machine └─► journal, log
+//	sockets ──────────────────────────────┐       ┌─► leasing: sender loop ──► sockets
+//	deadline ───────────────────────────┐ │       │       └─► lease page, kernel's leases
+//	kernel  ──► leasing ──┐   events    ▼ ▼       │
+//	disk    ──► state ────┼──────────► │ loop │ ──┼─► addresses: workers, hooks
+//	operator──► control ──┤  bounded              ├─► groups: units, checks
+//	signals ──────────────┘         node.Machine  ├─► state: writer
+//	                                              └─► observe: journal, log, alarms
 //
-// One goroutine, the loop, owns the machine; nothing it does waits. The sender loop
-// says what the loop last gave it to say, every interval, and falls silent when
-// the loop has not stepped for one dead time. Slow hands work elsewhere and
-// answer with events.
+// One goroutine, the loop, owns the machine, and it never waits for a room. The sender loop
+// sends the loop's newest payload every interval, and falls silent when the loop has not
+// stepped for one dead time. Slow work runs in the rooms and is answered with events.
 //
-// The daemon decides nothing: who holds what is node's business, how an address
-// gets onto an interface is sharedip's.
+// The daemon decides no lease: package node does. Package sharedip puts addresses on
+// interfaces.
 package daemon
