@@ -29,13 +29,13 @@ type Message struct {
 // Receiver hears every session of one group and port. Its methods may be
 // called by several goroutines.
 type Receiver struct {
-	o     ReceiverOptions
-	link  Link
-	clock clock
-	flow  FlowConn // nil without flow control
-	queue int      // packets that may wait in the socket
-	id    uint64   // tells senders this receiver from another at its address
-	ears  *ears    // nil when the kernel does not know the link: then each input has a goroutine
+	o      ReceiverOptions
+	link   Link
+	clock  clock
+	flow   FlowConn      // nil without flow control
+	queue  int           // packets that may wait in the socket
+	id     uint64        // tells senders this receiver from another at its address
+	inline *inlineReader // nil when the kernel does not know the link: then each input has a goroutine
 
 	mu       sync.Mutex
 	sessions map[packet.TSI]*session
@@ -97,7 +97,7 @@ func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
 	if r.flow != nil {
 		r.flow = sealFlow(r.flow, o.Seal)
 	}
-	ears, err := newEars(l)
+	inline, err := newInlineReader(l)
 	if err != nil {
 		l.Close()
 		if r.flow != nil {
@@ -105,15 +105,15 @@ func NewReceiver(l Link, o ReceiverOptions) (*Receiver, error) {
 		}
 		return nil, err
 	}
-	r.ears = ears
+	r.inline = inline
 	r.start()
 	return r, nil
 }
 
 // start starts the receiver's goroutines; all of them end with the link.
 func (r *Receiver) start() {
-	if r.ears != nil {
-		r.tasks.Go(r.standIn)
+	if r.inline != nil {
+		r.tasks.Go(r.backgroundReader)
 	} else {
 		for _, in := range r.link.Inputs() {
 			r.tasks.Go(func() { r.listen(in) })
@@ -193,11 +193,11 @@ func (r *Receiver) Next(ctx context.Context) (Message, error) {
 		if r.fill() {
 			continue
 		}
-		if r.ears != nil {
+		if r.inline != nil {
 			if err := ctx.Err(); err != nil {
 				return Message{}, err
 			}
-			r.hearMyself(ctx)
+			r.readInline(ctx)
 			continue
 		}
 		select {
@@ -251,8 +251,8 @@ func (r *Receiver) notifyReader() {
 // sleep over them. It needs mu.
 func (r *Receiver) wakeReader() {
 	r.notifyReader()
-	if r.ears != nil && r.ears.inside {
-		r.ears.ring()
+	if r.inline != nil && r.inline.receiving {
+		r.inline.ring()
 	}
 }
 
@@ -263,9 +263,9 @@ func (r *Receiver) Close() error {
 	r.once.Do(func() {
 		r.sayGoodbye()
 		close(r.done)
-		if r.ears != nil {
+		if r.inline != nil {
 			r.mu.Lock()
-			r.ears.ring()
+			r.inline.ring()
 			r.mu.Unlock()
 		}
 		err = r.link.Close()
@@ -273,8 +273,8 @@ func (r *Receiver) Close() error {
 			r.flow.Close()
 		}
 		r.tasks.Wait()
-		if r.ears != nil {
-			r.ears.close(&r.mu)
+		if r.inline != nil {
+			r.inline.close(&r.mu)
 		}
 	})
 	return err

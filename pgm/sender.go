@@ -31,34 +31,34 @@ type Sender struct {
 	begun               atomic.Bool // the first packet was built
 	wholeRoom, partRoom int         // octets of a message, or of a fragment, in one packet
 
-	mu        sync.Mutex
-	writing   bool      // somebody writes to the link: out is theirs
-	rested    sync.Cond // on mu: somebody has stopped writing
-	out       *outbox
-	w         *window.Send
-	spm       *window.SPMTimer
-	flow      *window.Flow
-	bucket    window.Bucket
-	scratch   packet.Packet
-	unsent    packet.Seq // first number that was not written yet
-	packed    []byte     // short messages that wait to become one packet
-	control   [][]byte   // SPMs and NCFs to be written next
-	spmSeq    packet.Seq
-	fin, rst  bool
-	code      uint8
-	closed    bool
-	failed    error
-	idleAt    window.Instant // when the last write ended
-	prompt    int            // messages that their callers may still write at once
-	full      bool           // a caller had a full batch to write since the writer looked
-	armed     window.Instant // when tick comes next
-	spmrAt    window.Instant // when an SPMR was last answered
-	unheard   int            // packets that were repaired in vain, as last told
-	unheardAt window.Instant // when that was
-	waiters   int
-	wake      chan struct{} // closed to wake who waits in Send
-	criers    criers
-	stats     SenderStats
+	mu           sync.Mutex
+	writing      bool      // somebody writes to the link: out is theirs
+	rested       sync.Cond // on mu: somebody has stopped writing
+	out          *outbox
+	w            *window.Send
+	spm          *window.SPMTimer
+	flow         *window.Flow
+	bucket       window.Bucket
+	scratch      packet.Packet
+	unsent       packet.Seq // first number that was not written yet
+	packed       []byte     // short messages that wait to become one packet
+	control      [][]byte   // SPMs and NCFs to be written next
+	spmSeq       packet.Seq
+	fin, rst     bool
+	code         uint8
+	closed       bool
+	failed       error
+	idleAt       window.Instant // when the last write ended
+	promptWrites int            // messages that their callers may still write at once
+	full         bool           // a caller had a full batch to write since the writer looked
+	armed        window.Instant // when tick comes next
+	spmrAt       window.Instant // when an SPMR was last answered
+	unheard      int            // packets that were repaired in vain, as last told
+	unheardAt    window.Instant // when that was
+	waiters      int
+	wake         chan struct{} // closed to wake who waits in Send
+	criers       criers
+	stats        SenderStats
 
 	known  knownReceivers
 	kick   chan struct{} // something waits to be written

@@ -28,13 +28,13 @@ const batchPackets = 64
 func (s *Sender) dueNow(now window.Instant, count int) bool {
 	n := s.w.Next().From(s.unsent)
 	if now.Sub(s.idleAt) > idle {
-		s.prompt = promptMessages
+		s.promptWrites = promptMessages
 	}
 	if n > count {
-		s.prompt = 0 // others wait already: a batch grows
+		s.promptWrites = 0 // others wait already: a batch grows
 	}
-	if s.prompt > 0 {
-		s.prompt--
+	if s.promptWrites > 0 {
+		s.promptWrites--
 		return true
 	}
 	full := n >= min(batchPackets, s.o.Window/2+1)

@@ -20,17 +20,17 @@ type pollable interface {
 	SetReadDeadline(time.Time) error
 }
 
-// ears read the sockets of a receiver, one goroutine at a time: the one that
+// inlineReader read the sockets of a receiver, one goroutine at a time: the one that
 // waits in Receive, so that a packet wakes the thread that wants it and no
-// other. While the program is busy elsewhere a stand-in reads, for NAKs must not
+// other. While the program is busy elsewhere a background reader does, for NAKs must not
 // wait for it.
 //
 //	Receive --- nothing here ---> sleeps in poll --- packet ---> reads, returns
-//	stand-in --- nobody read for a while ---> the same, until Receive comes
+//	background reader --- nobody read for a while ---> the same, until Receive comes
 //
 // The sleeper is woken by a bell: for Close, the end of a context, what time
 // made ready, or Receive coming for its sockets.
-type ears struct {
+type inlineReader struct {
 	inputs []pollable
 	set    *pollSet // of the inputs
 
@@ -40,21 +40,21 @@ type ears struct {
 
 	// Guarded by Receiver.mu:
 
-	asleep  bool   // somebody sleeps or reads: the bell is heard
-	rung    bool   // the bell, and the inputs' deadlines, are set
-	closed  bool   // the set is
-	inside  bool   // Receive reads, or wants to
-	visits  uint64 // how often it has
-	seen    uint64 // of visits, by the stand-in
-	offDuty bool   // the stand-in waits for a call
+	asleep     bool   // somebody sleeps or reads: the bell is heard
+	rung       bool   // the bell, and the inputs' deadlines, are set
+	closed     bool   // the set is
+	receiving  bool   // Receive reads, or wants to
+	visits     uint64 // how often it has
+	seen       uint64 // of visits, by the background reader
+	readerIdle bool   // the background reader waits for a call
 
-	call chan struct{}
+	wakeReader chan struct{}
 }
 
-// newEars makes ears of a link's inputs; nil, without an error, when the kernel
+// newInlineReader makes a reader of a link's inputs; nil, without an error, when the kernel
 // does not know them.
-func newEars(l Link) (*ears, error) {
-	e := &ears{batch: newBatch(l), call: make(chan struct{}, 1)}
+func newInlineReader(l Link) (*inlineReader, error) {
+	e := &inlineReader{batch: newBatch(l), wakeReader: make(chan struct{}, 1)}
 	for _, in := range l.Inputs() {
 		p, ok := in.(pollable)
 		if !ok {
@@ -70,7 +70,7 @@ func newEars(l Link) (*ears, error) {
 }
 
 // ring wakes who sleeps; it needs mu.
-func (e *ears) ring() {
+func (e *inlineReader) ring() {
 	if !e.asleep || e.rung || e.closed {
 		return
 	}
@@ -83,8 +83,8 @@ func (e *ears) ring() {
 	}
 }
 
-// hush takes a ring back; it needs mu.
-func (e *ears) hush() {
+// silence takes a ring back; it needs mu.
+func (e *inlineReader) silence() {
 	e.asleep = false
 	if !e.rung {
 		return
@@ -99,7 +99,7 @@ func (e *ears) hush() {
 // sleep waits for a packet unless stay, asked with mu, says that there is
 // something better to do, and takes what came. It needs reading.
 func (r *Receiver) sleep(stay func() bool) {
-	e := r.ears
+	e := r.inline
 	r.mu.Lock()
 	if e.closed || isClosed(r.done) || !stay() {
 		r.mu.Unlock()
@@ -114,29 +114,29 @@ func (r *Receiver) sleep(stay func() bool) {
 		}
 	}
 	r.mu.Lock()
-	e.hush()
+	e.silence()
 	r.mu.Unlock()
 }
 
 // read takes what one input has.
 func (r *Receiver) read(i int, in Input) {
-	n, err := in.Read(r.ears.batch)
+	n, err := in.Read(r.inline.batch)
 	switch {
 	case err == nil:
-		r.hearBatch(&r.ears.p, r.ears.batch[:n])
+		r.receiveBatch(&r.inline.p, r.inline.batch[:n])
 		r.writeOut()
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !multicast.Transient(err):
-		r.ears.set.drop(i) // it is closed or broken for good
+		r.inline.set.drop(i) // it is closed or broken for good
 	}
 }
 
-// hearMyself lets the caller of Receive read the sockets, until something came
+// readInline lets the caller of Receive read the sockets, until something came
 // or ctx ends.
-func (r *Receiver) hearMyself(ctx context.Context) {
-	e := r.ears
+func (r *Receiver) readInline(ctx context.Context) {
+	e := r.inline
 	r.mu.Lock()
-	e.inside = true
-	e.ring() // the stand-in, if it reads
+	e.receiving = true
+	e.ring() // the background reader, if it reads
 	r.mu.Unlock()
 	e.reading.Lock()
 	stop := func() bool { return false }
@@ -152,52 +152,52 @@ func (r *Receiver) hearMyself(ctx context.Context) {
 	e.reading.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.inside = false
+	e.receiving = false
 	e.visits++
-	if e.offDuty {
-		e.offDuty = false
-		e.call <- struct{}{}
+	if e.readerIdle {
+		e.readerIdle = false
+		e.wakeReader <- struct{}{}
 	}
 }
 
-// away is how long nobody reads before the stand-in does.
-const away = 5 * time.Millisecond
+// backgroundAfter is how long Receive stays away before the background reader does.
+const backgroundAfter = 5 * time.Millisecond
 
-// standIn reads while the program is away.
-func (r *Receiver) standIn() {
-	e := r.ears
+// backgroundReader reads while the program is away.
+func (r *Receiver) backgroundReader() {
+	e := r.inline
 	t := time.NewTimer(0) // nobody has come yet
 	defer t.Stop()
 	for {
 		select {
 		case <-r.done:
 			return
-		case <-e.call:
+		case <-e.wakeReader:
 		case <-t.C:
 		}
 		r.mu.Lock()
 		came := e.visits != e.seen
 		e.seen = e.visits
-		e.offDuty = e.inside && !came
-		gone, rest := !e.inside && !came, e.offDuty
+		e.readerIdle = e.receiving && !came
+		gone, rest := !e.receiving && !came, e.readerIdle
 		r.mu.Unlock()
 		if gone {
-			r.readAlone()
+			r.readUntilReceive()
 		}
 		if !rest {
-			t.Reset(away)
+			t.Reset(backgroundAfter)
 		}
 	}
 }
 
-// readAlone reads until Receive comes.
-func (r *Receiver) readAlone() {
-	e := r.ears
+// readUntilReceive reads until Receive comes.
+func (r *Receiver) readUntilReceive() {
+	e := r.inline
 	e.reading.Lock()
 	defer e.reading.Unlock()
 	for !isClosed(r.done) {
 		came := false
-		r.sleep(func() bool { came = e.inside; return !came })
+		r.sleep(func() bool { came = e.receiving; return !came })
 		if came {
 			return
 		}
@@ -205,7 +205,7 @@ func (r *Receiver) readAlone() {
 }
 
 // close lets the sockets go; the link is closed, and who read has been woken.
-func (e *ears) close(mu *sync.Mutex) {
+func (e *inlineReader) close(mu *sync.Mutex) {
 	e.reading.Lock()
 	defer e.reading.Unlock()
 	mu.Lock()

@@ -29,20 +29,20 @@ func (r *Receiver) listen(in Input) {
 			}
 			return
 		}
-		r.hearBatch(&p, batch[:n])
+		r.receiveBatch(&p, batch[:n])
 		r.writeOut()
 	}
 }
 
-// hearBatch takes the packets of one read, then asks for what is missing.
-func (r *Receiver) hearBatch(p *packet.Packet, batch []multicast.Datagram) {
+// receiveBatch takes the packets of one read, then asks for what is missing.
+func (r *Receiver) receiveBatch(p *packet.Packet, batch []multicast.Datagram) {
 	now := r.clock.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range batch {
 		d := &batch[i]
 		for b := range d.Segments() {
-			r.hear(now, p, b, d.Addr.Addr())
+			r.receive(now, p, b, d.Addr.Addr())
 		}
 	}
 	r.ask(now)
@@ -56,8 +56,8 @@ func (r *Receiver) hearBatch(p *packet.Packet, batch []multicast.Datagram) {
 	}
 }
 
-// hear takes one packet.
-func (r *Receiver) hear(now window.Instant, p *packet.Packet, b []byte, from netip.Addr) {
+// receive takes one packet.
+func (r *Receiver) receive(now window.Instant, p *packet.Packet, b []byte, from netip.Addr) {
 	octets := len(b)
 	b, err := open(r.o.Seal, b)
 	if err != nil {
@@ -83,9 +83,9 @@ func (r *Receiver) hear(now window.Instant, p *packet.Packet, b []byte, from net
 		}
 		s.count(now, octets)
 		if p.Type == packet.SPM {
-			r.hearSPM(now, s, p)
+			r.receiveSPM(now, s, p)
 		} else {
-			r.hearData(now, s, p)
+			r.receiveData(now, s, p)
 		}
 	case packet.NCF, packet.NAK: // another receiver's NAK may come by multicast
 		r.stats.NCFs++
@@ -104,8 +104,8 @@ func (r *Receiver) hear(now window.Instant, p *packet.Packet, b []byte, from net
 	}
 }
 
-// hearData takes an ODATA or RDATA. Parity packets are not acted on.
-func (r *Receiver) hearData(now window.Instant, s *session, p *packet.Packet) {
+// receiveData takes an ODATA or RDATA. Parity packets are not acted on.
+func (r *Receiver) receiveData(now window.Instant, s *session, p *packet.Packet) {
 	if p.Parity {
 		r.stats.Ignored++
 		return
@@ -131,8 +131,8 @@ func (r *Receiver) keep(b []byte) []byte {
 	return r.block[at:len(r.block):len(r.block)]
 }
 
-// hearSPM takes a source path message: where NAKs go, and the window's edges.
-func (r *Receiver) hearSPM(now window.Instant, s *session, p *packet.Packet) {
+// receiveSPM takes a source path message: where NAKs go, and the window's edges.
+func (r *Receiver) receiveSPM(now window.Instant, s *session, p *packet.Packet) {
 	r.stats.SPMs++
 	v := s.w.SPM(now, p)
 	r.stats.Verdicts[v]++

@@ -59,7 +59,7 @@ func TestReceiveReadsItself(t *testing.T) {
 func (r *Receiver) asleep() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ears.asleep && r.ears.inside
+	return r.inline.asleep && r.inline.receiving
 }
 
 func await(t *testing.T, what string, is func() bool) {
@@ -96,7 +96,7 @@ func TestStandIn(t *testing.T) {
 			t.Fatalf("message %d: %.8x, %v", i, m.Data, err)
 		}
 	}
-	short, stop := context.WithTimeout(ctx, 20*away)
+	short, stop := context.WithTimeout(ctx, 20*backgroundAfter)
 	defer stop()
 	if _, err := r.Next(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("nothing was sent: %v", err)
@@ -138,8 +138,8 @@ func TestEarsLeaveNothingOpen(t *testing.T) {
 func TestBellReachesTheSocket(t *testing.T) {
 	l := newLAN(t)
 	r := l.receiver(ways[0], l.b, 2, ReceiverOptions{})
-	await(t, "the stand-in", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.ears.asleep })
-	r.ears.set.fds[0].Events = unix.POLLOUT // says at once that there is something; takes effect at the next poll
+	await(t, "the background reader", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.inline.asleep })
+	r.inline.set.fds[0].Events = unix.POLLOUT // says at once that there is something; takes effect at the next poll
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := r.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
