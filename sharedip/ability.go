@@ -18,7 +18,7 @@ const strict = 1
 
 // hindrance returns why a could not be put on l, or not be reached there, though l may
 // carry a signal; nil if nothing is known.
-func (h *Hands) hindrance(v *rtnl.Host, l rtnl.Link, a Address) error {
+func (h *AddressManager) hindrance(v *rtnl.Host, l rtnl.Link, a Address) error {
 	text := ""
 	switch {
 	case !l.Ethernet:
@@ -56,7 +56,7 @@ func hindrance6(l rtnl.Link) string {
 	return ""
 }
 
-func (h *Hands) hindrance4(v *rtnl.Host, l rtnl.Link, addr netip.Addr) string {
+func (h *AddressManager) hindrance4(v *rtnl.Host, l rtnl.Link, addr netip.Addr) string {
 	if !l.IPv4 {
 		return fmt.Sprintf("the kernel has no IPv4 on %s", l.Name)
 	}
@@ -78,7 +78,7 @@ func (h *Hands) hindrance4(v *rtnl.Host, l rtnl.Link, addr netip.Addr) string {
 
 // otherWay returns why clients on the network of addr are not answered when the kernel
 // reaches them through another interface than l.
-func (h *Hands) otherWay(v *rtnl.Host, l rtnl.Link, addr netip.Addr, arpIgnore uint32) string {
+func (h *AddressManager) otherWay(v *rtnl.Host, l rtnl.Link, addr netip.Addr, arpIgnore uint32) string {
 	filtered := arpIgnore > 0 && (v.All.ARPFilter || l.ARPFilter)
 	reverse := max(v.All.ReversePathFilter, l.ReversePathFilter) == strict
 	if !filtered && !reverse {

@@ -14,20 +14,20 @@ import (
 
 // Announce tells the LAN again where the token's addresses are: at once, after
 // 50 ms and after 150 ms, and proves them anew. Run does it; Announce does not wait.
-func (h *Hands) Announce(name string) {
-	if _, p, err := h.prospect(name); err == nil {
+func (h *AddressManager) Announce(name string) {
+	if _, p, err := h.stateOf(name); err == nil {
 		p.wishes.announce.Store(true)
-		h.rouse()
+		h.wakeRun()
 	}
 }
 
 // Defend announces an address of the token against a claimant whose place is a node's: of
 // those this node alone knows whether they may have it. It is held to what any defence is
 // (RFC 5227 section 2.4).
-func (h *Hands) Defend(name string, addr netip.Addr) {
-	if _, p, err := h.prospect(name); err == nil {
+func (h *AddressManager) Defend(name string, addr netip.Addr) {
+	if _, p, err := h.stateOf(name); err == nil {
 		p.wishes.defend.Store(&addr)
-		h.rouse()
+		h.wakeRun()
 	}
 }
 
@@ -40,15 +40,15 @@ func (t *token) defend(addr netip.Addr, now time.Time) {
 	}
 }
 
-// begin wants all addresses of t announced.
-func (t *token) begin(now time.Time) {
+// schedule wants all addresses of t announced.
+func (t *token) schedule(now time.Time) {
 	for _, p := range t.places {
 		p.announcer.Begin(now)
 	}
 }
 
-// rouse makes Run look at the schedules.
-func (h *Hands) rouse() {
+// wakeRun makes Run look at the schedules.
+func (h *AddressManager) wakeRun() {
 	select {
 	case h.wake <- struct{}{}:
 	default:
@@ -57,11 +57,11 @@ func (h *Hands) rouse() {
 
 // announceDue sends what is due, for each token after asking its owner, and
 // returns when there is more to send (zero: nothing).
-func (h *Hands) announceDue(now time.Time) (next time.Time) {
+func (h *AddressManager) announceDue(now time.Time) (next time.Time) {
 	due := h.tenuresDue(now)
 	for _, d := range due {
 		owned := h.options.Owns(d.name, d.epoch)
-		h.tell(h.repeat(d, owned, now))
+		h.emit(h.repeat(d, owned, now))
 	}
 	return h.nextDue(now)
 }
@@ -72,12 +72,12 @@ type tenure struct {
 	epoch uint64
 }
 
-func (h *Hands) tenuresDue(now time.Time) (due []tenure) {
+func (h *AddressManager) tenuresDue(now time.Time) (due []tenure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.tokens {
 		if t.wishes.announce.Swap(false) && t.held {
-			t.begin(now)
+			t.schedule(now)
 		}
 		if addr := t.wishes.defend.Swap(nil); addr != nil && t.held {
 			t.defend(*addr, now)
@@ -91,7 +91,7 @@ func (h *Hands) tenuresDue(now time.Time) (due []tenure) {
 
 // repeat sends what one tenure wants, or stops that when its owner has it no
 // more. The token may have been dropped or taken anew since the owner was asked.
-func (h *Hands) repeat(d tenure, owned bool, now time.Time) []Event {
+func (h *AddressManager) repeat(d tenure, owned bool, now time.Time) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.tokens[d.name]
@@ -102,7 +102,7 @@ func (h *Hands) repeat(d tenure, owned bool, now time.Time) []Event {
 		t.stop()
 		return nil
 	}
-	v, err := h.look()
+	v, err := h.currentHost()
 	if err != nil {
 		t.postpone(now)
 		return nil
@@ -110,7 +110,7 @@ func (h *Hands) repeat(d tenure, owned bool, now time.Time) []Event {
 	return h.announce(t, v, now)
 }
 
-func (h *Hands) nextDue(now time.Time) (next time.Time) {
+func (h *AddressManager) nextDue(now time.Time) (next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.tokens {
@@ -146,7 +146,7 @@ func (t *token) postpone(now time.Time) {
 
 // announce sends the announcements, defences and questions of t that are due,
 // within the rates.
-func (h *Hands) announce(t *token, v *rtnl.Host, now time.Time) (events []Event) {
+func (h *AddressManager) announce(t *token, v *rtnl.Host, now time.Time) (events []Event) {
 	h.addressees(t, v, now)
 	for _, p := range t.places {
 		if p.announcer.AnnouncementDue(now) {
@@ -162,7 +162,7 @@ func (h *Hands) announce(t *token, v *rtnl.Host, now time.Time) (events []Event)
 // announceFirst sends one form of every announcement of t that is due. The rest waits
 // for Run, so that the last address of many is not announced so much later than the
 // first.
-func (h *Hands) announceFirst(t *token, v *rtnl.Host, now time.Time) (events []Event) {
+func (h *AddressManager) announceFirst(t *token, v *rtnl.Host, now time.Time) (events []Event) {
 	for _, p := range t.places {
 		if p.announcer.SeriesDue(now) {
 			events = append(events, h.announcePlace(t, p, v, 1, now)...)
@@ -172,7 +172,7 @@ func (h *Hands) announceFirst(t *token, v *rtnl.Host, now time.Time) (events []E
 }
 
 // announcePlace announces one address, and tells when that begins to fail.
-func (h *Hands) announcePlace(t *token, p *place, v *rtnl.Host, most int, now time.Time) (events []Event) {
+func (h *AddressManager) announcePlace(t *token, p *place, v *rtnl.Host, most int, now time.Time) (events []Event) {
 	err := h.sendOne(p, v, most, now)
 	if err != nil && !p.failing {
 		events = append(events, AnnounceFailed{t.name, p.Prefix, err})
@@ -186,7 +186,7 @@ const allForms = 8
 
 // sendOne sends the announcement of p, no more than so many of the forms of it that
 // are still to be sent.
-func (h *Hands) sendOne(p *place, v *rtnl.Host, most int, now time.Time) error {
+func (h *AddressManager) sendOne(p *place, v *rtnl.Host, most int, now time.Time) error {
 	l, ok := v.LinkByIndex(p.index)
 	if !ok {
 		p.announcer.Stop() // begun again when the interface is there
@@ -207,7 +207,7 @@ func (h *Hands) sendOne(p *place, v *rtnl.Host, most int, now time.Time) error {
 		return nil
 	}
 	for _, f := range frames[first : first+n] {
-		err := h.wire.Send(l.Index, f)
+		err := h.sender.Send(l.Index, f)
 		if errors.Is(err, unix.ENOBUFS) {
 			p.announcer.Postpone(now, announce.QueueDelay)
 			h.counters.postponed.Add(1)

@@ -18,8 +18,8 @@ import (
 //
 // An error says that at least one question could not be sent: silence after it
 // means nothing.
-func (h *Hands) Ask(name string) (time.Time, error) {
-	o, p, err := h.prospect(name)
+func (h *AddressManager) Ask(name string) (time.Time, error) {
+	o, p, err := h.stateOf(name)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask for %w", err)
 	}
@@ -33,9 +33,9 @@ func (h *Hands) Ask(name string) (time.Time, error) {
 }
 
 // sample returns one spot of each family on each interface, each turn the next.
-func (p *prospect) sample(turn uint64) (sample []spot) {
-	first := int(turn % uint64(max(len(p.spots), 1)))
-	for _, part := range [][]spot{p.spots[first:], p.spots[:first]} {
+func (p *tokenState) sample(turn uint64) (sample []placement) {
+	first := int(turn % uint64(max(len(p.placements), 1)))
+	for _, part := range [][]placement{p.placements[first:], p.placements[:first]} {
 		for _, s := range part {
 			if !slices.ContainsFunc(sample, s.beside) {
 				sample = append(sample, s)
@@ -46,12 +46,12 @@ func (p *prospect) sample(turn uint64) (sample []spot) {
 }
 
 // beside reports whether both are of one family and on one interface.
-func (s spot) beside(other spot) bool {
+func (s placement) beside(other placement) bool {
 	return s.index == other.index && s.Prefix.Addr().Is4() == other.Prefix.Addr().Is4()
 }
 
 // probe asks for one shared address where it is, or would be.
-func (h *Hands) probe(v *rtnl.Host, s spot) error {
+func (h *AddressManager) probe(v *rtnl.Host, s placement) error {
 	l, ok := v.LinkByIndex(s.index)
 	if !ok {
 		return fmt.Errorf("ask for %s: no interface is known for it", s.Prefix.Addr())
@@ -61,7 +61,7 @@ func (h *Hands) probe(v *rtnl.Host, s spot) error {
 	}
 	f, err := neighbor.NewProbe(l, probeSource(v, l.Index, h.options.Own), s.Prefix.Addr())
 	if err == nil {
-		err = h.wire.Send(l.Index, f)
+		err = h.sender.Send(l.Index, f)
 	}
 	if err != nil {
 		return fmt.Errorf("ask for %s on %s: %w", s.Prefix.Addr(), l.Name, err)

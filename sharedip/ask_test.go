@@ -136,7 +136,7 @@ func TestPeerAsks(t *testing.T) {
 }
 
 // second opens hands on the peer, which say nothing.
-func (w *world) second(host *rig.Host, sets ...Set) (h *Hands) {
+func (w *world) second(host *rig.Host, sets ...Set) (h *AddressManager) {
 	w.t.Helper()
 	err := host.Do(func() (err error) {
 		h, err = Open(Options{

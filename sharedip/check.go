@@ -8,10 +8,10 @@ import (
 
 // Check returns every reason why a configured address could not work here, in
 // words for the person who wrote the configuration.
-func (h *Hands) Check() []error {
+func (h *AddressManager) Check() []error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.lookNow()
+	v, err := h.readHost()
 	if err != nil {
 		return []error{err}
 	}
@@ -24,7 +24,7 @@ func (h *Hands) Check() []error {
 	return errs
 }
 
-func (h *Hands) checkPlace(v *rtnl.Host, p *place) (errs []error) {
+func (h *AddressManager) checkPlace(v *rtnl.Host, p *place) (errs []error) {
 	addr := p.Prefix.Addr()
 	for _, a := range slices.Concat(v.Addresses, v.Shared) {
 		if spotOf(a.Prefix.Addr(), a.Index) != spotOf(addr, p.index) || a.IsShared() && !h.watching {

@@ -15,11 +15,11 @@ const (
 	claimedEvery  = time.Second
 )
 
-// sighted takes in what a frame said.
-func (h *Hands) sighted(s neighbor.Observation, now time.Time) []Event {
+// observed takes in what a frame said.
+func (h *AddressManager) observed(s neighbor.Observation, now time.Time) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.look()
+	v, err := h.currentHost()
 	if err != nil || v.HasMAC(s.MAC) {
 		return nil
 	}
@@ -28,38 +28,38 @@ func (h *Hands) sighted(s neighbor.Observation, now time.Time) []Event {
 	}
 	switch s.Kind {
 	case neighbor.Traffic:
-		return h.carried(s, now)
+		return h.onTraffic(s, now)
 	case neighbor.Probe:
-		return h.probed(s, now)
+		return h.onProbe(s, now)
 	case neighbor.Reply:
-		return append(h.told(v, s, now), h.replied(s, now)...)
+		return append(h.onClaim(v, s, now), h.onReply(s, now)...)
 	}
-	return h.told(v, s, now)
+	return h.onClaim(v, s, now)
 }
 
 // at finds the shared address that is, or would be, on that interface.
-func (h *Hands) at(s neighbor.Observation) (owner, bool) {
+func (h *AddressManager) at(s neighbor.Observation) (owner, bool) {
 	o, ok := h.owner(s.Addr, s.Index)
 	return o, ok && o.place.index == s.Index
 }
 
-// told is for a frame that says that a shared address is elsewhere. While a node has
+// onClaim is for a frame that says that a shared address is elsewhere. While a node has
 // not been met on that interface, a place that is no node's may be that node's: it is
 // asked for, and the frame is judged a little later.
-func (h *Hands) told(v *rtnl.Host, s neighbor.Observation, now time.Time) []Event {
+func (h *AddressManager) onClaim(v *rtnl.Host, s neighbor.Observation, now time.Time) []Event {
 	o, ok := h.at(s)
 	switch {
 	case !ok:
 		return nil
 	case !h.nodes.owner(s).IsValid() && h.expects(v, s.Index):
-		h.doubt(v, s, now)
+		h.deferClaim(v, s, now)
 		return nil
 	}
-	return h.judge(s, o, now)
+	return h.reportClaim(s, o, now)
 }
 
-// judge says who has the address.
-func (h *Hands) judge(s neighbor.Observation, o owner, now time.Time) (events []Event) {
+// reportClaim says who has the address.
+func (h *AddressManager) reportClaim(s neighbor.Observation, o owner, now time.Time) (events []Event) {
 	t, p := o.token, o.place
 	by := h.nodes.owner(s)
 	mac := net.HardwareAddr(slices.Clone(s.MAC[:]))
@@ -75,13 +75,13 @@ func (h *Hands) judge(s neighbor.Observation, o owner, now time.Time) (events []
 	}
 	if held && !by.IsValid() && len(h.nodes.addrs) > 0 {
 		p.announcer.Claimed(now)
-		h.rouse()
+		h.wakeRun()
 	}
 	return events
 }
 
-// probed is for a question that only who wants the address asks.
-func (h *Hands) probed(s neighbor.Observation, now time.Time) []Event {
+// onProbe is for a question that only who wants the address asks.
+func (h *AddressManager) onProbe(s neighbor.Observation, now time.Time) []Event {
 	o, ok := h.at(s)
 	by := h.nodes.owner(s)
 	if !ok || !by.IsValid() || !o.token.probed.first(subject{mac: s.MAC}, now, probedEvery) {

@@ -280,7 +280,7 @@ func TestReadingHasAPace(t *testing.T) {
 	begun, read := time.Now(), 0
 	done := make(chan error)
 	go func() {
-		done <- new(Hands).readTap(ctx, in, func(neighbor.ReceivedFrame, time.Time) { read++ })
+		done <- new(AddressManager).readTap(ctx, in, func(neighbor.ReceivedFrame, time.Time) { read++ })
 	}()
 	for time.Since(begun) < 4*burstTime {
 		unix.Send(ends[1], make([]byte, 60), 0)

@@ -10,10 +10,10 @@ import (
 // Configure replaces the sets, and touches only what differs: an address that
 // a held token lost is removed, one that it gained is added and announced, a
 // token that is gone is dropped. Every address is in one set at most.
-func (h *Hands) Configure(sets []Set) error {
+func (h *AddressManager) Configure(sets []Set) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.lookNow()
+	v, err := h.readHost()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (h *Hands) Configure(sets []Set) error {
 	h.prejoin(v)
 	h.publish(v)
 	h.seen = nil // Run is to look at the interfaces now in use
-	h.rouse()
+	h.wakeRun()
 	return errors.Join(errs...)
 }
 
@@ -56,7 +56,7 @@ func (h *Hands) Configure(sets []Set) error {
 func (t *token) reshape(addresses []Address) (gained, lost []*place) {
 	lost, t.places = t.places, nil
 	for _, a := range addresses {
-		p := &place{spot: spot{Address: a}}
+		p := &place{placement: placement{Address: a}}
 		i := slices.IndexFunc(lost, func(p *place) bool { return p.Address == a })
 		if i >= 0 {
 			p, lost = lost[i], slices.Concat(lost[:i], lost[i+1:])
@@ -69,20 +69,20 @@ func (t *token) reshape(addresses []Address) (gained, lost []*place) {
 }
 
 // letGo removes places that t has no more, if it is held.
-func (h *Hands) letGo(t *token, places []*place) error {
+func (h *AddressManager) letGo(t *token, places []*place) error {
 	if !t.held {
 		return nil
 	}
-	return h.takeOff(places)
+	return h.remove(places)
 }
 
 // gain finds the interfaces of new places, and adds them if t is held.
-func (h *Hands) gain(v *rtnl.Host, t *token, places []*place) error {
+func (h *AddressManager) gain(v *rtnl.Host, t *token, places []*place) error {
 	if t.held {
-		if err := h.find(v, places); err != nil {
+		if err := h.locateAll(v, places); err != nil {
 			return err
 		}
-		return h.putOn(t, v, places, time.Now())
+		return h.add(t, v, places, time.Now())
 	}
 	for _, p := range places {
 		h.locate(v, p)

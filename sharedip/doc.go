@@ -1,8 +1,8 @@
-// Package sharedip is the hands that hold shared addresses: it puts them on an
+// Package sharedip holds shared addresses: it puts them on an
 // interface, tells the LAN where they are now, keeps them there while their
 // owner wants them, and takes them off again. IPv4 and IPv6 alike.
 //
-//	owner ── Take, Drop, Renew, Announce ──► Hands ── requests, in bursts ──► kernel
+//	owner ── Take, Drop, Renew, Announce ──► AddressManager ── rtnl ──► kernel
 //	  │  └── Ask, Heard ────────────────────► │  ▲
 //	  │                                       │  └── addresses, links (Run) ──┘
 //	  ◄── Event ──────────────────────────────┤  ▲
@@ -25,6 +25,6 @@
 // is for the administrator to set.
 //
 // Every socket is opened by Open on the calling thread and kept, so one process
-// can hold the hands of many network namespaces, and none is needed later when
+// can hold the addresses of many network namespaces, and none is needed later when
 // file descriptors have run out or an interface has been made anew.
 package sharedip

@@ -7,14 +7,14 @@ import (
 )
 
 // Links returns the interfaces in use, by name, as Run saw them last.
-func (h *Hands) Links() map[string]rtnl.LinkState {
+func (h *AddressManager) Links() map[string]rtnl.LinkState {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return maps.Clone(h.states)
 }
 
 // locate finds the interface of p; one found earlier stays while it exists.
-func (h *Hands) locate(v *rtnl.Host, p *place) (moved bool) {
+func (h *AddressManager) locate(v *rtnl.Host, p *place) (moved bool) {
 	if l, err := choose(v, h.options.Own, p.Address); err == nil {
 		return h.move(p, l)
 	}
@@ -26,7 +26,7 @@ func (h *Hands) locate(v *rtnl.Host, p *place) (moved bool) {
 
 // relocate finds the interface of every address again, and returns those that
 // have another one now.
-func (h *Hands) relocate(v *rtnl.Host) map[*place]bool {
+func (h *AddressManager) relocate(v *rtnl.Host) map[*place]bool {
 	moved := make(map[*place]bool)
 	for _, t := range h.tokens {
 		for _, p := range t.places {
@@ -40,7 +40,7 @@ func (h *Hands) relocate(v *rtnl.Host) map[*place]bool {
 
 // used lists the interfaces that addresses are on or would be. One that is
 // configured by name is listed even while it doesn't exist.
-func (h *Hands) used(v *rtnl.Host) map[string]rtnl.LinkState {
+func (h *AddressManager) used(v *rtnl.Host) map[string]rtnl.LinkState {
 	used := make(map[string]rtnl.LinkState)
 	for _, t := range h.tokens {
 		for _, p := range t.places {
@@ -60,7 +60,7 @@ func (h *Hands) used(v *rtnl.Host) map[string]rtnl.LinkState {
 // compare makes v the known state of the interfaces in use. It returns the
 // carriers that changed, and the numbers of the interfaces where addresses must
 // be looked after: new, back, or with another MAC.
-func (h *Hands) compare(v *rtnl.Host) (events []Event, changed map[int]bool) {
+func (h *AddressManager) compare(v *rtnl.Host) (events []Event, changed map[int]bool) {
 	changed = make(map[int]bool)
 	used := h.used(v)
 	for name, l := range used {
@@ -68,8 +68,8 @@ func (h *Hands) compare(v *rtnl.Host) (events []Event, changed map[int]bool) {
 		if !known || old.Carrier != l.Carrier {
 			events = append(events, carrier(name, l.Carrier))
 		}
-		if now, ok := v.LinkByIndex(l.Index); ok && now.Settings != h.ruled[name] {
-			if h.ruled[name] = now.Settings; known {
+		if now, ok := v.LinkByIndex(l.Index); ok && now.Settings != h.settingsSeen[name] {
+			if h.settingsSeen[name] = now.Settings; known {
 				events = append(events, SettingsChanged{name})
 			}
 		}
@@ -82,12 +82,12 @@ func (h *Hands) compare(v *rtnl.Host) (events []Event, changed map[int]bool) {
 			events = append(events, LinkDown{name})
 		}
 	}
-	if h.ruled[""] != v.All || !maps.Equal(h.ways, v.Outgoing) {
+	if h.settingsSeen[""] != v.All || !maps.Equal(h.outgoing, v.Outgoing) {
 		events = append(events, SettingsChanged{})
 	}
-	h.ruled[""], h.ways = v.All, v.Outgoing
+	h.settingsSeen[""], h.outgoing = v.All, v.Outgoing
 	h.states = used
-	h.signs.of(used)
+	h.carriersSeen.of(used)
 	return events, changed
 }
 
@@ -101,7 +101,7 @@ func carrier(name string, up bool) Event {
 // linksDiffer asks the kernel for each interface in use whether it is still as
 // it was seen last, and its settings with it. With all set it looks at those as well that
 // hold for every interface: the kernel tells of no change of most settings.
-func (h *Hands) linksDiffer(all bool) bool {
+func (h *AddressManager) linksDiffer(all bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for name, old := range h.states {
@@ -109,15 +109,15 @@ func (h *Hands) linksDiffer(all bool) bool {
 			continue // its return is an event
 		}
 		l, err := h.kernel.Link(old.Index)
-		if err != nil || l.Name != name || l.Carrier != old.Carrier || l.Up != old.Up || l.Settings != h.ruled[name] {
+		if err != nil || l.Name != name || l.Carrier != old.Carrier || l.Up != old.Up || l.Settings != h.settingsSeen[name] {
 			return true
 		}
 	}
 	return all && h.rulesDiffer()
 }
 
-func (h *Hands) rulesDiffer() bool {
-	if now, err := h.forAll.Read(); err == nil && now != h.ruled[""] {
+func (h *AddressManager) rulesDiffer() bool {
+	if now, err := h.forAll.Read(); err == nil && now != h.settingsSeen[""] {
 		return true
 	}
 	if h.seen == nil {

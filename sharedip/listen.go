@@ -20,7 +20,7 @@ const (
 )
 
 // readTap gives every frame of t to take until ctx ends.
-func (h *Hands) readTap(ctx context.Context, t *neighbor.FrameReader, take func(neighbor.ReceivedFrame, time.Time)) error {
+func (h *AddressManager) readTap(ctx context.Context, t *neighbor.FrameReader, take func(neighbor.ReceivedFrame, time.Time)) error {
 	var begun time.Time
 	for n := 0; ; n++ {
 		a, err := t.Receive()
@@ -50,21 +50,23 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// sniff reads what others say of the shared addresses.
-func (h *Hands) sniff(ctx context.Context) error {
-	return h.readTap(ctx, h.sniffer, func(a neighbor.ReceivedFrame, now time.Time) {
+// readClaims reads what others say of the shared addresses.
+func (h *AddressManager) readClaims(ctx context.Context) error {
+	return h.readTap(ctx, h.frameReader, func(a neighbor.ReceivedFrame, now time.Time) {
 		h.counters.seen.Add(1)
 		if s, ok := neighbor.Parse(a); ok {
-			h.tell(h.sighted(s, now))
+			h.emit(h.observed(s, now))
 		}
 	})
 }
 
-// harken reads the first frame that each interface hears.
-func (h *Hands) harken(ctx context.Context) error { return h.readTap(ctx, h.ears, h.heard) }
+// readTraffic reads the first frame that each interface hears.
+func (h *AddressManager) readTraffic(ctx context.Context) error {
+	return h.readTap(ctx, h.trafficReader, h.noteTraffic)
+}
 
 // listenFor lets answers of the neighbours pass the sniffer, at once if new.
-func (h *Hands) listenFor(neighbours []netip.Addr) {
+func (h *AddressManager) listenFor(neighbours []netip.Addr) {
 	added := false
 	for _, a := range neighbours {
 		if !h.listened[a] && len(h.listened) < maxListened {
@@ -77,7 +79,7 @@ func (h *Hands) listenFor(neighbours []netip.Addr) {
 }
 
 // retune changes the sniffer's filter if that is due, and returns when it will be.
-func (h *Hands) retune(now time.Time) (next time.Time) {
+func (h *AddressManager) retune(now time.Time) (next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -92,7 +94,7 @@ func (h *Hands) retune(now time.Time) (next time.Time) {
 
 // tune makes the sniffer pass what is of interest now. A filter that the kernel
 // refuses is tried again by Run.
-func (h *Hands) tune(now time.Time) {
+func (h *AddressManager) tune(now time.Time) {
 	i := neighbor.Filter{Peers: h.nodes.addrs}
 	for s, o := range h.owners {
 		i.Shared = append(i.Shared, s.Addr)
@@ -103,5 +105,5 @@ func (h *Hands) tune(now time.Time) {
 	for a := range h.listened {
 		i.Provers = append(i.Provers, a)
 	}
-	h.untuned, h.tuned = h.sniffer.SetFilter(i.Program()) != nil, now
+	h.untuned, h.tuned = h.frameReader.SetFilter(i.Program()) != nil, now
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // prejoin joins the groups of all configured addresses, where they would be.
-func (h *Hands) prejoin(v *rtnl.Host) {
+func (h *AddressManager) prejoin(v *rtnl.Host) {
 	wanted := make(map[neighbor.Membership]bool)
 	for _, t := range h.tokens {
 		for _, p := range t.places {

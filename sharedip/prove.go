@@ -17,7 +17,7 @@ const (
 
 // addressees finds out who is to be asked from the addresses of t whose proofs
 // begin, and listens for them.
-func (h *Hands) addressees(t *token, v *rtnl.Host, now time.Time) {
+func (h *AddressManager) addressees(t *token, v *rtnl.Host, now time.Time) {
 	gateways := make(map[rtnl.RouterQuery]netip.Addr)
 	for _, p := range t.places {
 		if !p.announcer.ProofBegins(now) {
@@ -31,7 +31,7 @@ func (h *Hands) addressees(t *token, v *rtnl.Host, now time.Time) {
 }
 
 // provers is the gateway and the named neighbours of one address.
-func (h *Hands) provers(t *token, p *place, v *rtnl.Host, gateways map[rtnl.RouterQuery]netip.Addr) (list []netip.Addr) {
+func (h *AddressManager) provers(t *token, p *place, v *rtnl.Host, gateways map[rtnl.RouterQuery]netip.Addr) (list []netip.Addr) {
 	addr := p.Prefix.Addr()
 	key := rtnl.RouterQuery{Index: p.index, IPv6: addr.Is6()}
 	gateway, known := gateways[key]
@@ -51,7 +51,7 @@ func (h *Hands) provers(t *token, p *place, v *rtnl.Host, gateways map[rtnl.Rout
 }
 
 // prove sends the questions of one address that are due, or ends them.
-func (h *Hands) prove(t *token, p *place, v *rtnl.Host, now time.Time) (events []Event) {
+func (h *AddressManager) prove(t *token, p *place, v *rtnl.Host, now time.Time) (events []Event) {
 	l, ok := v.LinkByIndex(p.index)
 	if !ok || !l.Carrier || !l.Ethernet {
 		p.announcer.StopProof() // begun again when the interface is there
@@ -67,7 +67,7 @@ func (h *Hands) prove(t *token, p *place, v *rtnl.Host, now time.Time) (events [
 		h.announceForm(l, p, step.Form)
 	}
 	for _, a := range step.Ask {
-		if q, err := neighbor.NewQuestion(l, p.Prefix.Addr(), a); err == nil && h.wire.Send(l.Index, q) == nil {
+		if q, err := neighbor.NewQuestion(l, p.Prefix.Addr(), a); err == nil && h.sender.Send(l.Index, q) == nil {
 			h.counters.asked.Add(1)
 		}
 	}
@@ -75,16 +75,16 @@ func (h *Hands) prove(t *token, p *place, v *rtnl.Host, now time.Time) (events [
 }
 
 // announceForm announces the address in one form.
-func (h *Hands) announceForm(l rtnl.Link, p *place, form int) {
+func (h *AddressManager) announceForm(l rtnl.Link, p *place, form int) {
 	frames, err := neighbor.NewAnnouncement(l, p.Prefix.Addr())
-	if err == nil && h.wire.Send(l.Index, frames[form%len(frames)]) == nil {
+	if err == nil && h.sender.Send(l.Index, frames[form%len(frames)]) == nil {
 		h.counters.announced.Add(1)
 	}
 }
 
-// replied is for an answer to a question: to one of ours that was asked from a
+// onReply is for an answer to a question: to one of ours that was asked from a
 // shared address, and sent to our card, it is the proof.
-func (h *Hands) replied(s neighbor.Observation, now time.Time) []Event {
+func (h *AddressManager) onReply(s neighbor.Observation, now time.Time) []Event {
 	o, ok := h.owner(s.Peer, s.Index)
 	if !ok || !s.ToThisCard || o.place.index != s.Index || !o.token.wanted(now) {
 		return nil
@@ -96,15 +96,15 @@ func (h *Hands) replied(s neighbor.Observation, now time.Time) []Event {
 	return []Event{Proved{o.token.name, o.place.Prefix, s.Addr, took}}
 }
 
-// carried is for a packet that somebody sent to a shared address, on our card.
-func (h *Hands) carried(s neighbor.Observation, now time.Time) []Event {
+// onTraffic is for a packet that somebody sent to a shared address, on our card.
+func (h *AddressManager) onTraffic(s neighbor.Observation, now time.Time) []Event {
 	o, ok := h.at(s)
 	if !ok || !o.token.wanted(now) || !o.place.announcer.Passive() {
 		return nil
 	}
 	took, news := o.place.announcer.PacketCame(now)
 	h.untuned = true
-	h.rouse()
+	h.wakeRun()
 	if !news {
 		return nil
 	}

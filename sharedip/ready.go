@@ -13,12 +13,12 @@ var ErrUnable = errors.New("not possible on this host")
 // Ready returns why the token's addresses could not be reached if they were put
 // on now: no interface is found for one of them, or it carries no signal, or a setting
 // of this host stands against it, which is an ErrUnable. While Run runs it does not wait.
-func (h *Hands) Ready(name string) error {
-	o, p, err := h.prospect(name)
+func (h *AddressManager) Ready(name string) error {
+	o, p, err := h.stateOf(name)
 	if err != nil {
 		return err
 	}
-	for _, s := range p.spots {
+	for _, s := range p.placements {
 		l, err := choose(o.view, h.options.Own, s.Address)
 		if err != nil {
 			return err
@@ -34,13 +34,13 @@ func (h *Hands) Ready(name string) error {
 }
 
 // Where returns the interface, by index, of each address of the token.
-func (h *Hands) Where(name string) (map[netip.Addr]int, error) {
-	o, p, err := h.prospect(name)
+func (h *AddressManager) Where(name string) (map[netip.Addr]int, error) {
+	o, p, err := h.stateOf(name)
 	if err != nil {
 		return nil, err
 	}
-	where := make(map[netip.Addr]int, len(p.spots))
-	for _, s := range p.spots {
+	where := make(map[netip.Addr]int, len(p.placements))
+	for _, s := range p.placements {
 		l, err := choose(o.view, h.options.Own, s.Address)
 		if err != nil {
 			return nil, err

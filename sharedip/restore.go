@@ -18,7 +18,7 @@ const (
 // addressChanged puts back a shared address that went. It reports whether the
 // news is of what this room did, or may put back: other news changes what we know of
 // the host.
-func (h *Hands) addressChanged(n rtnl.Notice, now time.Time) (events []Event, shared bool) {
+func (h *AddressManager) addressChanged(n rtnl.Notice, now time.Time) (events []Event, shared bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o, shared := h.owner(n.Address.Prefix.Addr(), n.Address.Index)
@@ -29,7 +29,7 @@ func (h *Hands) addressChanged(n rtnl.Notice, now time.Time) (events []Event, sh
 		return nil, o.token.held && n.Address.IsShared()
 	}
 	if !o.token.wanted(now) {
-		return nil, h.stood[o.token.name] == nil
+		return nil, h.standingTold[o.token.name] == nil
 	}
 	// An interface that is set down or deleted loses addresses too. It gets them
 	// back when it returns.
@@ -48,12 +48,12 @@ func (t *token) wanted(now time.Time) bool { return t.held && !t.fought && !t.ex
 // were missing: news of a removal may be older than the address. They get what
 // is left of their lifetime in whole seconds, so that putting back is not
 // renewing; with less than one left it is Renew's turn.
-func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*place, events []Event) {
+func (h *AddressManager) restore(t *token, places []*place, now time.Time) (restored []*place, events []Event) {
 	left := t.until.Sub(now) / time.Second
 	if left == 0 || len(places) == 0 {
 		return nil, nil
 	}
-	v, err := h.look()
+	v, err := h.currentHost()
 	if err == nil {
 		err = h.guard(t, v, places)
 	}
@@ -62,7 +62,7 @@ func (h *Hands) restore(t *token, places []*place, now time.Time) (restored []*p
 	}
 	said, err := h.kernel.Add(changes(places), rtnl.OnlyMissing, uint32(left))
 	if t.expired(time.Now()) { // this process may have been frozen meanwhile
-		h.takeOff(places)
+		h.remove(places)
 		return nil, nil
 	}
 	for i, e := range said {
@@ -88,7 +88,7 @@ func lostAll(t *token, places []*place, err error) (events []Event) {
 }
 
 // removed counts removals by someone else, and gives up in a fight.
-func (h *Hands) removed(t *token, places []*place, now time.Time) (events []Event) {
+func (h *AddressManager) removed(t *token, places []*place, now time.Time) (events []Event) {
 	for _, p := range places {
 		p.removals = append(p.removals, now)
 		for now.Sub(p.removals[0]) > fightTime {
@@ -106,11 +106,11 @@ func (h *Hands) removed(t *token, places []*place, now time.Time) (events []Even
 // refresh reads the host again: where the addresses belong, which links carry a
 // signal. It puts back what is missing on interfaces that changed, and announces
 // it there. With lost set, news was lost: whatever is missing was removed.
-func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
+func (h *AddressManager) refresh(now time.Time, lost bool) (events []Event, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = nil
-	v, err := h.look()
+	v, err := h.currentHost()
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (h *Hands) refresh(now time.Time, lost bool) (events []Event, err error) {
 
 // mend puts back the places that went with their interface, with lost all that
 // are missing, and announces them again.
-func (h *Hands) mend(t *token, v *rtnl.Host, again []*place, lost bool, now time.Time) []Event {
+func (h *AddressManager) mend(t *token, v *rtnl.Host, again []*place, lost bool, now time.Time) []Event {
 	check := again
 	if lost {
 		check = t.places

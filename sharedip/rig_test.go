@@ -47,7 +47,7 @@ type world struct {
 	lab          *rig.Lab
 	lan          *rig.Switch
 	port         *rig.Port
-	hands        *Hands
+	hands        *AddressManager
 
 	mu     sync.Mutex
 	events []Event
@@ -70,7 +70,7 @@ func newWorld(t testing.TB, sets ...Set) *world {
 	return w
 }
 
-func (w *world) open() (h *Hands) {
+func (w *world) open() (h *AddressManager) {
 	w.t.Helper()
 	err := w.node.Do(func() (err error) {
 		h, err = Open(Options{Own: nodeIPs, Peers: peerIPs, Owns: w.ask, Event: w.record})

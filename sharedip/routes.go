@@ -30,7 +30,7 @@ func routesOf(v *rtnl.Host, places []*place) map[rtnl.Route]bool {
 
 // connect adds the routes that the places need, also those that should be there already:
 // another program may have removed them.
-func (h *Hands) connect(v *rtnl.Host, places []*place) error {
+func (h *AddressManager) connect(v *rtnl.Host, places []*place) error {
 	for r := range routesOf(v, places) {
 		err := h.kernel.Route(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, r, h.options.Lifetime)
 		if err != nil && !errors.Is(err, unix.EEXIST) {
@@ -42,7 +42,7 @@ func (h *Hands) connect(v *rtnl.Host, places []*place) error {
 }
 
 // heldPlaces returns the places of every held token.
-func (h *Hands) heldPlaces() (list []*place) {
+func (h *AddressManager) heldPlaces() (list []*place) {
 	for _, t := range h.tokens {
 		if t.held {
 			list = append(list, t.places...)
@@ -53,7 +53,7 @@ func (h *Hands) heldPlaces() (list []*place) {
 
 // disconnect removes the routes that no held address needs any more, also those that an
 // earlier process left.
-func (h *Hands) disconnect(v *rtnl.Host) {
+func (h *AddressManager) disconnect(v *rtnl.Host) {
 	if len(h.routes) == 0 {
 		return
 	}
@@ -67,4 +67,4 @@ func (h *Hands) disconnect(v *rtnl.Host) {
 }
 
 // reconnect adds the routes of all that is held again.
-func (h *Hands) reconnect(v *rtnl.Host) error { return h.connect(v, h.heldPlaces()) }
+func (h *AddressManager) reconnect(v *rtnl.Host) error { return h.connect(v, h.heldPlaces()) }

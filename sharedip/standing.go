@@ -23,7 +23,7 @@ func spotOf(addr netip.Addr, index int) Spot {
 }
 
 // owner finds the shared address that addr on that interface is.
-func (h *Hands) owner(addr netip.Addr, index int) (owner, bool) {
+func (h *AddressManager) owner(addr netip.Addr, index int) (owner, bool) {
 	o, ok := h.owners[spotOf(addr, index)]
 	return o, ok
 }
@@ -45,10 +45,10 @@ func owners(tokens map[string]*token) map[Spot]owner {
 // StandingNow lists the shared addresses that are on this host though it was not this
 // process that put them there, or though their token is not held: with any prefix length,
 // on any interface. The kernel answers for them like for any of its own.
-func (h *Hands) StandingNow() (list []Standing, err error) {
+func (h *AddressManager) StandingNow() (list []Standing, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.lookNow()
+	v, err := h.readHost()
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (h *Hands) StandingNow() (list []Standing, err error) {
 	return list, nil
 }
 
-func (h *Hands) standing(v *rtnl.Host) map[string][]Spot {
+func (h *AddressManager) standing(v *rtnl.Host) map[string][]Spot {
 	all := make(map[string][]Spot)
 	for _, a := range slices.Concat(v.Addresses, v.Shared) {
 		if o, ok := h.owner(a.Prefix.Addr(), a.Index); ok && !o.holds(a) {
@@ -74,26 +74,26 @@ func (o owner) holds(a rtnl.Address) bool {
 }
 
 // stand tells which addresses stand, token by token, where that has changed.
-func (h *Hands) stand(v *rtnl.Host) (events []Event) {
+func (h *AddressManager) stand(v *rtnl.Host) (events []Event) {
 	now := h.standing(v)
-	for name := range h.stood {
+	for name := range h.standingTold {
 		if _, still := now[name]; !still {
 			events = append(events, Standing{Token: name})
 		}
 	}
 	for name, spots := range now {
-		if !slices.Equal(spots, h.stood[name]) {
+		if !slices.Equal(spots, h.standingTold[name]) {
 			events = append(events, Standing{name, spots, h.answering(v, spots)})
 		}
 	}
-	h.stood = now
+	h.standingTold = now
 	return events
 }
 
 // answering lists the interfaces by which the kernel would answer for the addresses:
 // those where they are or would be, and others on their networks, since it answers on
 // each for what is on any.
-func (h *Hands) answering(v *rtnl.Host, spots []Spot) []int {
+func (h *AddressManager) answering(v *rtnl.Host, spots []Spot) []int {
 	found := make(map[int]bool)
 	for _, s := range spots {
 		o, _ := h.owner(s.Addr, s.Interface)
@@ -108,7 +108,7 @@ func (h *Hands) answering(v *rtnl.Host, spots []Spot) []int {
 }
 
 // guard has the owner know of places before they are put on.
-func (h *Hands) guard(t *token, v *rtnl.Host, places []*place) error {
+func (h *AddressManager) guard(t *token, v *rtnl.Host, places []*place) error {
 	if h.options.Guard == nil || len(places) == 0 {
 		return nil
 	}

@@ -12,7 +12,7 @@ type Station struct {
 // Stations returns where the other nodes' own addresses were seen, in the order in which
 // they were met. It is what neighbours would believe too: a host may claim a place that
 // is not its own.
-func (h *Hands) Stations() []Station {
+func (h *AddressManager) Stations() []Station {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	list := make([]Station, 0, len(h.nodes.known))

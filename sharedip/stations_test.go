@@ -11,7 +11,7 @@ import (
 // The places of the other nodes' own addresses are told, and no others.
 func TestStations(t *testing.T) {
 	peer := netip.MustParseAddr("192.0.2.12")
-	h := &Hands{nodes: newNodes([]netip.Addr{peer})}
+	h := &AddressManager{nodes: newNodes([]netip.Addr{peer})}
 	first, second := neighbor.MAC{2, 0, 0, 0, 0, 1}, neighbor.MAC{2, 0, 0, 0, 0, 2}
 	h.nodes.learn(neighbor.Observation{Index: 3, Addr: peer, MAC: first}, time.Unix(1, 0))
 	h.nodes.learn(neighbor.Observation{Index: 4, Addr: peer, MAC: second}, time.Unix(2, 0))

@@ -30,31 +30,31 @@ var ErrExpired = errors.New("lifetime ran out before it was renewed")
 // one form; Run does it in the other, and repeats both. If one can't be added, none is. Taking a token that
 // is held, or whose addresses are there from an earlier process, adopts them
 // under the new epoch.
-func (h *Hands) Take(name string, epoch uint64) error {
+func (h *AddressManager) Take(name string, epoch uint64) error {
 	h.taking.Add(1)
 	h.mu.Lock()
 	events, err := h.take(name, epoch)
 	h.mu.Unlock()
 	h.taking.Add(-1)
-	h.tell(events)
-	h.rouse()
+	h.emit(events)
+	h.wakeRun()
 	return err
 }
 
-func (h *Hands) take(name string, epoch uint64) ([]Event, error) {
+func (h *AddressManager) take(name string, epoch uint64) ([]Event, error) {
 	t := h.tokens[name]
 	if t == nil {
 		return nil, fmt.Errorf("take %s: no such token", name)
 	}
 	now := time.Now()
-	v, err := h.hold(t, now)
+	v, err := h.assign(t, now)
 	if err != nil {
 		h.seen = nil // news of a change of the interfaces may be on its way
-		v, err = h.hold(t, now)
+		v, err = h.assign(t, now)
 	}
 	if err != nil {
 		t.held = false
-		h.takeOff(t.places)
+		h.remove(t.places)
 		return nil, fmt.Errorf("take %s: %w", name, err)
 	}
 	t.held, t.epoch, t.fought = true, epoch, false
@@ -62,23 +62,23 @@ func (h *Hands) take(name string, epoch uint64) ([]Event, error) {
 	return h.announceFirst(t, v, now), nil
 }
 
-// hold finds the interface of every address of t and adds them all.
-func (h *Hands) hold(t *token, now time.Time) (*rtnl.Host, error) {
-	v, err := h.look()
+// assign finds the interface of every address of t and adds them all.
+func (h *AddressManager) assign(t *token, now time.Time) (*rtnl.Host, error) {
+	v, err := h.currentHost()
 	if err != nil {
 		return nil, err
 	}
-	if err := h.find(v, t.places); err != nil {
+	if err := h.locateAll(v, t.places); err != nil {
 		return nil, err
 	}
-	return v, h.putOn(t, v, t.places, now)
+	return v, h.add(t, v, t.places, now)
 }
 
 // displace takes off what stands in the way of the places on their interfaces: an IPv4
 // address of host length with another scope, and an IPv6 address with another length,
 // of which the kernel has one an interface. The kernel changes neither when it is told
 // to replace them.
-func (h *Hands) displace(v *rtnl.Host, places []*place) {
+func (h *AddressManager) displace(v *rtnl.Host, places []*place) {
 	var inTheWay []rtnl.Change
 	for _, a := range slices.Concat(v.Addresses, v.Shared) {
 		single := a.Prefix.IsSingleIP()
@@ -92,8 +92,8 @@ func (h *Hands) displace(v *rtnl.Host, places []*place) {
 	h.kernel.Remove(inTheWay) // what can't be removed makes the addition fail, or is renewed as it is
 }
 
-// find finds the interface of every place, or names the first without.
-func (h *Hands) find(v *rtnl.Host, places []*place) error {
+// locateAll finds the interface of every place, or names the first without.
+func (h *AddressManager) locateAll(v *rtnl.Host, places []*place) error {
 	moved := false
 	for _, p := range places {
 		l, err := choose(v, h.options.Own, p.Address)
@@ -109,7 +109,7 @@ func (h *Hands) find(v *rtnl.Host, places []*place) error {
 }
 
 // move makes l the interface of p, and leaves nothing on the one before.
-func (h *Hands) move(p *place, l rtnl.Link) (moved bool) {
+func (h *AddressManager) move(p *place, l rtnl.Link) (moved bool) {
 	p.label = rtnl.AddressLabel(l.Name)
 	if p.index == l.Index {
 		return false
@@ -123,9 +123,9 @@ func (h *Hands) move(p *place, l rtnl.Link) (moved bool) {
 	return true
 }
 
-// putOn adds the places to the kernel, with the routes that they need, and begins their
+// add adds the places to the kernel, with the routes that they need, and begins their
 // announcements.
-func (h *Hands) putOn(t *token, v *rtnl.Host, places []*place, now time.Time) error {
+func (h *AddressManager) add(t *token, v *rtnl.Host, places []*place, now time.Time) error {
 	if err := h.guard(t, v, places); err != nil {
 		return err
 	}
@@ -141,9 +141,9 @@ func (h *Hands) putOn(t *token, v *rtnl.Host, places []*place, now time.Time) er
 	return h.connect(v, places)
 }
 
-// takeOff removes the places from the kernel, which confirms it, and the routes that
+// remove removes the places from the kernel, which confirms it, and the routes that
 // nothing needs then.
-func (h *Hands) takeOff(places []*place) error {
+func (h *AddressManager) remove(places []*place) error {
 	for _, p := range places {
 		p.announcer.Stop()
 	}
@@ -151,7 +151,7 @@ func (h *Hands) takeOff(places []*place) error {
 	if err := h.firstError("remove", places, said, err); err != nil || len(h.routes) == 0 {
 		return err
 	}
-	v, err := h.look()
+	v, err := h.currentHost()
 	if err == nil {
 		h.disconnect(v)
 	}
@@ -159,7 +159,7 @@ func (h *Hands) takeOff(places []*place) error {
 }
 
 // seconds is the lifetime as the kernel counts it.
-func (h *Hands) seconds() uint32 { return uint32(h.options.Lifetime / time.Second) }
+func (h *AddressManager) seconds() uint32 { return uint32(h.options.Lifetime / time.Second) }
 
 func changes(places []*place) []rtnl.Change {
 	var all []rtnl.Change
@@ -170,7 +170,7 @@ func changes(places []*place) []rtnl.Change {
 }
 
 // firstError names the first address that failed.
-func (h *Hands) firstError(verb string, places []*place, said []error, err error) error {
+func (h *AddressManager) firstError(verb string, places []*place, said []error, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s %d addresses: %w", verb, len(places), err)
 	}
@@ -183,7 +183,7 @@ func (h *Hands) firstError(verb string, places []*place, said []error, err error
 }
 
 // name is the interface's name as seen last.
-func (h *Hands) name(index int) string {
+func (h *AddressManager) name(index int) string {
 	if h.seen != nil {
 		if l, ok := h.seen.LinkByIndex(index); ok {
 			return l.Name
@@ -195,7 +195,7 @@ func (h *Hands) name(index int) string {
 // Drop stops the announcements of the token and removes its addresses; when it
 // returns nil, the kernel has them no more. What an earlier process left is
 // removed too.
-func (h *Hands) Drop(name string) error {
+func (h *AddressManager) Drop(name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.tokens[name]
@@ -204,9 +204,9 @@ func (h *Hands) Drop(name string) error {
 	}
 	held := t.held
 	t.held = false
-	err := h.takeOff(t.places)
+	err := h.remove(t.places)
 	if err == nil && !held {
-		err = h.sweep(t)
+		err = h.removeStale(t)
 	}
 	if err != nil {
 		return fmt.Errorf("drop %s: %w", name, err)
@@ -214,25 +214,25 @@ func (h *Hands) Drop(name string) error {
 	return nil
 }
 
-// sweep removes what an earlier process left, on whichever interface.
-func (h *Hands) sweep(t *token) error {
-	v, err := h.lookNow()
+// removeStale removes what an earlier process left, on whichever interface.
+func (h *AddressManager) removeStale(t *token) error {
+	v, err := h.readHost()
 	if err != nil {
 		return err
 	}
 	var left []*place
 	for _, a := range v.Shared {
 		if t.has(a.Prefix.Addr(), a.Index) {
-			left = append(left, &place{spot: spot{Address{Prefix: a.Prefix}, a.Index, nil}})
+			left = append(left, &place{placement: placement{Address{Prefix: a.Prefix}, a.Index, nil}})
 		}
 	}
-	return h.takeOff(left)
+	return h.remove(left)
 }
 
 // Renew gives every held address its whole lifetime again, and puts it back if
 // someone removed it. A token whose lifetime has run out is dropped instead, and
 // the error is ErrExpired. Addresses that were fought over are left alone.
-func (h *Hands) Renew() error {
+func (h *AddressManager) Renew() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
@@ -251,7 +251,7 @@ func (h *Hands) Renew() error {
 	said, err := h.kernel.Add(changes(places), rtnl.ReplaceExisting, h.seconds())
 	errs = append(errs, h.firstError("renew", places, said, err))
 	if len(h.routes) > 0 {
-		v, err := h.look()
+		v, err := h.currentHost()
 		if err == nil {
 			err = h.reconnect(v)
 		}
@@ -271,18 +271,18 @@ func (h *Hands) Renew() error {
 func (t *token) expired(now time.Time) bool { return !now.Before(t.until.Add(-margin)) }
 
 // expire drops a token that was not renewed in time.
-func (h *Hands) expire(t *token) error {
+func (h *AddressManager) expire(t *token) error {
 	t.held = false
-	err := h.takeOff(t.places)
+	err := h.remove(t.places)
 	return errors.Join(fmt.Errorf("renew %s: %w", t.name, ErrExpired), err)
 }
 
 // Held lists the shared addresses that are on this host now, by token: also
 // those that an earlier process of ours left, for the owner to Take or Drop.
-func (h *Hands) Held() (map[string][]netip.Prefix, error) {
+func (h *AddressManager) Held() (map[string][]netip.Prefix, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.lookNow()
+	v, err := h.readHost()
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ const (
 
 // Run watches the kernel until ctx ends: it puts back what others remove,
 // repeats announcements, and reports carriers. It may be run once at a time.
-func (h *Hands) Run(ctx context.Context) error {
+func (h *AddressManager) Run(ctx context.Context) error {
 	notices := make(chan rtnl.Notice, noticeQueue)
 	ended, stop := h.readAll(ctx, notices)
 	defer stop()
@@ -50,7 +50,7 @@ func (h *Hands) Run(ctx context.Context) error {
 				w.handle(<-notices)
 			}
 		case <-h.wake:
-		case <-h.glance:
+		case <-h.checkCarriers:
 			w.pollAt = time.Time{}
 		case <-timer.C:
 		}
@@ -60,10 +60,10 @@ func (h *Hands) Run(ctx context.Context) error {
 
 // readAll starts the readers of all sockets. The first that ends says so; stop
 // ends the others.
-func (h *Hands) readAll(ctx context.Context, notices chan<- rtnl.Notice) (ended <-chan error, stop func()) {
+func (h *AddressManager) readAll(ctx context.Context, notices chan<- rtnl.Notice) (ended <-chan error, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	readers := []func(context.Context) error{
-		func(ctx context.Context) error { return h.read(ctx, notices) }, h.sniff, h.harken,
+		func(ctx context.Context) error { return h.read(ctx, notices) }, h.readClaims, h.readTraffic,
 	}
 	all := make(chan error, len(readers))
 	h.setReadDeadlines(time.Time{})
@@ -75,28 +75,28 @@ func (h *Hands) readAll(ctx context.Context, notices chan<- rtnl.Notice) (ended 
 	return all, func() { cancel(); running.Wait() }
 }
 
-func (h *Hands) setReadDeadlines(at time.Time) {
+func (h *AddressManager) setReadDeadlines(at time.Time) {
 	h.watch.SetReadDeadline(at)
-	h.sniffer.SetReadDeadline(at)
-	h.ears.SetReadDeadline(at)
+	h.frameReader.SetReadDeadline(at)
+	h.trafficReader.SetReadDeadline(at)
 }
 
-func (h *Hands) setWatching(on bool) {
+func (h *AddressManager) setWatching(on bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watching, h.seen = on, nil
-	h.outlook.Store(nil)
+	h.snapshot.Store(nil)
 }
 
-// tell passes events on. It is never called with h.mu held.
-func (h *Hands) tell(events []Event) {
+// emit passes events on. It is never called with h.mu held.
+func (h *AddressManager) emit(events []Event) {
 	for _, e := range events {
 		h.options.Event(e)
 	}
 }
 
 // read turns the kernel's messages into notices until ctx ends.
-func (h *Hands) read(ctx context.Context, notices chan<- rtnl.Notice) error {
+func (h *AddressManager) read(ctx context.Context, notices chan<- rtnl.Notice) error {
 	for {
 		messages, err := h.watch.Receive()
 		var news []rtnl.Notice
@@ -125,7 +125,7 @@ func (h *Hands) read(ctx context.Context, notices chan<- rtnl.Notice) error {
 
 // watcher is what Run's goroutine alone knows.
 type watcher struct {
-	hands    *Hands
+	hands    *AddressManager
 	stale    bool // the view has to be read again
 	lost     bool // and news has been lost before
 	fresh    time.Time
@@ -147,7 +147,7 @@ func (w *watcher) handle(n rtnl.Notice) {
 	default:
 		events, shared := w.hands.addressChanged(n, now)
 		w.stale = w.stale || !shared
-		w.hands.tell(events)
+		w.hands.emit(events)
 	}
 }
 
@@ -171,15 +171,15 @@ func (w *watcher) work() (next time.Time) {
 		events, err := h.refresh(now, w.lost)
 		w.stale, w.lost = err != nil, w.lost && err != nil
 		w.fresh = now
-		h.tell(events)
+		h.emit(events)
 	}
 	if w.stale {
 		next = announce.Earlier(next, w.fresh.Add(refreshGap))
 	}
 	events, doubtful := h.resolve(now)
-	h.tell(events)
+	h.emit(events)
 	next = announce.Earlier(next, doubtful)
-	next = announce.Earlier(next, h.hear(now))
+	next = announce.Earlier(next, h.watchTraffic(now))
 	next = announce.Earlier(next, h.announceDue(now))
 	return announce.Earlier(next, h.retune(now))
 }
@@ -201,7 +201,7 @@ func (w *watcher) poll(now time.Time) {
 }
 
 // unseen reports whether the host has to be looked at again.
-func (h *Hands) unseen() bool {
+func (h *AddressManager) unseen() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.seen == nil

@@ -22,7 +22,7 @@ import (
 // expired, before they are put on, and let go after they are off. In between
 // the sender loop alone moves their expiry.
 type LeasedAddresses struct {
-	*sharedip.Hands
+	*sharedip.AddressManager
 	leases *lease.Leases
 	layer  string // in force, as status names it
 	why    string // no better one is; "" if it is the best
@@ -79,7 +79,7 @@ func (d *LeasedAddresses) Layer() string { return d.layer }
 func (d *LeasedAddresses) Why() string { return d.why }
 
 // Bind gives it the addresses, once: package sharedip takes its method Guard when it opens them.
-func (d *LeasedAddresses) Bind(hands *sharedip.Hands) { d.Hands = hands }
+func (d *LeasedAddresses) Bind(hands *sharedip.AddressManager) { d.AddressManager = hands }
 
 // Watch reports, until ctx ends, each part of the enforcement that another program takes
 // away; it is put back within a second.
@@ -107,7 +107,7 @@ func (d *LeasedAddresses) Enforces() bool { return d != nil && d.layer != Lifeti
 
 // Close lets go of the hands. Leases stay in force, to run out or to be adopted.
 func (d *LeasedAddresses) Close() {
-	d.Hands.Close()
+	d.AddressManager.Close()
 	if d.Groups != nil {
 		d.Groups.stay()
 	}
@@ -119,7 +119,7 @@ func (d *LeasedAddresses) Close() {
 // Configure has the interfaces guarded already on which something may be taken. One that
 // can't be yet is at the first take.
 func (d *LeasedAddresses) Configure(sets []sharedip.Set) error {
-	if err := d.Hands.Configure(sets); err != nil || !d.Enforces() {
+	if err := d.AddressManager.Configure(sets); err != nil || !d.Enforces() {
 		return err
 	}
 	if err := d.shed(sets); err != nil {
@@ -168,7 +168,7 @@ func interfaces(places map[netip.Addr]int) []int {
 // Take puts the token's addresses on, each armed before and with its lease true.
 func (d *LeasedAddresses) Take(name string, epoch uint64) error {
 	d.setTaken(name, true)
-	err := d.Hands.Take(name, epoch)
+	err := d.AddressManager.Take(name, epoch)
 	if err != nil {
 		d.setTaken(name, false)
 		return errors.Join(err, d.settleAsIs(name))
@@ -196,8 +196,8 @@ func (d *LeasedAddresses) settleAsIs(name string) error {
 // kernel refuses is no failure where nothing is there to remove, or where the lease
 // silences what is there until its lifetime ends: only then may another host have them.
 func (d *LeasedAddresses) Drop(name string) error {
-	if err := d.Hands.Drop(name); err != nil {
-		held, unknown := d.Hands.Held()
+	if err := d.AddressManager.Drop(name); err != nil {
+		held, unknown := d.AddressManager.Held()
 		switch {
 		case unknown != nil:
 			return errors.Join(err, unknown)

@@ -95,12 +95,12 @@ func leasedIn(t testing.TB, h *rig.Host, layer lease.Layer) (d *LeasedAddresses)
 		}
 		d = NewLeasedAddresses(leases, Options{Length: time.Second, Log: slog.New(slog.DiscardHandler),
 			RenewNow: func(id uint64) { d.Write([]Expiry{{id, boot.Now().Add(time.Minute)}}) }})
-		d.Hands, err = sharedip.Open(sharedip.Options{Own: []netip.Addr{netip.MustParseAddr("192.0.2.11")}, Lifetime: Backstop,
+		d.AddressManager, err = sharedip.Open(sharedip.Options{Own: []netip.Addr{netip.MustParseAddr("192.0.2.11")}, Lifetime: Backstop,
 			Owns: func(string, uint64) bool { return true }, Event: func(sharedip.Event) {}, Guard: d.Guard})
 		if err != nil {
 			return err
 		}
-		t.Cleanup(d.Hands.Close)
+		t.Cleanup(d.AddressManager.Close)
 		return d.Configure([]sharedip.Set{{Token: "vip:front", Addresses: []sharedip.Address{{Prefix: netip.MustParsePrefix("192.0.2.10/24")}}}})
 	})
 	if lacks != "" {

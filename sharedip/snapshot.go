@@ -9,24 +9,24 @@ import (
 	"vipd/sharedip/rtnl"
 )
 
-// outlook is the host as it was seen last, and where the addresses would be on it. It
+// snapshot is the host as it was seen last, and where the addresses would be on it. It
 // is for questions of the owner that may not wait for what is being done for any
 // token: to put a thousand addresses on takes the kernel longer than a heartbeat. It
 // is never changed; whoever changes what it tells of publishes another.
-type outlook struct {
+type snapshot struct {
 	view   *rtnl.Host
-	tokens map[string]*prospect
-	ears   map[int]*ear // by interface
+	tokens map[string]*tokenState
+	ears   map[int]*linkTraffic // by interface
 }
 
-// prospect is one token in the outlook.
-type prospect struct {
-	spots  []spot
-	wishes *wishes
+// tokenState is one token in the snapshot.
+type tokenState struct {
+	placements []placement
+	wishes     *wishes
 }
 
-// spot is one address and where it is, or would be.
-type spot struct {
+// placement is one address and where it is, or would be.
+type placement struct {
 	Address
 	index  int   // of the interface; 0 = not known
 	hinder error // why it could not be reached there; nil: nothing is known
@@ -41,12 +41,12 @@ type wishes struct {
 
 var errNotConfigured = errors.New("no such token")
 
-// prospect returns the outlook and the token in it.
-func (h *Hands) prospect(name string) (*outlook, *prospect, error) {
-	o := h.outlook.Load()
+// stateOf returns the snapshot and the token in it.
+func (h *AddressManager) stateOf(name string) (*snapshot, *tokenState, error) {
+	o := h.snapshot.Load()
 	if o == nil { // nobody keeps it up to date
 		var err error
-		if o, err = h.lookOut(); err != nil {
+		if o, err = h.readSnapshot(); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -57,34 +57,34 @@ func (h *Hands) prospect(name string) (*outlook, *prospect, error) {
 	return o, p, nil
 }
 
-// lookOut makes an outlook of what is so now.
-func (h *Hands) lookOut() (*outlook, error) {
+// readSnapshot makes an snapshot of what is so now.
+func (h *AddressManager) readSnapshot() (*snapshot, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, err := h.look()
+	v, err := h.currentHost()
 	if err != nil {
 		return nil, err
 	}
-	return h.picture(v), nil
+	return h.newSnapshot(v), nil
 }
 
-// publish makes v the outlook while Run keeps it up to date.
-func (h *Hands) publish(v *rtnl.Host) {
+// publish makes v the snapshot while Run keeps it up to date.
+func (h *AddressManager) publish(v *rtnl.Host) {
 	if h.watching {
-		h.outlook.Store(h.picture(v))
+		h.snapshot.Store(h.newSnapshot(v))
 	}
 }
 
-func (h *Hands) picture(v *rtnl.Host) *outlook {
-	o := &outlook{view: v, tokens: make(map[string]*prospect, len(h.tokens)), ears: maps.Clone(h.hearing)}
+func (h *AddressManager) newSnapshot(v *rtnl.Host) *snapshot {
+	o := &snapshot{view: v, tokens: make(map[string]*tokenState, len(h.tokens)), ears: maps.Clone(h.traffic)}
 	for name, t := range h.tokens {
-		p := &prospect{wishes: t.wishes}
+		p := &tokenState{wishes: t.wishes}
 		for _, place := range t.places {
-			s := place.spot
+			s := place.placement
 			if l, ok := v.LinkByIndex(s.index); ok {
 				s.hinder = h.hindrance(v, l, s.Address)
 			}
-			p.spots = append(p.spots, s)
+			p.placements = append(p.placements, s)
 		}
 		o.tokens[name] = p
 	}

@@ -8,11 +8,11 @@ import (
 // Glance asks for a look at the carriers unless a frame has come over every interface
 // in use since the last one.
 func TestGlance(t *testing.T) {
-	h := &Hands{glance: make(chan struct{}, 1)}
+	h := &AddressManager{checkCarriers: make(chan struct{}, 1)}
 	looks := func() bool {
 		h.Glance()
 		select {
-		case <-h.glance:
+		case <-h.checkCarriers:
 			return true
 		default:
 			return false
@@ -21,7 +21,7 @@ func TestGlance(t *testing.T) {
 	if !looks() {
 		t.Error("nothing is known, and nobody looks")
 	}
-	h.signs.of(map[string]rtnl.LinkState{"eth0": {Index: 2}, "eth1": {Index: 3}})
+	h.carriersSeen.of(map[string]rtnl.LinkState{"eth0": {Index: 2}, "eth1": {Index: 3}})
 	for _, c := range []struct {
 		what    string
 		carried []int

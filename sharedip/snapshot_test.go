@@ -12,7 +12,7 @@ func TestNoQuestionWaits(t *testing.T) {
 	w.join("peer", "2")
 	w.run()
 	w.await("something to be heard", func() bool { return !w.hands.Heard("vip:front").IsZero() })
-	w.await("Run to keep the outlook", func() bool { return w.hands.outlook.Load() != nil })
+	w.await("Run to keep the outlook", func() bool { return w.hands.snapshot.Load() != nil })
 	w.take("vip:front", 1)
 	series := uint64(announce.Repeats * 3) // both forms of one address, the only one of the other
 	w.await("the series of the take", func() bool { return w.hands.Counters().Announced == series })

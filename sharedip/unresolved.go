@@ -17,46 +17,46 @@ const (
 	maxDoubts = 32
 )
 
-// doubt is a frame that says that a shared address is at a place which is no node's
+// unresolvedClaim is a frame that says that a shared address is at a place which is no node's
 // so far.
-type doubt struct {
+type unresolvedClaim struct {
 	neighbor.Observation
 	until time.Time
 }
 
 // expects reports whether a node that belongs on the interface has not been met there.
-func (h *Hands) expects(v *rtnl.Host, index int) bool {
+func (h *AddressManager) expects(v *rtnl.Host, index int) bool {
 	return slices.ContainsFunc(h.nodes.addrs, func(a netip.Addr) bool {
 		return rtnl.IsConnected(v, index, a) && !h.nodes.met(index, a)
 	})
 }
 
-// doubt keeps the frame, and asks for the nodes.
-func (h *Hands) doubt(v *rtnl.Host, s neighbor.Observation, now time.Time) {
-	known := slices.ContainsFunc(h.doubts, func(d doubt) bool { return d.Observation == s })
-	if known || len(h.doubts) == maxDoubts {
+// deferClaim keeps the frame, and asks for the nodes.
+func (h *AddressManager) deferClaim(v *rtnl.Host, s neighbor.Observation, now time.Time) {
+	known := slices.ContainsFunc(h.unresolvedClaims, func(d unresolvedClaim) bool { return d.Observation == s })
+	if known || len(h.unresolvedClaims) == maxDoubts {
 		return
 	}
-	h.doubts = append(h.doubts, doubt{s, now.Add(doubtTime)})
+	h.unresolvedClaims = append(h.unresolvedClaims, unresolvedClaim{s, now.Add(doubtTime)})
 	h.askNeighbours(v, s.Index)
-	h.rouse()
+	h.wakeRun()
 }
 
 // resolve judges the frames whose place is a node's now, and those that have waited
 // long enough. It returns when the next is due (zero: none waits).
-func (h *Hands) resolve(now time.Time) (events []Event, next time.Time) {
+func (h *AddressManager) resolve(now time.Time) (events []Event, next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	waiting := h.doubts
-	h.doubts = nil
+	waiting := h.unresolvedClaims
+	h.unresolvedClaims = nil
 	for _, d := range waiting {
 		o, ok := h.at(d.Observation)
 		switch {
 		case !ok:
 		case h.nodes.owner(d.Observation).IsValid() || !now.Before(d.until):
-			events = append(events, h.judge(d.Observation, o, now)...)
+			events = append(events, h.reportClaim(d.Observation, o, now)...)
 		default:
-			h.doubts = append(h.doubts, d)
+			h.unresolvedClaims = append(h.unresolvedClaims, d)
 			next = announce.Earlier(next, d.until)
 		}
 	}

@@ -34,7 +34,7 @@ type Set struct {
 	Prove []netip.Addr
 }
 
-// Options is what Hands need to know.
+// Options is what the manager need to know.
 type Options struct {
 	// Own is this node's own addresses.
 	Own []netip.Addr
@@ -50,50 +50,50 @@ type Options struct {
 	Owns func(token string, epoch uint64) bool
 	// Guard is called before addresses are put on, also by Configure and when they are
 	// put back, with the interfaces by which the kernel would answer for them. An error
-	// keeps them off. It must not call Hands. nil: nobody needs to know.
+	// keeps them off. It must not call the manager. nil: nobody needs to know.
 	Guard func(token string, spots []Spot, interfaces []int) error
 	// Event is told what happened, from the goroutines of Run and Take. It must
 	// not wait.
 	Event func(Event)
 }
 
-// Hands hold shared addresses in one network namespace.
-type Hands struct {
-	options  Options
-	watch    *rtnl.Conn            // addresses and links as they change; read by Run
-	wire     *neighbor.Sender      // announcements and questions
-	sniffer  *neighbor.FrameReader // what others say of the shared addresses; read by Run
-	ears     *neighbor.FrameReader // any foreign frame at all; read by Run
-	groups   *neighbor.Groups      // solicited-node groups
-	forAll   *rtnl.AllSettings     // that hold for every interface
-	wake     chan struct{}
-	glance   chan struct{}
-	signs    signs
-	outlook  atomic.Pointer[outlook]
-	taking   atomic.Int32 // takes under way or waiting
-	counters struct{ putBack, announced, postponed, resyncs, foreign, unjoined, asked, defended, seen atomic.Uint64 }
+// AddressManager hold shared addresses in one network namespace.
+type AddressManager struct {
+	options       Options
+	watch         *rtnl.Conn            // addresses and links as they change; read by Run
+	sender        *neighbor.Sender      // announcements and questions
+	frameReader   *neighbor.FrameReader // what others say of the shared addresses; read by Run
+	trafficReader *neighbor.FrameReader // any foreign frame at all; read by Run
+	groups        *neighbor.Groups      // solicited-node groups
+	forAll        *rtnl.AllSettings     // that hold for every interface
+	wake          chan struct{}
+	checkCarriers chan struct{}
+	carriersSeen  carriersSeen
+	snapshot      atomic.Pointer[snapshot]
+	taking        atomic.Int32 // takes under way or waiting
+	counters      struct{ putBack, announced, postponed, resyncs, foreign, unjoined, asked, defended, seen atomic.Uint64 }
 
 	// mu guards all below. Nothing but the kernel's answer to a request is ever
 	// waited for while it is held, so no token waits for another's trouble.
-	mu       sync.Mutex
-	kernel   *rtnl.Conn
-	tokens   map[string]*token
-	owners   map[Spot]owner
-	stood    map[string][]Spot   // as told last
-	routes   map[rtnl.Route]bool // that are there for held addresses, or were left
-	seen     *rtnl.Host          // nil: look again
-	watching bool                // Run is here to say when seen is out of date
-	states   map[string]rtnl.LinkState
-	ruled    map[string]rtnl.Settings // of those, as told last; "": those of all
-	ways     map[netip.Prefix]int
-	limits   announce.Limits
-	nodes    nodes
-	doubts   []doubt
-	listened map[netip.Addr]bool // neighbours whose answers pass the sniffer
-	untuned  bool                // the sniffer's filter is out of date
-	tuned    time.Time
-	hearing  map[int]*ear // by interface
-	open     []int        // interfaces that the ears let pass
+	mu               sync.Mutex
+	kernel           *rtnl.Conn
+	tokens           map[string]*token
+	owners           map[Spot]owner
+	standingTold     map[string][]Spot   // as told last
+	routes           map[rtnl.Route]bool // that are there for held addresses, or were left
+	seen             *rtnl.Host          // nil: look again
+	watching         bool                // Run is here to say when seen is out of date
+	states           map[string]rtnl.LinkState
+	settingsSeen     map[string]rtnl.Settings // of those, as told last; "": those of all
+	outgoing         map[netip.Prefix]int
+	limits           announce.Limits
+	nodes            nodes
+	unresolvedClaims []unresolvedClaim
+	listened         map[netip.Addr]bool // neighbours whose answers pass the sniffer
+	untuned          bool                // the sniffer's filter is out of date
+	tuned            time.Time
+	traffic          map[int]*linkTraffic // by interface
+	open             []int                // interfaces that the ears let pass
 }
 
 // token is one configured Set and whether it is held.
@@ -114,7 +114,7 @@ type token struct {
 
 // place is one address of a token where it is, or would be, and what is to be sent for it.
 type place struct {
-	spot
+	placement
 	label     string // of an IPv4 address on that interface
 	announcer announce.Announcer
 	failing   bool        // AnnounceFailed has been told
@@ -137,7 +137,7 @@ func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.B
 
 // Open opens every socket in the network namespace of the calling thread. It
 // needs CAP_NET_ADMIN and CAP_NET_RAW.
-func Open(options Options) (*Hands, error) {
+func Open(options Options) (*AddressManager, error) {
 	if options.Owns == nil || options.Event == nil {
 		return nil, errors.New("shared addresses: Owns and Event must be set")
 	}
@@ -147,23 +147,23 @@ func Open(options Options) (*Hands, error) {
 	if l := options.Lifetime; l < MinLifetime || l > MaxLifetime || l%time.Second != 0 {
 		return nil, fmt.Errorf("shared addresses: a lifetime of %v; it must be whole seconds from %v to %v", l, MinLifetime, MaxLifetime)
 	}
-	h := &Hands{
-		options:  options,
-		wake:     make(chan struct{}, 1),
-		glance:   make(chan struct{}, 1),
-		tokens:   make(map[string]*token),
-		states:   make(map[string]rtnl.LinkState),
-		ruled:    make(map[string]rtnl.Settings),
-		nodes:    newNodes(options.Peers),
-		hearing:  make(map[int]*ear),
-		listened: make(map[netip.Addr]bool),
+	h := &AddressManager{
+		options:       options,
+		wake:          make(chan struct{}, 1),
+		checkCarriers: make(chan struct{}, 1),
+		tokens:        make(map[string]*token),
+		states:        make(map[string]rtnl.LinkState),
+		settingsSeen:  make(map[string]rtnl.Settings),
+		nodes:         newNodes(options.Peers),
+		traffic:       make(map[int]*linkTraffic),
+		listened:      make(map[netip.Addr]bool),
 	}
 	for _, open := range []func() error{
 		func() (err error) { h.kernel, err = rtnl.Dial(0); return },
 		func() (err error) { h.watch, err = rtnl.Dial(rtnl.NoticeGroups); return },
-		func() (err error) { h.wire, err = neighbor.OpenSender(); return },
-		func() (err error) { h.sniffer, err = neighbor.OpenFrameReader(); return },
-		func() (err error) { h.ears, err = neighbor.OpenFrameReader(); return },
+		func() (err error) { h.sender, err = neighbor.OpenSender(); return },
+		func() (err error) { h.frameReader, err = neighbor.OpenFrameReader(); return },
+		func() (err error) { h.trafficReader, err = neighbor.OpenFrameReader(); return },
 		func() (err error) { h.groups, err = neighbor.OpenGroups(); return },
 		func() (err error) { h.forAll, err = rtnl.OpenAllSettings(); return },
 		func() (err error) { h.routes, err = rtnl.ListRoutes(); return },
@@ -178,19 +178,19 @@ func Open(options Options) (*Hands, error) {
 
 // Close closes the sockets. Held addresses stay until their lifetime ends, for
 // a successor to adopt. Run must have returned.
-func (h *Hands) Close() {
+func (h *AddressManager) Close() {
 	for _, c := range []*rtnl.Conn{h.kernel, h.watch} {
 		if c != nil {
 			c.Close()
 		}
 	}
-	for _, t := range []*neighbor.FrameReader{h.sniffer, h.ears} {
+	for _, t := range []*neighbor.FrameReader{h.frameReader, h.trafficReader} {
 		if t != nil {
 			t.Close()
 		}
 	}
-	if h.wire != nil {
-		h.wire.Close()
+	if h.sender != nil {
+		h.sender.Close()
 	}
 	if h.groups != nil {
 		h.groups.Close()
@@ -200,12 +200,12 @@ func (h *Hands) Close() {
 	}
 }
 
-// look returns what is known of the host, by asking the kernel if need be.
-func (h *Hands) look() (*rtnl.Host, error) {
+// currentHost returns what is known of the host, by asking the kernel if need be.
+func (h *AddressManager) currentHost() (*rtnl.Host, error) {
 	if h.seen != nil && h.watching {
 		return h.seen, nil
 	}
-	v, err := h.lookNow()
+	v, err := h.readHost()
 	if err == nil {
 		h.seen = v
 		h.publish(v)
@@ -213,8 +213,8 @@ func (h *Hands) look() (*rtnl.Host, error) {
 	return v, err
 }
 
-// lookNow asks the kernel.
-func (h *Hands) lookNow() (*rtnl.Host, error) {
+// readHost asks the kernel.
+func (h *AddressManager) readHost() (*rtnl.Host, error) {
 	v, err := h.kernel.ReadHost()
 	if err == nil {
 		v.All, err = h.forAll.Read()
@@ -241,7 +241,7 @@ type Counters struct {
 }
 
 // Counters returns the counts so far.
-func (h *Hands) Counters() Counters {
+func (h *AddressManager) Counters() Counters {
 	c := &h.counters
 	return Counters{
 		PutBack: c.putBack.Load(), Announced: c.announced.Load(), Postponed: c.postponed.Load(),

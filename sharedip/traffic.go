@@ -24,14 +24,14 @@ const (
 	askAround  = 10 * time.Second
 )
 
-// ear is what is known of the traffic on one interface.
-type ear struct {
+// linkTraffic is what is known of the traffic on one interface.
+type linkTraffic struct {
 	last   atomic.Pointer[time.Time] // heard; nil: nothing since it has a carrier
 	around time.Time                 // when neighbours were asked last
 }
 
 // heard is when something was heard last; zero: nothing since it has a carrier.
-func (e *ear) heard() time.Time {
+func (e *linkTraffic) heard() time.Time {
 	if at := e.last.Load(); at != nil {
 		return *at
 	}
@@ -45,13 +45,13 @@ func (e *ear) heard() time.Time {
 // own (bridge protocols), and that doesn't count. Where it is quiet, the other
 // nodes and the gateway are asked for, twice a second, so that they are heard. While
 // Run runs it does not wait.
-func (h *Hands) Heard(name string) time.Time {
-	o, p, err := h.prospect(name)
-	if err != nil || len(p.spots) == 0 {
+func (h *AddressManager) Heard(name string) time.Time {
+	o, p, err := h.stateOf(name)
+	if err != nil || len(p.placements) == 0 {
 		return time.Time{}
 	}
 	heard := time.Now()
-	for _, s := range p.spots {
+	for _, s := range p.placements {
 		e := o.ears[s.index]
 		if e == nil {
 			return time.Time{}
@@ -65,20 +65,20 @@ func (h *Hands) Heard(name string) time.Time {
 
 // listen makes the interfaces in use that have a carrier the ones that are
 // listened to; those that changed have heard nothing yet.
-func (h *Hands) listen(changed map[int]bool) {
-	for index := range h.hearing {
+func (h *AddressManager) listen(changed map[int]bool) {
+	for index := range h.traffic {
 		if changed[index] || !h.carries(index) {
-			delete(h.hearing, index)
+			delete(h.traffic, index)
 		}
 	}
 	for _, l := range h.states {
-		if l.Carrier && h.hearing[l.Index] == nil {
-			h.hearing[l.Index] = &ear{}
+		if l.Carrier && h.traffic[l.Index] == nil {
+			h.traffic[l.Index] = &linkTraffic{}
 		}
 	}
 }
 
-func (h *Hands) carries(index int) bool {
+func (h *AddressManager) carries(index int) bool {
 	for _, l := range h.states {
 		if l.Index == index {
 			return l.Carrier
@@ -87,18 +87,18 @@ func (h *Hands) carries(index int) bool {
 	return false
 }
 
-// hear listens where that is due and asks around where that is, and returns when
+// watchTraffic listens where that is due and asks around where that is, and returns when
 // there is more to do (zero: nothing).
-func (h *Hands) hear(now time.Time) (next time.Time) {
+func (h *AddressManager) watchTraffic(now time.Time) (next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next = h.prick(now)
-	v, err := h.look()
+	next = h.openFilter(now)
+	v, err := h.currentHost()
 	if err != nil {
 		return next
 	}
-	for index, e := range h.hearing {
-		due := e.around.Add(h.patience(v, index, now))
+	for index, e := range h.traffic {
+		due := e.around.Add(h.askInterval(v, index, now))
 		if !now.Before(due) {
 			h.askNeighbours(v, index)
 			e.around = now
@@ -109,9 +109,9 @@ func (h *Hands) hear(now time.Time) (next time.Time) {
 	return next
 }
 
-// patience is how long after one question around the next may be due.
-func (h *Hands) patience(v *rtnl.Host, index int, now time.Time) time.Duration {
-	if now.Sub(h.hearing[index].heard()) >= earRest+quiet {
+// askInterval is how long after one question around the next may be due.
+func (h *AddressManager) askInterval(v *rtnl.Host, index int, now time.Time) time.Duration {
+	if now.Sub(h.traffic[index].heard()) >= earRest+quiet {
 		return quiet
 	}
 	if h.expects(v, index) {
@@ -120,10 +120,10 @@ func (h *Hands) patience(v *rtnl.Host, index int, now time.Time) time.Duration {
 	return askAround
 }
 
-// prick lets the first frame pass of each interface whose ear has rested.
-func (h *Hands) prick(now time.Time) (next time.Time) {
+// openFilter lets the first frame pass of each interface whose ear has rested.
+func (h *AddressManager) openFilter(now time.Time) (next time.Time) {
 	var open []int
-	for index, e := range h.hearing {
+	for index, e := range h.traffic {
 		rested := e.heard().Add(earRest)
 		if now.Before(rested) {
 			next = announce.Earlier(next, rested)
@@ -132,30 +132,30 @@ func (h *Hands) prick(now time.Time) (next time.Time) {
 		open = append(open, index)
 	}
 	slices.Sort(open)
-	if !slices.Equal(open, h.open) && h.ears.SetFilter(neighbor.ForwardedProgram(open)) == nil {
+	if !slices.Equal(open, h.open) && h.trafficReader.SetFilter(neighbor.ForwardedProgram(open)) == nil {
 		h.open = open
 	}
 	return next
 }
 
-// heard notes a frame that an open ear let pass.
-func (h *Hands) heard(a neighbor.ReceivedFrame, now time.Time) {
+// noteTraffic notes a frame that an open ear let pass.
+func (h *AddressManager) noteTraffic(a neighbor.ReceivedFrame, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	e := h.hearing[a.Index]
-	v, err := h.look()
+	e := h.traffic[a.Index]
+	v, err := h.currentHost()
 	source, ok := a.Source()
 	if e == nil || err != nil || !ok || v.HasMAC(source) {
 		return
 	}
 	e.last.Store(&now)
-	h.prick(now)
-	h.rouse()
+	h.openFilter(now)
+	h.wakeRun()
 }
 
 // askNeighbours asks on one interface for the other nodes, the gateways and who
 // else is to prove, as any host does, from an address of this node.
-func (h *Hands) askNeighbours(v *rtnl.Host, index int) {
+func (h *AddressManager) askNeighbours(v *rtnl.Host, index int) {
 	l, ok := v.LinkByIndex(index)
 	if !ok || !l.Ethernet {
 		return
@@ -163,13 +163,13 @@ func (h *Hands) askNeighbours(v *rtnl.Host, index int) {
 	for _, a := range h.neighbours(v, index) {
 		f, err := h.greeting(v, l, a)
 		if err == nil {
-			h.wire.Send(index, f) // one that is lost is made good by the next
+			h.sender.Send(index, f) // one that is lost is made good by the next
 		}
 	}
 }
 
 // greeting is the question for a neighbour from this node.
-func (h *Hands) greeting(v *rtnl.Host, l rtnl.Link, addr netip.Addr) (neighbor.Frame, error) {
+func (h *AddressManager) greeting(v *rtnl.Host, l rtnl.Link, addr netip.Addr) (neighbor.Frame, error) {
 	for _, a := range v.Addresses {
 		if a.Index == l.Index && a.Prefix.Contains(addr) && slices.Contains(h.options.Own, a.Prefix.Addr()) {
 			return neighbor.NewQuestion(l, a.Prefix.Addr(), addr)
@@ -179,7 +179,7 @@ func (h *Hands) greeting(v *rtnl.Host, l rtnl.Link, addr netip.Addr) (neighbor.F
 }
 
 // neighbours lists whom an interface's networks may be asked for.
-func (h *Hands) neighbours(v *rtnl.Host, index int) (list []netip.Addr) {
+func (h *AddressManager) neighbours(v *rtnl.Host, index int) (list []netip.Addr) {
 	for _, a := range h.nodes.addrs {
 		if rtnl.IsConnected(v, index, a) {
 			list = append(list, a)

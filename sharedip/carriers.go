@@ -5,15 +5,15 @@ import (
 	"vipd/sharedip/rtnl"
 )
 
-// signs are which interfaces have shown that they have a carrier: a frame came over
+// carriersSeen are which interfaces have shown that they have a carrier: a frame came over
 // them since the last Glance, so the kernel need not be asked.
-type signs struct {
+type carriersSeen struct {
 	mu   sync.Mutex
 	used map[int]bool // interfaces whose carrier matters, and whether a frame came
 }
 
 // of makes the signs those of the interfaces in use.
-func (s *signs) of(used map[string]rtnl.LinkState) {
+func (s *carriersSeen) of(used map[string]rtnl.LinkState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = make(map[int]bool, len(used))
@@ -23,7 +23,7 @@ func (s *signs) of(used map[string]rtnl.LinkState) {
 }
 
 // all reports whether every interface has given a sign, and forgets them.
-func (s *signs) all() bool {
+func (s *carriersSeen) all() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := len(s.used) > 0
@@ -35,8 +35,8 @@ func (s *signs) all() bool {
 }
 
 // Carried says that a frame has just come over the interface.
-func (h *Hands) Carried(index int) {
-	s := &h.signs
+func (h *AddressManager) Carried(index int) {
+	s := &h.carriersSeen
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, used := s.used[index]; used {
@@ -47,12 +47,12 @@ func (h *Hands) Carried(index int) {
 // Glance has Run look at the carriers now, unless each has shown itself since the last
 // time (Carried). Called once an interval, by somebody who is awake anyway, it spares
 // Run a timer of its own: without it the carriers are looked at every 0.8 s.
-func (h *Hands) Glance() {
-	if h.signs.all() {
+func (h *AddressManager) Glance() {
+	if h.carriersSeen.all() {
 		return
 	}
 	select {
-	case h.glance <- struct{}{}:
+	case h.checkCarriers <- struct{}{}:
 	default:
 	}
 }
