@@ -85,11 +85,8 @@ var daemonRooms = map[string]room{
 }
 
 // lab is the floor of everything in testlab; its rooms may use each other, and
-// the program may start the demonstration.
-const (
-	lab  = 7
-	demo = "testlab/demo"
-)
+// the product imports none of them.
+const lab = 7
 
 // impure is what no pure room imports, and timely the calls that read a clock.
 var (
@@ -169,8 +166,8 @@ func forbiddenRoom(dir string, r room, target string) string {
 		return "it has no place in the house"
 	case r.floor == lab && to.floor == lab:
 		return ""
-	case to.floor == lab && target != demo:
-		return "the lab is for tests; the program may only start the demonstration"
+	case to.floor == lab:
+		return "the lab is for tests; the product does not carry it"
 	case r.kind == plain, r.kind == alone && target != "multicast" && !strings.HasPrefix(target, dir+"/"):
 		return "it is for others to take, with nothing else of ours"
 	case to.floor >= r.floor:
@@ -223,8 +220,8 @@ func TestBreaches(t *testing.T) {
 		{"pgm/a.go", "package pgm\nimport \"vipd/pgm/packet\"", ""},
 		{"pgm/a.go", "package pgm\nimport \"vipd/seal\"", `pgm/a.go:2: pgm must not import "vipd/seal": it is for others to take, with nothing else of ours`},
 		{"client/a.go", "package client\nimport \"golang.org/x/net\"", `client/a.go:2: client must not import "golang.org/x/net": it is for others to take, with the standard library alone`},
-		{"vipd/main.go", "package main\nimport \"vipd/testlab/demo\"", ""},
-		{"vipd/main.go", "package main\nimport \"vipd/testlab/rig\"", `vipd/main.go:2: vipd must not import "vipd/testlab/rig": the lab is for tests; the program may only start the demonstration`},
+		{"vipd/main.go", "package main\nimport \"vipd/testlab/demo\"", `vipd/main.go:2: vipd must not import "vipd/testlab/demo": the lab is for tests; the product does not carry it`},
+		{"vipd/main.go", "package main\nimport \"vipd/testlab/rig\"", `vipd/main.go:2: vipd must not import "vipd/testlab/rig": the lab is for tests; the product does not carry it`},
 		{"testlab/stories/a.go", "package stories\nimport \"vipd/testlab/sim\"", ""},
 		{"cellar/a.go", "package cellar", "cellar/a.go:1: cellar has no place in the house; enter it in testlab/floors_test.go"},
 	} {

@@ -60,8 +60,7 @@ ask the daemon of this host. Exit codes: 0 done, 1 failed, 2 wrong use,
 3 configuration invalid (status: not running), 4 valid with warnings (status:
 unknown), 75 held by another, 77 no permission, 107 unsafe without --force,
 124 timed out.`,
-		Example: `  vipd demo                              see a failover, with nothing to set up
-  vipd check                             is the configuration right?
+		Example: `  vipd check                             is the configuration right?
   vipd status                            who holds what, and who could
   vipd move vip:front --to hist-b        planned move`,
 		Version:       control.Version(),

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"vipd/testlab/demo"
 	"vipd/vipd/control"
 )
 
@@ -73,7 +72,7 @@ func TestMisuse(t *testing.T) {
 		{"key generate file", 2, "vipd key generate: takes no argument, but got \"file\"\n" + makeKey},
 		{"key generate --out", 2, "vipd key generate: flag needs an argument: --out\n" + makeKey},
 		{"version 2", 2, "vipd version: takes no argument, but got \"2\"\nusage: vipd version [flags]; see 'vipd help version'\n"},
-		{"demo --scenario krash", 2, "vipd demo: unknown scenario \"krash\"; there are " + strings.Join(demo.Names(), ", ") + "\nusage: vipd demo [--scenario NAME]... [flags]; see 'vipd help demo'\n"},
+		{"demo --scenario move", 2, "vipd demo: the demonstration is a program of the source tree: go run ./testlab/demo\n"},
 		{"completion bsh", 2, "vipd completion: unknown verb \"bsh\"; did you mean \"bash\"?\nusage: vipd completion [flags]; see 'vipd help completion'\n"},
 	}
 	for _, tt := range tests {

@@ -1,5 +1,9 @@
-// Package demo shows failovers on one machine: two hosts with the real daemon, two
+// Command demo shows failovers on one machine: two hosts with the real daemon, two
 // networks, a client and a witness, all in private namespaces.
+//
+//	go run ./testlab/demo
+//	go run ./testlab/demo --scenario host-death --scenario failback
+//	go run ./testlab/demo --scenario list
 //
 // It knows what to break and how long to wait for the address to answer again. It
 // never says how a failover must go or how long it may take: every figure is what the
@@ -9,7 +13,7 @@
 //	scenarios ─► stage ─► pair: hosts, daemons, networks
 //	               │        └──► client, witness ─┐
 //	               └► timeline ◄──── roles, view ─┼─► rows: table | JSON
-package demo
+package main
 
 import (
 	"context"
@@ -36,7 +40,7 @@ type Options struct {
 	Out       io.Writer
 	Terminal  bool   // Out is a terminal: keep a live line below the timeline
 	Colour    bool   // ANSI colours are welcome
-	Exe       string // the program with the verb "run"; empty is this one
+	Exe       string // the program with the verb "run"
 }
 
 // List is what Options.Scenarios may name to have the scenarios listed.
@@ -59,9 +63,6 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if err := rig.Enter(); err != nil {
 		return err
-	}
-	if o.Exe == "" {
-		o.Exe = "/proc/self/exe"
 	}
 	return rig.With(func(lab *rig.Lab) error { return show(ctx, lab, chosen, o) })
 }

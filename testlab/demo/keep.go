@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"context"
@@ -26,8 +26,8 @@ func (st *stage) shells() []shell {
 	return ways
 }
 
-// program is the path of the program that the hosts run.
-func program(o Options) string {
+// daemonPath is the path of the program that the hosts run.
+func daemonPath(o Options) string {
 	if path, err := os.Readlink(o.Exe); err == nil {
 		return path
 	}
@@ -37,7 +37,7 @@ func program(o Options) string {
 // keep leaves the lab up until ctx ends.
 func (st *stage) keep(ctx context.Context, o Options) {
 	if !o.JSON {
-		fmt.Fprintf(o.Out, "The lab stays up until Ctrl-C. In hist-a and hist-b, this shows the pair:\n  %s status\n", program(o))
+		fmt.Fprintf(o.Out, "The lab stays up until Ctrl-C. In hist-a and hist-b, this shows the pair:\n  %s status\n", daemonPath(o))
 	}
 	<-ctx.Done()
 }

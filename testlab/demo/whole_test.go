@@ -1,11 +1,10 @@
-package demo_test
+package main
 
 import (
 	"os"
 	"slices"
 	"testing"
 
-	"vipd/testlab/demo"
 	"vipd/testlab/whole"
 )
 
@@ -16,9 +15,9 @@ func TestWholeDemo(t *testing.T) {
 		t.Skip("takes as long as the demo")
 	}
 	var doc struct {
-		Rows []demo.Row `json:"scenarios"`
+		Rows []Row `json:"scenarios"`
 	}
-	whole.JSON(t, &doc, whole.Build(t, "vipd/vipd"), "demo", "--json")
+	whole.JSON(t, &doc, whole.Build(t, "vipd/testlab/demo"), "--json")
 	var shown []string
 	for _, r := range doc.Rows {
 		if r.Failed != "" {
@@ -36,7 +35,7 @@ func TestWholeDemo(t *testing.T) {
 			shown = append(shown, r.Scenario)
 		}
 	}
-	if !slices.Equal(shown, demo.Names()) {
-		t.Errorf("showed %v, want %v", shown, demo.Names())
+	if !slices.Equal(shown, Names()) {
+		t.Errorf("showed %v, want %v", shown, Names())
 	}
 }
