@@ -77,7 +77,7 @@ func (st *stage) plantServices(ctx context.Context) error {
 	if err := st.A.Uncontained(); err != nil {
 		return unable{err}
 	}
-	if err := pair.InstallStandIns(st.exe); err != nil {
+	if err := pair.InstallStandIns("/proc/self/exe"); err != nil {
 		return err
 	}
 	p := &plant{}

@@ -21,7 +21,6 @@ type stage struct {
 	moved bool     // an operator's move is in force
 	mend  []func() // what is cut off, until it is mended
 	plant *plant   // the services that run beside the address, nil without
-	exe   string   // the program with the verb "run"
 }
 
 // build makes hosts and networks, starts both daemons, the client and the witness, and
@@ -30,7 +29,7 @@ func build(ctx context.Context, lab *rig.Lab, tl *timeline, exe string) (*stage,
 	if err := pair.WriteVIPD(cluster, false, ""); err != nil {
 		return nil, err
 	}
-	st := &stage{Pair: pair.New(lab, pair.VIPD(exe), false), tl: tl, exe: exe}
+	st := &stage{Pair: pair.New(lab, pair.VIPD(exe), false), tl: tl}
 	tl.watch(st)
 	tl.say("two hosts start, each with a daemon")
 	if err := st.Boot(); err != nil {
