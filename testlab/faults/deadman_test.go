@@ -216,7 +216,7 @@ func (l *loop) wedgeOnSignal() {
 	signal.Notify(signals, syscall.SIGUSR1)
 	go func() {
 		<-signals
-		l.events <- look{func() { select {} }}
+		l.events <- callOnLoop{func() { select {} }}
 	}()
 }
 `

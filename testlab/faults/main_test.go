@@ -11,7 +11,11 @@ import (
 
 	"vipd/testlab/program"
 	"vipd/testlab/rig"
+	"vipd/testlab/standin"
 )
+
+// The stand-ins of services are this test program, started by another name.
+func init() { standin.Main() }
 
 // atATime is how many laboratories may stand at a time: most of a case is waiting.
 const atATime = "6"

@@ -174,11 +174,18 @@ func (c *checker) answering(h *Host, i int) {
 			c.Duals++
 			continue
 		}
-		if c.lateAndKilled(h, o, i) || c.lateAndKilled(o, h, i) || c.brokePromise(h, o, i) {
+		if c.lateAndKilled(h, o, i) || c.lateAndKilled(o, h, i) || c.brokePromise(h, o, i) || h.keptByKernel(i) || o.keptByKernel(i) {
 			continue
 		}
 		c.fail("both %s (until %v) and %s (%v) answer for %s", h.Name, h.kernel[i].expiry.Sub(h.now()), o.Name, o.kernel[i].expiry.Sub(o.now()), c.w.specs[i].Name)
 	}
+}
+
+// keptByKernel reports whether a dead daemon's kernel had refused to shorten the lease, which
+// was extended over a restart: the daemon died before it had removed the address.
+func (h *Host) keptByKernel(i int) bool {
+	k := &h.kernel[i]
+	return h.machine == nil && k.page < k.expiry
 }
 
 // lateAndKilled reports whether a known residue befell the pair: the peer's daemon was late,
