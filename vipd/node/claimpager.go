@@ -30,7 +30,7 @@ func (w *claimPager) permits(now clock.Instant, claims int) bool {
 	return true
 }
 
-// due is when there is an revision to be said.
+// due is when there is a revision to be said.
 func (w *claimPager) due() clock.Instant {
 	if w.wanted {
 		return w.next
